@@ -1,0 +1,550 @@
+//! One AES-256-GCM message: the algorithm, once, for registers of any width.
+//!
+//! What is computed (SP 800-38D, algorithms 4 and 5), with E the AES-256 encryption and H = E(0):
+//!
+//! ```text
+//! ciphertext block i = plaintext block i XOR E(nonce || i + 2)
+//! Y = 0; for each block X of (padded AAD, padded ciphertext, lengths): Y = (Y XOR X) * H
+//! tag = Y XOR E(nonce || 1)
+//! ```
+//!
+//! How it is computed differently:
+//!
+//! 1. Data goes in groups of eight registers, whose AES rounds run side by side to hide the latency of AESENC.
+//! 2. GHASH of one group is woven between the AES rounds of another: of the group before when sealing (its
+//!    ciphertext must exist first), of the same group when opening.
+//! 3. GHASH is evaluated as a sum of products with powers of H. One reduction serves a batch of up to
+//!    [`LONG_GROUPS`] groups. Before it, products stay in three parts: low, high and middle (Karatsuba).
+//! 4. The middle part works on pairs of registers: for `a` and `b` the sums `a.low ^ a.high` and `b.low ^ b.high` are
+//!    made in one register, next to a table of the same sums of the powers.
+//! 5. Bits are in the order of POLYVAL (RFC 8452, appendix A): bytes reversed, H multiplied by x, and a reduction
+//!    that needs no shift.
+//! 6. The last round key is XORed to the data beforehand, so that AESENCLAST also does the XOR with the key stream.
+
+use super::vector::{Block, Vector, Xmm};
+use super::{AesNi, KEY_LEN, Nonce, Tag};
+use crate::arch::{BLOCK_LEN, j0, length_block};
+use inout::InOutBuf;
+use zeroize::optimization_barrier;
+
+/// Registers in a group.
+const STREAMS: usize = 8;
+/// Groups that share one reduction when the long table of powers is there.
+const LONG_GROUPS: usize = 8;
+/// Widest register, in blocks.
+const MAX_LANES: usize = 4;
+/// Blocks in the largest group.
+const MAX_GROUP: usize = STREAMS * MAX_LANES;
+/// Powers of H in the long table of the widest register.
+const MAX_POWERS: usize = LONG_GROUPS * MAX_GROUP;
+/// AES-256 round keys (FIPS 197, table 3: 14 rounds).
+const ROUND_KEYS: usize = 15;
+
+const ZERO: Block = Block([0; BLOCK_LEN]);
+/// Byte reversal within a lane.
+const REVERSE: Block = Block([15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
+/// x^127 + x^126 + x^121 + 1 in the upper half, for the reduction by x^128 + x^127 + x^126 + x^121 + 1.
+const POLYNOMIAL: Block = Block(0xC200_0000_0000_0000_0000_0000_0000_0001_u128.to_le_bytes());
+
+/// Round keys and powers of H for one register width, wiped on drop.
+#[repr(C, align(64))]
+pub(super) struct Keys {
+    round: [Block; ROUND_KEYS],
+    /// Groups that the tables serve with one reduction: 1 or [`LONG_GROUPS`].
+    groups: usize,
+    /// H^n ... H^2, H^1 at the end, then zeros for the lanes of a last register that reach past the last block.
+    powers: [Block; MAX_POWERS + MAX_LANES - 1],
+    /// `low ^ high` of each power, for pairs of registers: see `pair_sums`.
+    sums: [Block; MAX_POWERS / 2],
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        self.round.fill(ZERO);
+        self.powers.fill(ZERO);
+        self.sums.fill(ZERO);
+        optimization_barrier(self);
+    }
+}
+
+impl Keys {
+    /// Expands `key`. `long` asks for the powers of [`LONG_GROUPS`] groups, otherwise there are those of one.
+    #[inline(always)]
+    pub(super) fn new<V: Vector>(token: V::Token, key: &[u8; KEY_LEN], long: bool) -> Self {
+        let groups = if long { LONG_GROUPS } else { 1 };
+        let mut keys = Self {
+            round: expand_key(token.into(), key),
+            groups,
+            powers: [ZERO; MAX_POWERS + MAX_LANES - 1],
+            sums: [ZERO; MAX_POWERS / 2],
+        };
+        keys.fill_powers(token.into(), groups * STREAMS * V::LANES);
+        keys.fill_sums::<V>(token);
+        keys
+    }
+
+    #[inline(always)]
+    fn fill_powers(&mut self, token: AesNi, count: usize) {
+        let hash_key = encrypt_block(token, &self.round, ZERO);
+        self.powers[MAX_POWERS - 1] = times_x(hash_key);
+        // From n powers to 2 n: H^(n + i) = H^i * H^n. The products of one step do not depend on each other.
+        let mut have = 1;
+        while have < count {
+            let highest = Xmm::broadcast(token, &self.powers[MAX_POWERS - have]);
+            let step = have.min(count - have);
+            for i in 1..=step {
+                let power = Xmm::broadcast(token, &self.powers[MAX_POWERS - i]);
+                self.powers[MAX_POWERS - have - i] = multiply(token, power, highest).to_block();
+            }
+            have += step;
+        }
+    }
+
+    #[inline(always)]
+    fn fill_sums<V: Vector>(&mut self, token: V::Token) {
+        let pair_blocks = 2 * V::LANES;
+        for (pair, sums) in
+            self.powers[..MAX_POWERS].chunks_exact(pair_blocks).zip(self.sums.chunks_exact_mut(V::LANES))
+        {
+            // SAFETY: `pair` is two registers long and `sums` one.
+            unsafe {
+                let a = V::load(token, pair.as_ptr().cast());
+                let b = V::load(token, pair[V::LANES..].as_ptr().cast());
+                pair_sums(a, b).store(sums.as_mut_ptr().cast());
+            }
+        }
+    }
+
+    /// H itself.
+    #[inline(always)]
+    fn hash_key(&self, token: AesNi) -> Xmm {
+        Xmm::broadcast(token, &self.powers[MAX_POWERS - 1])
+    }
+}
+
+/// Encrypts (`SEAL`) or decrypts `data` and returns the tag.
+#[inline(always)]
+pub(super) fn message<V: Vector, const SEAL: bool>(
+    token: V::Token,
+    keys: &Keys,
+    nonce: &Nonce,
+    aad: &[u8],
+    data: InOutBuf<'_, '_, u8>,
+) -> Tag {
+    let xmm: AesNi = token.into();
+    let reverse = Xmm::broadcast(xmm, &REVERSE);
+    let lengths = length_block(aad.len(), data.len());
+    let first_block = j0(nonce);
+    let tag_mask = encrypt_block(xmm, &keys.round, Block(first_block));
+
+    let mut run = Run::<V> {
+        token,
+        keys,
+        round: broadcast_all(token, &keys.round),
+        reverse: V::broadcast(token, &REVERSE),
+        counters: first_counters(token, first_block),
+        step: V::broadcast(token, &Block((V::LANES as u128).to_le_bytes())),
+        hash: Xmm::from_block(xmm, ZERO),
+    };
+    run.absorb_padded(aad);
+    let rest = run.whole_groups::<SEAL>(data);
+    run.last_group::<SEAL>(rest);
+
+    let lengths = Xmm::from_block(xmm, Block(lengths)).shuffle(reverse);
+    let hash = multiply(xmm, run.hash.xor(lengths), keys.hash_key(xmm));
+    hash.shuffle(reverse).xor(Xmm::from_block(xmm, tag_mask)).to_block().0
+}
+
+/// The state of one message.
+struct Run<'k, V: Vector> {
+    token: V::Token,
+    keys: &'k Keys,
+    round: [V; ROUND_KEYS],
+    reverse: V,
+    /// The next counter blocks, bytes reversed, so that the counter is the lowest 32-bit word.
+    counters: V,
+    /// What `counters` grows by per register.
+    step: V,
+    /// Y, bytes reversed.
+    hash: Xmm,
+}
+
+impl<V: Vector> Run<'_, V> {
+    const GROUP_BLOCKS: usize = STREAMS * V::LANES;
+    const GROUP_LEN: usize = Self::GROUP_BLOCKS * BLOCK_LEN;
+
+    /// Ciphers and hashes all whole groups of `data`; returns what is left.
+    #[inline(always)]
+    fn whole_groups<'i, 'o, const SEAL: bool>(&mut self, data: InOutBuf<'i, 'o, u8>) -> InOutBuf<'i, 'o, u8> {
+        let groups = data.len() / Self::GROUP_LEN;
+        let (whole, rest) = data.split_at(groups * Self::GROUP_LEN);
+        if groups == 0 {
+            return rest;
+        }
+        let (input, output) = whole.into_raw();
+        let ciphertext: *const u8 = if SEAL { output } else { input };
+        let no_products = Products::zero(self.token);
+        // When sealing, hashing lags one group behind.
+        let mut ciphered = 0;
+        if SEAL {
+            // SAFETY: group 0 exists.
+            unsafe { self.group::<true, false>(input, output, ciphertext, 0, no_products) };
+            ciphered = 1;
+        }
+        let mut hashed = 0;
+        while hashed < groups {
+            let batch = (groups - hashed).min(self.keys.groups);
+            let blocks = batch * Self::GROUP_BLOCKS;
+            let mut products = Products::carry_in(self.token, self.hash, self.power(blocks));
+            for i in 0..batch {
+                let power = MAX_POWERS - blocks + i * Self::GROUP_BLOCKS;
+                // SAFETY: `hashed` and, where it is used, `ciphered` are below `groups`, the whole groups of input and
+                // output; the powers of a batch lie within the table.
+                unsafe {
+                    let hash_from = ciphertext.add(hashed * Self::GROUP_LEN);
+                    products = if ciphered < groups {
+                        let at = ciphered * Self::GROUP_LEN;
+                        self.group::<true, true>(input.add(at), output.add(at), hash_from, power, products)
+                    } else {
+                        self.group::<false, true>(input, output, hash_from, power, products)
+                    };
+                }
+                ciphered += 1;
+                hashed += 1;
+            }
+            self.hash = products.reduce(self.token.into());
+        }
+        rest
+    }
+
+    /// Ciphers one group and hashes another, or does one of the two: what all the time is spent in.
+    ///
+    /// # Safety
+    /// To cipher, a group must be readable at `input` and writable at `output`. To hash, a group must be readable at
+    /// `hash_from`, and a group of powers must start at index `power`.
+    #[inline(always)]
+    unsafe fn group<const CIPHER: bool, const HASH: bool>(
+        &mut self,
+        input: *const u8,
+        output: *mut u8,
+        hash_from: *const u8,
+        power: usize,
+        products: Products<V>,
+    ) -> Products<V> {
+        let mut products = products;
+        let mut states = [self.counters; STREAMS];
+        if CIPHER {
+            self.start_key_stream(&mut states);
+        }
+        // Four pairs of registers to hash, each after three AES rounds.
+        for pair in 0..STREAMS / 2 {
+            if CIPHER {
+                self.round(&mut states, 3 * pair + 1);
+                self.round(&mut states, 3 * pair + 2);
+                self.round(&mut states, 3 * pair + 3);
+            }
+            if HASH {
+                // SAFETY: passed on.
+                products = unsafe { self.hash_pair(hash_from, power, pair, products) };
+            }
+        }
+        if CIPHER {
+            self.round(&mut states, 13);
+            for (i, &state) in states.iter().enumerate() {
+                let at = i * V::LANES * BLOCK_LEN;
+                // SAFETY: register `i` of the group.
+                unsafe { self.finish_key_stream(state, input.add(at), output.add(at)) };
+            }
+        }
+        products
+    }
+
+    /// The next registers of counter blocks, after round 0.
+    #[inline(always)]
+    fn start_key_stream<const N: usize>(&mut self, states: &mut [V; N]) {
+        for state in states {
+            *state = self.counters.shuffle(self.reverse).xor(self.round[0]);
+            self.counters = self.counters.add32(self.step);
+        }
+    }
+
+    /// One AES round of each register.
+    #[inline(always)]
+    fn round<const N: usize>(&self, states: &mut [V; N], round: usize) {
+        for state in states {
+            *state = state.aesenc(self.round[round]);
+        }
+    }
+
+    /// The last AES round of one register, and its XOR with the data.
+    ///
+    /// # Safety
+    /// A register must be readable at `input` and writable at `output`.
+    #[inline(always)]
+    unsafe fn finish_key_stream(&self, state: V, input: *const u8, output: *mut u8) {
+        // SAFETY: passed on.
+        unsafe {
+            let data = V::load(self.token, input);
+            state.aesenclast(data.xor(self.round[14])).store(output);
+        }
+    }
+
+    /// Adds the products of registers `2 * pair` and `2 * pair + 1` of a group with their powers.
+    ///
+    /// # Safety
+    /// A group must be readable at `hash_from`; a group of powers must start at index `power`.
+    #[inline(always)]
+    unsafe fn hash_pair(&self, hash_from: *const u8, power: usize, pair: usize, products: Products<V>) -> Products<V> {
+        let block = pair * 2 * V::LANES;
+        // SAFETY: two registers from `block` on lie within the group, and one within its half as many sums.
+        unsafe {
+            let data = hash_from.add(block * BLOCK_LEN);
+            let a = V::load(self.token, data).shuffle(self.reverse);
+            let b = V::load(self.token, data.add(V::LANES * BLOCK_LEN)).shuffle(self.reverse);
+            let powers = self.keys.powers.as_ptr().add(power + block);
+            let power_a = V::load(self.token, powers.cast());
+            let power_b = V::load(self.token, powers.add(V::LANES).cast());
+            let power_sums = V::load(self.token, self.keys.sums.as_ptr().add((power + block) / 2).cast());
+            let sums = pair_sums(a, b);
+            Products {
+                low: products.low.xor3(a.clmul_low(power_a), b.clmul_low(power_b)),
+                high: products.high.xor3(a.clmul_high(power_a), b.clmul_high(power_b)),
+                middle: products.middle.xor3(sums.clmul_low(power_sums), sums.clmul_high(power_sums)),
+            }
+        }
+    }
+
+    /// Ciphers and hashes what is left after the whole groups: less than one group.
+    #[inline(always)]
+    fn last_group<const SEAL: bool>(&mut self, mut data: InOutBuf<'_, '_, u8>) {
+        let len = data.len();
+        if len == 0 {
+            return;
+        }
+        let mut buffer = Buffer::copy_of(data.get_in());
+        if !SEAL {
+            self.hash_buffer(&buffer, len);
+        }
+        // A few registers at a time, so that a short message does not pay for a whole group.
+        let mut start = 0;
+        while start < len {
+            let mut states = [self.counters; 2];
+            self.start_key_stream(&mut states);
+            for round in 1..=13 {
+                self.round(&mut states, round);
+            }
+            for state in states {
+                // SAFETY: the buffer is a whole number of pairs of registers long.
+                unsafe {
+                    let at = buffer.0.as_mut_ptr().cast::<u8>().add(start);
+                    self.finish_key_stream(state, at, at);
+                }
+                start += V::LANES * BLOCK_LEN;
+            }
+        }
+        data.get_out().copy_from_slice(&buffer.bytes()[..len]);
+        if SEAL {
+            buffer.bytes_mut()[len..].fill(0);
+            self.hash_buffer(&buffer, len);
+        }
+    }
+
+    /// Hashes `bytes`, padded with zeros to whole blocks.
+    #[inline(always)]
+    fn absorb_padded(&mut self, bytes: &[u8]) {
+        for part in bytes.chunks(Self::GROUP_LEN) {
+            self.hash_buffer(&Buffer::copy_of(part), part.len());
+        }
+    }
+
+    /// Hashes the first `len` bytes of `buffer`, at most a group, which has zeros after them.
+    #[inline(always)]
+    fn hash_buffer(&mut self, buffer: &Buffer, len: usize) {
+        let blocks = len.div_ceil(BLOCK_LEN);
+        let first_power = MAX_POWERS - blocks;
+        let mut products = Products::carry_in(self.token, self.hash, self.power(blocks));
+        let mut block = 0;
+        while block < blocks {
+            // SAFETY: `block` is below the group's blocks and a multiple of the lanes, so the register lies within
+            // the buffer; powers past the last one are zeros that the table has for this.
+            unsafe {
+                let data = V::load(self.token, buffer.0.as_ptr().add(block).cast()).shuffle(self.reverse);
+                let power = V::load(self.token, self.keys.powers.as_ptr().add(first_power + block).cast());
+                products = products.add(data, power);
+            }
+            block += V::LANES;
+        }
+        self.hash = products.reduce(self.token.into());
+    }
+
+    /// H^n.
+    #[inline(always)]
+    fn power(&self, n: usize) -> Xmm {
+        Xmm::broadcast(self.token.into(), &self.keys.powers[MAX_POWERS - n])
+    }
+}
+
+/// A sum of unreduced 256-bit products: `low + middle' * x^64 + high * x^128` with
+/// `middle' = middle + low + high`.
+#[derive(Clone, Copy)]
+struct Products<V: Vector> {
+    low: V,
+    middle: V,
+    high: V,
+}
+
+impl<V: Vector> Products<V> {
+    #[inline(always)]
+    fn zero(token: V::Token) -> Self {
+        let zero = V::broadcast(token, &ZERO);
+        Self { low: zero, middle: zero, high: zero }
+    }
+
+    /// `hash * power`: what the blocks so far become when those of the next batch have been added.
+    #[inline(always)]
+    fn carry_in(token: V::Token, hash: Xmm, power: Xmm) -> Self {
+        let (hash_sum, power_sum) = (pair_sums(hash, hash), pair_sums(power, power));
+        Self {
+            low: V::lowest(token, hash.clmul_low(power)),
+            middle: V::lowest(token, hash_sum.clmul_low(power_sum)),
+            high: V::lowest(token, hash.clmul_high(power)),
+        }
+    }
+
+    /// Adds the products of one register.
+    #[inline(always)]
+    fn add(self, data: V, power: V) -> Self {
+        let (data_sums, power_sums) = (pair_sums(data, data), pair_sums(power, power));
+        Self {
+            low: self.low.xor(data.clmul_low(power)),
+            middle: self.middle.xor(data_sums.clmul_low(power_sums)),
+            high: self.high.xor(data.clmul_high(power)),
+        }
+    }
+
+    /// Adds up the lanes and reduces modulo the polynomial of GHASH, times x^-128 (RFC 8452, section 3: `dot`).
+    #[inline(always)]
+    fn reduce(self, token: AesNi) -> Xmm {
+        let polynomial = Xmm::broadcast(token, &POLYNOMIAL);
+        let (low, high) = (self.low.sum(), self.high.sum());
+        let middle = self.middle.sum().xor3(low, high);
+        let low = low.xor(middle.low_half_up());
+        let high = high.xor(middle.high_half_down());
+        let low = low.swap_halves().xor(low.clmul_low_high(polynomial));
+        let low = low.swap_halves().xor(low.clmul_low_high(polynomial));
+        high.xor(low)
+    }
+}
+
+/// `[a.low ^ a.high, b.low ^ b.high]` in each lane.
+#[inline(always)]
+fn pair_sums<V: Vector>(a: V, b: V) -> V {
+    a.low_halves(b).xor(a.high_halves(b))
+}
+
+/// a * b * x^-128 in the field of GHASH.
+#[inline(always)]
+fn multiply(token: AesNi, a: Xmm, b: Xmm) -> Xmm {
+    Products::<Xmm>::carry_in(token, a, b).reduce(token)
+}
+
+/// From a hash key as GCM has it to the one that byte-reversed blocks are multiplied with: bytes reversed and times x
+/// (RFC 8452, appendix A: mulX_POLYVAL).
+#[inline(always)]
+fn times_x(hash_key: Block) -> Block {
+    let h = u128::from_be_bytes(hash_key.0);
+    let carry = 0_u128.wrapping_sub(h >> 127); // all ones if the top bit is set
+    Block(((h << 1) ^ (carry & u128::from_le_bytes(POLYNOMIAL.0))).to_le_bytes())
+}
+
+/// The counter blocks after J0, one a lane, bytes reversed.
+#[inline(always)]
+fn first_counters<V: Vector>(token: V::Token, first_block: [u8; BLOCK_LEN]) -> V {
+    let first = u128::from_be_bytes(first_block) + 1;
+    // A message has fewer than 2^32 blocks, so the counter word does not overflow here: it is at most 1 + 4.
+    let mut lanes = [ZERO; MAX_LANES];
+    for (i, lane) in lanes.iter_mut().enumerate() {
+        lane.0 = (first + i as u128).to_le_bytes();
+    }
+    // SAFETY: no register has more than MAX_LANES lanes.
+    unsafe { V::load(token, lanes.as_ptr().cast()) }
+}
+
+/// The round keys of AES-256 (FIPS 197, section 5.2).
+#[inline(always)]
+fn expand_key(token: AesNi, key: &[u8; KEY_LEN]) -> [Block; ROUND_KEYS] {
+    // SAFETY: both halves of the key are 16 bytes long.
+    let (mut even, mut odd) =
+        unsafe { (Xmm::load(token, key.as_ptr()), Xmm::load(token, key.as_ptr().add(BLOCK_LEN))) };
+    let mut round = [ZERO; ROUND_KEYS];
+    round[0] = even.to_block();
+    for i in 0..7 {
+        round[2 * i + 1] = odd.to_block();
+        let round_constant =
+            Xmm::from_block(token, Block((0x0000_0001_0000_0001_0000_0001_0000_0001_u128 << i).to_le_bytes()));
+        even = running_xor(even).xor3(odd.sub_words().words_all_3(), round_constant);
+        odd = running_xor(odd).xor(even.sub_words().words_all_2());
+        round[2 * i + 2] = even.to_block();
+    }
+    round
+}
+
+/// Each word XORed with all words before it.
+#[inline(always)]
+fn running_xor(v: Xmm) -> Xmm {
+    let v = v.xor(v.one_word_up());
+    v.xor(v.low_half_up())
+}
+
+/// The round keys in every lane.
+#[inline(always)]
+fn broadcast_all<V: Vector>(token: V::Token, round: &[Block; ROUND_KEYS]) -> [V; ROUND_KEYS] {
+    let mut all = [V::broadcast(token, &round[0]); ROUND_KEYS];
+    for i in 1..ROUND_KEYS {
+        all[i] = V::broadcast(token, &round[i]);
+    }
+    all
+}
+
+/// One block through AES.
+#[inline(always)]
+fn encrypt_block(token: AesNi, round: &[Block; ROUND_KEYS], block: Block) -> Block {
+    let mut state = Xmm::from_block(token, block).xor(Xmm::broadcast(token, &round[0]));
+    for round_key in &round[1..ROUND_KEYS - 1] {
+        state = state.aesenc(Xmm::broadcast(token, round_key));
+    }
+    state.aesenclast(Xmm::broadcast(token, &round[ROUND_KEYS - 1])).to_block()
+}
+
+/// Room for one group, wiped on drop: it holds plaintext and, before the XOR, key stream.
+struct Buffer([Block; MAX_GROUP]);
+
+impl Buffer {
+    /// `bytes`, at most a group, with zeros after them.
+    #[inline(always)]
+    fn copy_of(bytes: &[u8]) -> Self {
+        let mut buffer = Self([ZERO; MAX_GROUP]);
+        buffer.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
+        buffer
+    }
+
+    #[inline(always)]
+    fn bytes(&self) -> &[u8; MAX_GROUP * BLOCK_LEN] {
+        // SAFETY: a block is 16 bytes without padding.
+        unsafe { &*self.0.as_ptr().cast() }
+    }
+
+    #[inline(always)]
+    fn bytes_mut(&mut self) -> &mut [u8; MAX_GROUP * BLOCK_LEN] {
+        // SAFETY: a block is 16 bytes without padding.
+        unsafe { &mut *self.0.as_mut_ptr().cast() }
+    }
+}
+
+impl Drop for Buffer {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.0.fill(ZERO);
+        optimization_barrier(&self.0);
+    }
+}

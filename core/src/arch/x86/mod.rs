@@ -1,0 +1,156 @@
+//! AES-256-GCM kernels for x86-64.
+//!
+//! [`kernel`] is the one text of the algorithm, generic over the register width. [`vector`] gives the three widths.
+//! This file stamps a backend out of each: a token, the CPU check behind it, and the functions compiled for it.
+
+mod cpu;
+mod kernel;
+mod vector;
+
+use super::{Backend, KEY_LEN, Nonce, Tag};
+use inout::InOutBuf;
+use kernel::Keys;
+use vector::{Xmm, Ymm, Zmm};
+
+/// Defines a backend. The one list of features is both what the CPU is asked for and what the code is compiled for.
+macro_rules! backend {
+    ($(#[$doc:meta])* $token:ident, $vector:ty, [$($feature:tt),+ $(,)?]) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub(crate) struct $token(());
+
+        impl $token {
+            const FEATURES: u32 = 0 $(| cpu::bit($feature))+;
+
+            fn detect() -> Option<Self> {
+                cpu::has_all(Self::FEATURES).then_some(Self(()))
+            }
+
+            fn set_up(self, key: &[u8; KEY_LEN], long: bool) -> Keys {
+                #[target_feature($(enable = $feature),+)]
+                #[inline(never)]
+                fn set_up(token: $token, key: &[u8; KEY_LEN], long: bool) -> Keys {
+                    Keys::new::<$vector>(token, key, long)
+                }
+                // SAFETY: the token exists only if the CPU has the features.
+                unsafe { set_up(self, key, long) }
+            }
+
+            fn seal(self, keys: &Keys, nonce: &Nonce, aad: &[u8], data: InOutBuf<'_, '_, u8>) -> Tag {
+                #[target_feature($(enable = $feature),+)]
+                #[inline(never)]
+                fn seal(token: $token, keys: &Keys, nonce: &Nonce, aad: &[u8], data: InOutBuf<'_, '_, u8>) -> Tag {
+                    kernel::message::<$vector, true>(token, keys, nonce, aad, data)
+                }
+                // SAFETY: the token exists only if the CPU has the features.
+                unsafe { seal(self, keys, nonce, aad, data) }
+            }
+
+            fn open(self, keys: &Keys, nonce: &Nonce, aad: &[u8], data: InOutBuf<'_, '_, u8>) -> Tag {
+                #[target_feature($(enable = $feature),+)]
+                #[inline(never)]
+                fn open(token: $token, keys: &Keys, nonce: &Nonce, aad: &[u8], data: InOutBuf<'_, '_, u8>) -> Tag {
+                    kernel::message::<$vector, false>(token, keys, nonce, aad, data)
+                }
+                // SAFETY: the token exists only if the CPU has the features.
+                unsafe { open(self, keys, nonce, aad, data) }
+            }
+        }
+    };
+}
+
+backend! {
+    /// Proof of AES-NI and PCLMULQDQ.
+    AesNi, Xmm, ["sse2", "ssse3", "sse4.1", "aes", "pclmulqdq"]
+}
+
+backend! {
+    /// Proof of VAES and VPCLMULQDQ on 256-bit registers.
+    Vaes256, Ymm, ["sse2", "ssse3", "sse4.1", "aes", "pclmulqdq", "avx", "avx2", "vaes", "vpclmulqdq"]
+}
+
+backend! {
+    /// Proof of VAES and VPCLMULQDQ on 512-bit registers.
+    Vaes512, Zmm, [
+        "sse2", "ssse3", "sse4.1", "aes", "pclmulqdq", "avx", "avx2", "vaes", "vpclmulqdq",
+        "avx512f", "avx512bw", "avx512vl",
+    ]
+}
+
+// A wider backend's features include those of the 128-bit one: see the lists above.
+impl From<Vaes256> for AesNi {
+    #[inline(always)]
+    fn from(_: Vaes256) -> Self {
+        Self(())
+    }
+}
+
+impl From<Vaes512> for AesNi {
+    #[inline(always)]
+    fn from(_: Vaes512) -> Self {
+        Self(())
+    }
+}
+
+const _: () = assert!(Vaes256::FEATURES & AesNi::FEATURES == AesNi::FEATURES);
+const _: () = assert!(Vaes512::FEATURES & AesNi::FEATURES == AesNi::FEATURES);
+
+/// A backend of this architecture, with the proof that this machine can run it.
+#[derive(Clone, Copy)]
+pub(crate) enum Choice {
+    AesNi(AesNi),
+    Vaes256(Vaes256),
+    Vaes512(Vaes512),
+}
+
+impl Choice {
+    pub(crate) fn of(backend: Backend) -> Option<Self> {
+        match backend {
+            Backend::Soft => None,
+            Backend::AesNi => AesNi::detect().map(Self::AesNi),
+            Backend::Vaes256 => Vaes256::detect().map(Self::Vaes256),
+            Backend::Vaes512 => Vaes512::detect().map(Self::Vaes512),
+        }
+    }
+
+    pub(crate) fn backend(self) -> Backend {
+        match self {
+            Self::AesNi(_) => Backend::AesNi,
+            Self::Vaes256(_) => Backend::Vaes256,
+            Self::Vaes512(_) => Backend::Vaes512,
+        }
+    }
+}
+
+/// Round keys and hash key powers, together with the backend that they were laid out for.
+pub(crate) struct GcmKey {
+    choice: Choice,
+    keys: Keys,
+}
+
+impl GcmKey {
+    pub(crate) fn new(choice: Choice, key: &[u8; KEY_LEN], long: bool) -> Self {
+        let keys = match choice {
+            Choice::AesNi(token) => token.set_up(key, long),
+            Choice::Vaes256(token) => token.set_up(key, long),
+            Choice::Vaes512(token) => token.set_up(key, long),
+        };
+        Self { choice, keys }
+    }
+
+    pub(crate) fn seal(&self, nonce: &Nonce, aad: &[u8], data: InOutBuf<'_, '_, u8>) -> Tag {
+        match self.choice {
+            Choice::AesNi(token) => token.seal(&self.keys, nonce, aad, data),
+            Choice::Vaes256(token) => token.seal(&self.keys, nonce, aad, data),
+            Choice::Vaes512(token) => token.seal(&self.keys, nonce, aad, data),
+        }
+    }
+
+    pub(crate) fn open(&self, nonce: &Nonce, aad: &[u8], data: InOutBuf<'_, '_, u8>) -> Tag {
+        match self.choice {
+            Choice::AesNi(token) => token.open(&self.keys, nonce, aad, data),
+            Choice::Vaes256(token) => token.open(&self.keys, nonce, aad, data),
+            Choice::Vaes512(token) => token.open(&self.keys, nonce, aad, data),
+        }
+    }
+}

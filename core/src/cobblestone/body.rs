@@ -1,0 +1,126 @@
+//! The chunks of one message: everything that happens between the header and the caller's buffers.
+
+use super::derive::Derived;
+use super::{CHUNK_LEN, HEADER_LEN, SALT_LEN, SEALED_CHUNK_LEN, TAG_LEN};
+use crate::arch::{Choice, NONCE_LEN, Nonce};
+use crate::error::Error;
+use crate::gcm::Aes256Gcm;
+use crate::key::Key;
+use crate::limits::MAX_CHUNKS;
+use crate::random::RandomSource;
+use inout::InOutBuf;
+use subtle::ConstantTimeEq;
+
+/// Salt and commitment.
+pub(super) type Header = [u8; HEADER_LEN];
+
+/// The derived key of one message. Who holds it for sealing must use every chunk index once at most.
+pub(super) struct Body {
+    gcm: Aes256Gcm,
+    base_nonce: [u8; NONCE_LEN],
+}
+
+impl Body {
+    /// Draws a salt and derives from it; the header goes first in the message.
+    pub(super) fn seal_with_new_salt(
+        choice: Choice,
+        key: &Key,
+        context: &[u8],
+        random: &dyn RandomSource,
+        expected_len: u64,
+    ) -> Result<(Self, Header), Error> {
+        let mut salt = [0; SALT_LEN];
+        random.fill(&mut salt)?;
+        let derived = Derived::new(key, &salt, context);
+        let mut header = [0; HEADER_LEN];
+        header[..SALT_LEN].copy_from_slice(&salt);
+        header[SALT_LEN..].copy_from_slice(&derived.commitment);
+        Ok((Self::from_derived(choice, &derived, expected_len), header))
+    }
+
+    /// Derives from the salt in `header` and checks its commitment.
+    pub(super) fn open_with_header(
+        choice: Choice,
+        key: &Key,
+        context: &[u8],
+        header: &Header,
+        expected_len: u64,
+    ) -> Result<Self, Error> {
+        let (salt, commitment) = header.split_first_chunk().ok_or(Error::Authentication)?;
+        let derived = Derived::new(key, salt, context);
+        if bool::from(derived.commitment.ct_eq(commitment)) {
+            Ok(Self::from_derived(choice, &derived, expected_len))
+        } else {
+            Err(Error::Authentication)
+        }
+    }
+
+    fn from_derived(choice: Choice, derived: &Derived, expected_len: u64) -> Self {
+        Self { gcm: Aes256Gcm::new(choice, &derived.key, expected_len), base_nonce: derived.base_nonce }
+    }
+
+    /// Seals whole chunks, from chunk `first` on. `plaintext` must be a multiple of [`CHUNK_LEN`] long, and `out` as
+    /// many times [`SEALED_CHUNK_LEN`].
+    pub(super) fn seal(&self, first: u64, plaintext: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        debug_assert_eq!(plaintext.len() % CHUNK_LEN, 0);
+        debug_assert_eq!(out.len(), plaintext.len() / CHUNK_LEN * SEALED_CHUNK_LEN);
+        let chunks = plaintext.chunks_exact(CHUNK_LEN).zip(out.chunks_exact_mut(SEALED_CHUNK_LEN));
+        for (index, (plaintext, out)) in (first..).zip(chunks) {
+            self.seal_chunk(index, plaintext, out)?;
+        }
+        Ok(())
+    }
+
+    /// Seals the end of the message, from chunk `first` on: whole chunks, then the last one, which may be empty.
+    pub(super) fn seal_last(&self, first: u64, plaintext: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        let whole_chunks = plaintext.len() / CHUNK_LEN;
+        let (whole, last) = plaintext.split_at(whole_chunks * CHUNK_LEN);
+        let (whole_out, last_out) = out.split_at_mut(whole_chunks * SEALED_CHUNK_LEN);
+        self.seal(first, whole, whole_out)?;
+        self.seal_chunk(first + whole_chunks as u64, last, last_out)
+    }
+
+    /// Opens chunks from chunk `first` on. `sealed` is whole chunks and perhaps the last one. After an error what is
+    /// in `out` must not be given out: the caller zeroes it.
+    pub(super) fn open(&self, first: u64, sealed: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        let mut rest = out;
+        for (index, sealed) in (first..).zip(sealed.chunks(SEALED_CHUNK_LEN)) {
+            let len = sealed.len().checked_sub(TAG_LEN).ok_or(Error::Authentication)?;
+            let (plaintext, after) = rest.split_at_mut_checked(len).ok_or(Error::Authentication)?;
+            rest = after;
+            self.open_chunk(index, sealed, plaintext)?;
+        }
+        Ok(())
+    }
+
+    fn seal_chunk(&self, index: u64, plaintext: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        let nonce = self.nonce(index).ok_or(Error::TooLong)?;
+        let (given, needed) = (out.len(), plaintext.len() + TAG_LEN);
+        let (ciphertext, tag) = out.split_last_chunk_mut().ok_or(Error::OutputTooSmall { needed, given })?;
+        let data = InOutBuf::new(plaintext, ciphertext).map_err(|_| Error::OutputTooSmall { needed, given })?;
+        *tag = self.gcm.seal(&nonce, &[], data)?;
+        Ok(())
+    }
+
+    fn open_chunk(&self, index: u64, sealed: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        let nonce = self.nonce(index).ok_or(Error::Authentication)?;
+        let (ciphertext, tag) = sealed.split_last_chunk().ok_or(Error::Authentication)?;
+        let data = InOutBuf::new(ciphertext, out).map_err(|_| Error::Authentication)?;
+        self.gcm.open(&nonce, &[], data, tag)
+    }
+
+    /// The nonce of chunk `index`: the base nonce XOR the index as a big-endian number. `None` past the last index.
+    ///
+    /// This is the only place where a nonce is made.
+    fn nonce(&self, index: u64) -> Option<Nonce> {
+        if index >= MAX_CHUNKS {
+            return None;
+        }
+        let mut nonce = self.base_nonce;
+        let low = &mut nonce[NONCE_LEN - 8..];
+        for (nonce_byte, index_byte) in low.iter_mut().zip(index.to_be_bytes()) {
+            *nonce_byte ^= index_byte;
+        }
+        Some(nonce)
+    }
+}

@@ -1,0 +1,70 @@
+//! From key, salt and context to the secrets of one message.
+
+use super::{COMMITMENT_LEN, SALT_LEN};
+use crate::arch::{KEY_LEN, NONCE_LEN};
+use crate::key::Key;
+use hmac::digest::array::Array;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha512;
+use zeroize::Zeroize;
+
+/// Names the format and its version.
+const LABEL: &[u8] = b"c2sp.org/chunked-encryption@v1+";
+/// The IANA name of the AEAD (RFC 5116, section 5.2), and what separates it from the salt.
+const AEAD_NAME: &[u8] = b"AEAD_AES_256_GCM\x00";
+/// Output of HMAC-SHA-512, in bytes.
+const BLOCK_LEN: usize = 64;
+const OUTPUT_LEN: usize = KEY_LEN + NONCE_LEN + COMMITMENT_LEN;
+
+/// What HKDF-Expand gives, in its order. Wiped on drop.
+pub(super) struct Derived {
+    pub(super) key: [u8; KEY_LEN],
+    pub(super) base_nonce: [u8; NONCE_LEN],
+    pub(super) commitment: [u8; COMMITMENT_LEN],
+}
+
+impl Derived {
+    /// HKDF-Expand (RFC 5869, section 2.3) with SHA-512 and the key as it is.
+    ///
+    /// The `hkdf` crate refuses keys shorter than a hash output, as RFC 5869 does for what is called a PRK; the format
+    /// gives it 32 bytes.
+    pub(super) fn new(key: &Key, salt: &[u8; SALT_LEN], context: &[u8]) -> Self {
+        // HMAC pads its key with zeros to the block length of the hash (RFC 2104, section 2).
+        let mut padded_key = Array::default();
+        padded_key[..Key::LEN].copy_from_slice(key.expose_secret());
+        let mac = Hmac::<Sha512>::new(&padded_key);
+        padded_key.zeroize();
+        let block = |previous: &[u8], number: u8| {
+            let mut mac = mac.clone();
+            for part in [previous, LABEL, AEAD_NAME, salt, context, &[number]] {
+                mac.update(part);
+            }
+            mac.finalize().into_bytes()
+        };
+        let mut first = block(&[], 1);
+        let mut second = block(&first, 2);
+
+        let mut output = [0; OUTPUT_LEN];
+        output[..BLOCK_LEN].copy_from_slice(&first);
+        output[BLOCK_LEN..].copy_from_slice(&second[..OUTPUT_LEN - BLOCK_LEN]);
+        first.zeroize();
+        second.zeroize();
+
+        let mut derived = Self { key: [0; KEY_LEN], base_nonce: [0; NONCE_LEN], commitment: [0; COMMITMENT_LEN] };
+        let (key_bytes, rest) = output.split_at(KEY_LEN);
+        let (nonce_bytes, commitment_bytes) = rest.split_at(NONCE_LEN);
+        derived.key.copy_from_slice(key_bytes);
+        derived.base_nonce.copy_from_slice(nonce_bytes);
+        derived.commitment.copy_from_slice(commitment_bytes);
+        output.zeroize();
+        derived
+    }
+}
+
+impl Drop for Derived {
+    fn drop(&mut self) {
+        self.key.zeroize();
+        self.base_nonce.zeroize();
+        self.commitment.zeroize();
+    }
+}

@@ -1,0 +1,290 @@
+//! Readers and writers that seal or open what passes through them, on one thread.
+
+use super::{Cobblestone, Opener, Sealer};
+use crate::error::Error;
+use std::io::{self, ErrorKind, Read, Write};
+use std::vec::Vec;
+use zeroize::Zeroizing;
+
+/// Bytes taken in at a time.
+const PIECE_LEN: usize = 64 * 1024;
+
+/// What [`Sealer`] and [`Opener`] have in common.
+trait Transform {
+    fn update_len(&self, input_len: usize) -> Result<usize, Error>;
+    fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error>;
+    fn finish_len(&self) -> usize;
+    fn finish(self, out: &mut [u8]) -> Result<usize, Error>;
+
+    /// [`update`](Self::update) into all of `out`.
+    fn update_vec(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        out.resize(self.update_len(input.len())?, 0);
+        let len = self.update(input, out)?;
+        out.truncate(len);
+        Ok(())
+    }
+
+    /// [`finish`](Self::finish) into all of `out`.
+    fn finish_vec(self, out: &mut Vec<u8>) -> Result<(), Error>
+    where
+        Self: Sized,
+    {
+        out.resize(self.finish_len(), 0);
+        let len = self.finish(out)?;
+        out.truncate(len);
+        Ok(())
+    }
+}
+
+impl Transform for Sealer {
+    fn update_len(&self, input_len: usize) -> Result<usize, Error> {
+        self.update_len(input_len)
+    }
+    fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        self.update(input, out)
+    }
+    fn finish_len(&self) -> usize {
+        self.finish_len()
+    }
+    fn finish(self, out: &mut [u8]) -> Result<usize, Error> {
+        self.finish(out)
+    }
+}
+
+impl Transform for Opener<'_> {
+    fn update_len(&self, input_len: usize) -> Result<usize, Error> {
+        Ok(self.update_len(input_len))
+    }
+    fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        self.update(input, out)
+    }
+    fn finish_len(&self) -> usize {
+        self.finish_len()
+    }
+    fn finish(self, out: &mut [u8]) -> Result<usize, Error> {
+        self.finish(out)
+    }
+}
+
+/// Writes what is left of a transform's output to `inner`.
+struct Writer<T, W> {
+    /// `None` after a failure: part of the output may be missing, so there is no going on.
+    transform: Option<T>,
+    inner: W,
+    out: Zeroizing<Vec<u8>>,
+}
+
+impl<T: Transform, W: Write> Writer<T, W> {
+    fn new(transform: T, inner: W) -> Self {
+        Self { transform: Some(transform), inner, out: Zeroizing::default() }
+    }
+
+    fn write(&mut self, input: &[u8]) -> io::Result<usize> {
+        let mut transform = self.transform.take().ok_or_else(failed_before)?;
+        let piece = &input[..input.len().min(PIECE_LEN)];
+        transform.update_vec(piece, &mut self.out)?;
+        self.inner.write_all(&self.out)?;
+        self.transform = Some(transform);
+        Ok(piece.len())
+    }
+
+    fn finish(mut self) -> io::Result<W> {
+        let transform = self.transform.take().ok_or_else(failed_before)?;
+        transform.finish_vec(&mut self.out)?;
+        self.inner.write_all(&self.out)?;
+        self.inner.flush()?;
+        Ok(self.inner)
+    }
+}
+
+/// Reads from `inner` through a transform.
+struct Reader<T, R> {
+    state: ReaderState<T>,
+    inner: R,
+    input: Zeroizing<Vec<u8>>,
+    out: Zeroizing<Vec<u8>>,
+    /// Bytes of `out` that have been given out.
+    taken: usize,
+}
+
+enum ReaderState<T> {
+    Running(T),
+    Finished,
+    Failed,
+}
+
+impl<T: Transform, R: Read> Reader<T, R> {
+    fn new(transform: T, inner: R) -> Self {
+        Self {
+            state: ReaderState::Running(transform),
+            inner,
+            input: Zeroizing::new(std::vec![0; PIECE_LEN]),
+            out: Zeroizing::default(),
+            taken: 0,
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        while self.taken == self.out.len() {
+            match core::mem::replace(&mut self.state, ReaderState::Failed) {
+                ReaderState::Running(transform) => self.step(transform)?,
+                ReaderState::Finished => {
+                    self.state = ReaderState::Finished;
+                    return Ok(0);
+                }
+                ReaderState::Failed => return Err(failed_before()),
+            }
+        }
+        let rest = &self.out[self.taken..];
+        let len = rest.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&rest[..len]);
+        self.taken += len;
+        Ok(len)
+    }
+
+    /// Reads once, and fills `out` with what that gives.
+    fn step(&mut self, mut transform: T) -> io::Result<()> {
+        self.taken = 0;
+        self.out.clear();
+        let len = match self.inner.read(&mut self.input) {
+            Ok(len) => len,
+            Err(error) => {
+                // Nothing was consumed: the caller may try again.
+                self.state = ReaderState::Running(transform);
+                return Err(error);
+            }
+        };
+        if len == 0 {
+            transform.finish_vec(&mut self.out).inspect_err(|_| self.out.clear())?;
+            self.state = ReaderState::Finished;
+        } else {
+            transform.update_vec(&self.input[..len], &mut self.out).inspect_err(|_| self.out.clear())?;
+            self.state = ReaderState::Running(transform);
+        }
+        Ok(())
+    }
+}
+
+fn failed_before() -> io::Error {
+    io::Error::new(ErrorKind::BrokenPipe, "an earlier operation failed")
+}
+
+/// Seals what is written to it. Call [`finish`](Self::finish): a message without its last chunk cannot be opened.
+///
+/// Dropping it instead leaves a message that is refused, which is what an error half-way should leave.
+///
+/// ```
+/// # use objseal::{Key, cobblestone::Cobblestone};
+/// use std::io::Write;
+/// # let key = Key::generate()?;
+/// let mut writer = Cobblestone::new(&key, b"notes").seal_writer(Vec::new())?;
+/// writer.write_all(b"dear diary")?;
+/// let message = writer.finish()?;
+/// assert_eq!(objseal::cobblestone::open(&key, b"notes", &message)?, b"dear diary");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct SealWriter<W>(Writer<Sealer, W>);
+
+impl<W: Write> SealWriter<W> {
+    /// Writes the last chunk, flushes the inner writer and gives it back.
+    ///
+    /// # Errors
+    /// What the inner writer says, or that an earlier write failed.
+    pub fn finish(self) -> io::Result<W> {
+        self.0.finish()
+    }
+}
+
+impl<W: Write> Write for SealWriter<W> {
+    fn write(&mut self, plaintext: &[u8]) -> io::Result<usize> {
+        self.0.write(plaintext)
+    }
+
+    /// Flushes the inner writer. Up to 16 KiB of plaintext stay here until their chunk is whole.
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.inner.flush()
+    }
+}
+
+/// Opens what is written to it, and writes the plaintext on, each chunk once its tag holds.
+///
+/// The plaintext is whole only when [`finish`](Self::finish) has succeeded.
+pub struct OpenWriter<'a, W>(Writer<Opener<'a>, W>);
+
+impl<W: Write> OpenWriter<'_, W> {
+    /// Opens the last chunk, flushes the inner writer and gives it back.
+    ///
+    /// # Errors
+    /// [`Error::Authentication`] as an [`io::Error`] of kind [`InvalidData`](ErrorKind::InvalidData) if the message was
+    /// changed or cut short; what the inner writer says; or that an earlier write failed.
+    pub fn finish(self) -> io::Result<W> {
+        self.0.finish()
+    }
+}
+
+impl<W: Write> Write for OpenWriter<'_, W> {
+    fn write(&mut self, sealed: &[u8]) -> io::Result<usize> {
+        self.0.write(sealed)
+    }
+
+    /// Flushes the inner writer. Up to 16 KiB stay here until their chunk is whole.
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.inner.flush()
+    }
+}
+
+/// Reads plaintext from `inner` and gives out the message it seals to.
+pub struct SealReader<R>(Reader<Sealer, R>);
+
+impl<R: Read> Read for SealReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+/// Reads a message from `inner` and gives out its plaintext, each chunk once its tag holds.
+///
+/// The end of the plaintext (`Ok(0)`) is given only when the last chunk has been verified; a message that was cut short
+/// is an error instead.
+pub struct OpenReader<'a, R>(Reader<Opener<'a>, R>);
+
+impl<R: Read> Read for OpenReader<'_, R> {
+    /// # Errors
+    /// [`Error::Authentication`] as an [`io::Error`] of kind [`InvalidData`](ErrorKind::InvalidData).
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl<'a> Cobblestone<'a> {
+    /// A writer that seals into `inner`.
+    ///
+    /// # Errors
+    /// [`Error::Random`] if there are no random bytes to be had.
+    pub fn seal_writer<W: Write>(&self, inner: W) -> Result<SealWriter<W>, Error> {
+        Ok(SealWriter(Writer::new(self.sealer()?, inner)))
+    }
+
+    /// A writer that opens into `inner`.
+    #[must_use]
+    pub fn open_writer<W: Write>(&self, inner: W) -> OpenWriter<'a, W> {
+        OpenWriter(Writer::new(self.opener(), inner))
+    }
+
+    /// A reader that seals what `inner` gives.
+    ///
+    /// # Errors
+    /// [`Error::Random`] if there are no random bytes to be had.
+    pub fn seal_reader<R: Read>(&self, inner: R) -> Result<SealReader<R>, Error> {
+        Ok(SealReader(Reader::new(self.sealer()?, inner)))
+    }
+
+    /// A reader that opens what `inner` gives.
+    #[must_use]
+    pub fn open_reader<R: Read>(&self, inner: R) -> OpenReader<'a, R> {
+        OpenReader(Reader::new(self.opener(), inner))
+    }
+}

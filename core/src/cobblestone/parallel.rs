@@ -1,0 +1,182 @@
+//! Whole buffers on several threads. The bytes are the same as on one.
+
+use super::{CHUNK_LEN, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, opened_buffer_len, prefix, sealed_buffer_len};
+use crate::error::Error;
+use core::num::NonZeroUsize;
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Mutex, PoisonError};
+
+/// Chunks that a thread takes at a time, at most: 4 MiB, where one byte of the nonce comes round.
+const MAX_RUN_CHUNKS: usize = 256;
+
+/// Where parallel work runs: [`Threads`], or a `rayon::ThreadPool` with the feature `rayon`.
+///
+/// The library never starts threads on its own account.
+pub trait Workers {
+    /// How many threads can work at the same time.
+    fn count(&self) -> NonZeroUsize;
+
+    /// Calls `job` on each of the threads and returns when all calls have returned.
+    ///
+    /// Every call takes work until there is none left, so it is correct, only slower, to make fewer calls. If a call
+    /// panics, the panic must be passed on.
+    fn run(&self, job: &(dyn Fn() + Sync));
+}
+
+/// A number of threads, started for one call and joined before it returns. The calling thread is one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threads(pub NonZeroUsize);
+
+impl Threads {
+    /// As many threads as the operating system says this process can run at once.
+    #[must_use]
+    pub fn available() -> Self {
+        Self(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+    }
+}
+
+impl Workers for Threads {
+    fn count(&self) -> NonZeroUsize {
+        self.0
+    }
+
+    fn run(&self, job: &(dyn Fn() + Sync)) {
+        std::thread::scope(|scope| {
+            for _ in 1..self.0.get() {
+                // Where the system refuses another thread, those that there are do the work.
+                if std::thread::Builder::new().spawn_scoped(scope, job).is_err() {
+                    break;
+                }
+            }
+            job();
+        });
+    }
+}
+
+#[cfg(feature = "rayon")]
+impl Workers for rayon::ThreadPool {
+    fn count(&self) -> NonZeroUsize {
+        NonZeroUsize::new(self.current_num_threads()).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    fn run(&self, job: &(dyn Fn() + Sync)) {
+        self.broadcast(|_| job());
+    }
+}
+
+impl Cobblestone<'_> {
+    /// [`seal_into`](Self::seal_into) on several threads.
+    ///
+    /// # Errors
+    /// [`Error::OutputTooSmall`], or [`Error::Random`] if there are no random bytes to be had.
+    pub fn seal_parallel(&self, workers: &impl Workers, plaintext: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        let out = prefix(out, sealed_buffer_len(plaintext.len())?)?;
+        let (body, header) = self.start_sealing(plaintext.len() as u64)?;
+        let (header_out, chunks_out) = out.split_at_mut(HEADER_LEN);
+        header_out.copy_from_slice(&header);
+        let sealed = in_parallel(workers, plaintext, chunks_out, CHUNK_LEN, SEALED_CHUNK_LEN, |run| {
+            if run.last {
+                body.seal_last(run.first, run.input, run.output)
+            } else {
+                body.seal(run.first, run.input, run.output)
+            }
+        });
+        sealed.map(|()| out.len())
+    }
+
+    /// [`open_into`](Self::open_into) on several threads.
+    ///
+    /// # Errors
+    /// [`Error::Authentication`] if the key or the context is wrong or the message was changed in any way; the output
+    /// is then all zeros, also where other threads had opened chunks already. [`Error::OutputTooSmall`].
+    pub fn open_parallel(&self, workers: &impl Workers, message: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        let out = prefix(out, opened_buffer_len(message.len())?)?;
+        let (header, chunks) = message.split_first_chunk().ok_or(Error::Authentication)?;
+        let opened = self.start_opening(header, out.len() as u64).and_then(|body| {
+            in_parallel(workers, chunks, out, SEALED_CHUNK_LEN, CHUNK_LEN, |run| {
+                body.open(run.first, run.input, run.output)
+            })
+        });
+        if opened.is_err() {
+            out.fill(0);
+        }
+        opened.map(|()| out.len())
+    }
+}
+
+/// Consecutive chunks and where they go.
+struct Run<'i, 'o> {
+    first: u64,
+    input: &'i [u8],
+    output: &'o mut [u8],
+    last: bool,
+}
+
+/// What no thread has taken yet.
+struct Queue<'i, 'o> {
+    rest: Option<Run<'i, 'o>>,
+    run_chunks: usize,
+    input_chunk: usize,
+    output_chunk: usize,
+}
+
+impl<'i, 'o> Queue<'i, 'o> {
+    fn take(&mut self) -> Option<Run<'i, 'o>> {
+        let rest = self.rest.take()?;
+        let input_len = self.run_chunks * self.input_chunk;
+        // The last chunk, short or empty, belongs to a run that is not whole.
+        if rest.input.len() < input_len {
+            return Some(rest);
+        }
+        let (input, input_after) = rest.input.split_at(input_len);
+        let (output, output_after) = rest.output.split_at_mut(self.run_chunks * self.output_chunk);
+        let first_after = rest.first + self.run_chunks as u64;
+        self.rest = Some(Run { first: first_after, input: input_after, output: output_after, last: true });
+        Some(Run { first: rest.first, input, output, last: false })
+    }
+}
+
+/// Cuts `input` and `output` into runs and does `work` on each. If it fails or panics anywhere, `output` is zeroed once
+/// all threads have stopped.
+fn in_parallel(
+    workers: &impl Workers,
+    input: &[u8],
+    output: &mut [u8],
+    input_chunk: usize,
+    output_chunk: usize,
+    work: impl Fn(Run<'_, '_>) -> Result<(), Error> + Sync,
+) -> Result<(), Error> {
+    let chunks = input.len() / input_chunk + 1;
+    let run_chunks = chunks.div_ceil(workers.count().get()).min(MAX_RUN_CHUNKS);
+    let failure = Mutex::new(None);
+    let failed = AtomicBool::new(false);
+    let outcome = {
+        let rest = Some(Run { first: 0, input, output: &mut *output, last: true });
+        let queue = Mutex::new(Queue { rest, run_chunks, input_chunk, output_chunk });
+        let job = || {
+            while !failed.load(Ordering::Relaxed) {
+                let Some(run) = queue.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+                    return;
+                };
+                if let Err(error) = work(run) {
+                    *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    failed.store(true, Ordering::Relaxed);
+                }
+            }
+        };
+        catch_unwind(AssertUnwindSafe(|| {
+            workers.run(&job);
+            // In case the pool made no call at all.
+            job();
+        }))
+    };
+    let failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if outcome.is_err() || failure.is_some() {
+        output.fill(0);
+    }
+    if let Err(panic) = outcome {
+        resume_unwind(panic);
+    }
+    failure.map_or(Ok(()), Err)
+}

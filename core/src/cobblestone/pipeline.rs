@@ -1,0 +1,248 @@
+//! From a reader to a writer on several threads, in bounded memory.
+//!
+//! Every thread does the same in a loop: under one lock it reads the next window, without a lock it seals or opens it,
+//! and when all windows before have been written, it writes its own. So reading, work and writing overlap, and each
+//! window stays in the cache of one core.
+
+use super::parallel::Workers;
+use super::shared::Run;
+use super::{CHUNK_LEN, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, TAG_LEN};
+use crate::error::Error;
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::io::{self, Read, Write};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::vec;
+use zeroize::Zeroizing;
+
+/// Chunks in a window when there are few threads: input and output of one fit into the second-level cache.
+const MAX_WINDOW_CHUNKS: usize = 32;
+/// Bytes that all windows together take, input and output, at most.
+const MEMORY: usize = 32 << 20;
+
+impl Cobblestone<'_> {
+    /// Seals everything that `input` has to give into `output`, and returns the length of the plaintext.
+    ///
+    /// It takes at most 32 MiB of memory, whatever the length. It does not flush `output`.
+    ///
+    /// # Errors
+    /// What `input` and `output` say; [`Error::Random`] and [`Error::TooLong`] as [`io::Error`]s. What has been
+    /// written then cannot be opened.
+    pub fn seal_stream(
+        &self,
+        input: impl Read + Send,
+        mut output: impl Write + Send,
+        workers: &impl Workers,
+    ) -> io::Result<u64> {
+        let sealer = self.shared_sealer()?;
+        output.write_all(sealer.header())?;
+        let reserve = |plaintext_len: usize, last| {
+            if last { sealer.last_run(plaintext_len) } else { sealer.next_run(plaintext_len / CHUNK_LEN) }
+        };
+        let totals = pump(
+            Source::new(input),
+            output,
+            workers,
+            CHUNK_LEN,
+            SEALED_CHUNK_LEN,
+            |_, len, last| reserve(len, last),
+            |run: Run<'_>, plaintext, out| run.seal(plaintext, out),
+        )?;
+        Ok(totals.read)
+    }
+
+    /// Opens the message that `input` has to give into `output`, and returns the length of the plaintext.
+    ///
+    /// It takes at most 32 MiB of memory, whatever the length. It does not flush `output`.
+    ///
+    /// # Errors
+    /// What `input` and `output` say; [`Error::Authentication`] as an [`io::Error`] of kind
+    /// [`InvalidData`](io::ErrorKind::InvalidData) if the key or the context is wrong or the message was changed or cut
+    /// short. What has been written then is the authentic beginning of the plaintext, in whole chunks.
+    pub fn open_stream(
+        &self,
+        mut input: impl Read + Send,
+        output: impl Write + Send,
+        workers: &impl Workers,
+    ) -> io::Result<u64> {
+        let mut header = [0; HEADER_LEN];
+        if read_full(&mut input, &mut header)? < HEADER_LEN {
+            return Err(Error::Authentication.into());
+        }
+        let opener = self.chunk_opener(&header)?;
+        let totals = pump(
+            Source::new(input),
+            output,
+            workers,
+            SEALED_CHUNK_LEN,
+            CHUNK_LEN,
+            |first, len, last| {
+                // A message never ends with a whole chunk.
+                let cut_short = last && len % SEALED_CHUNK_LEN < TAG_LEN;
+                if cut_short { Err(Error::Authentication) } else { Ok(first) }
+            },
+            |first, sealed, out| opener.open(first, sealed, out),
+        )?;
+        Ok(totals.written)
+    }
+}
+
+/// Reads until `buffer` is full or the input has ended; returns how many bytes there are.
+pub(super) fn read_full(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut len = 0;
+    while len < buffer.len() {
+        match input.read(&mut buffer[len..]) {
+            Ok(0) => break,
+            Ok(n) => len += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(len)
+}
+
+struct Source<R> {
+    input: R,
+    windows: u64,
+    ended: bool,
+    read: u64,
+}
+
+impl<R> Source<R> {
+    fn new(input: R) -> Self {
+        Self { input, windows: 0, ended: false, read: 0 }
+    }
+}
+
+struct Sink<W> {
+    output: W,
+    windows: u64,
+    written: u64,
+    /// The first failure; nothing is written after it.
+    failure: Option<io::Error>,
+}
+
+struct Totals {
+    read: u64,
+    written: u64,
+}
+
+/// Moves windows from `source` to `output`. `reserve` is called in order, with the first chunk, the length and whether
+/// it is the last window; `work` is called on many threads.
+fn pump<R: Read + Send, W: Write + Send, T>(
+    source: Source<R>,
+    output: W,
+    workers: &impl Workers,
+    input_chunk: usize,
+    output_chunk: usize,
+    reserve: impl Fn(u64, usize, bool) -> Result<T, Error> + Sync,
+    work: impl Fn(T, &[u8], &mut [u8]) -> Result<usize, Error> + Sync,
+) -> io::Result<Totals> {
+    let per_worker = MEMORY / workers.count().get();
+    let window_chunks = (per_worker / (input_chunk + output_chunk)).clamp(1, MAX_WINDOW_CHUNKS);
+    let source = Mutex::new(source);
+    let sink = Mutex::new(Sink { output, windows: 0, written: 0, failure: None });
+    let written = Condvar::new();
+    let stop = Stop::default();
+
+    let job = || {
+        let _guard = PanicGuard { stop: &stop, sink: &sink, written: &written };
+        let mut input = Zeroizing::new(vec![0; window_chunks * input_chunk]);
+        let mut output = Zeroizing::new(vec![0; window_chunks * output_chunk + TAG_LEN]);
+        loop {
+            let (window, reserved, len) = {
+                let mut source = lock(&source);
+                if source.ended {
+                    return;
+                }
+                if stop.is_set() {
+                    return;
+                }
+                let len = match read_full(&mut source.input, &mut input) {
+                    Ok(len) => len,
+                    Err(error) => {
+                        source.ended = true;
+                        lock(&sink).failure.get_or_insert(error);
+                        stop.set(&sink, &written);
+                        return;
+                    }
+                };
+                source.ended = len < input.len();
+                source.read += len as u64;
+                let window = source.windows;
+                source.windows += 1;
+                (window, reserve(window * window_chunks as u64, len, source.ended), len)
+            };
+            let done = reserved.and_then(|reserved| work(reserved, &input[..len], &mut output));
+
+            let mut turn = lock(&sink);
+            while turn.windows != window && !stop.is_set() {
+                turn = written.wait(turn).unwrap_or_else(PoisonError::into_inner);
+            }
+            if stop.is_set() {
+                return;
+            }
+            let put = done.map_err(io::Error::from).and_then(|len| {
+                turn.output.write_all(&output[..len])?;
+                Ok(len as u64)
+            });
+            match put {
+                Ok(len) => {
+                    turn.written += len;
+                    turn.windows += 1;
+                    written.notify_all();
+                }
+                Err(error) => {
+                    turn.failure.get_or_insert(error);
+                    drop(turn);
+                    stop.set(&sink, &written);
+                    return;
+                }
+            }
+        }
+    };
+    workers.run(&job);
+    job(); // in case the pool made no call at all
+
+    let sink = sink.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let source = source.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match sink.failure {
+        Some(error) => Err(error),
+        None => Ok(Totals { read: source.read, written: sink.written }),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tells all threads to stop. It is apart from the sink, so that reading need not wait for a write to end.
+#[derive(Default)]
+struct Stop(AtomicBool);
+
+impl Stop {
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set<W>(&self, sink: &Mutex<Sink<W>>, written: &Condvar) {
+        // Under the lock, so that no thread goes to sleep between looking and being woken.
+        let _turn = lock(sink);
+        self.0.store(true, Ordering::Relaxed);
+        written.notify_all();
+    }
+}
+
+/// Lets the other threads go if this one panics: they would wait for its window for ever.
+struct PanicGuard<'p, W> {
+    stop: &'p Stop,
+    sink: &'p Mutex<Sink<W>>,
+    written: &'p Condvar,
+}
+
+impl<W> Drop for PanicGuard<'_, W> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.stop.set(self.sink, self.written);
+        }
+    }
+}

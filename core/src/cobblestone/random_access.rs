@@ -1,0 +1,258 @@
+//! Ranges of a stored message, verified.
+
+use super::{CHUNK_LEN, ChunkOpener, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, plaintext_len, sealed_range};
+use crate::error::Error;
+use core::ops::Range;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::{vec, vec::Vec};
+use zeroize::Zeroizing;
+
+/// Chunks fetched at a time.
+const WINDOW_CHUNKS: u64 = 32;
+const CHUNK: u64 = CHUNK_LEN as u64;
+
+/// A source that can be read at any offset: a file, a buffer, an object in a store.
+pub trait ReadAt {
+    /// Fills `buffer` from `offset` on.
+    ///
+    /// # Errors
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the source ends before, or whatever went wrong.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Length of the source, in bytes.
+    ///
+    /// # Errors
+    /// Whatever went wrong.
+    fn size(&self) -> io::Result<u64>;
+}
+
+impl<T: ReadAt + ?Sized> ReadAt for &T {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        (**self).read_exact_at(buffer, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        (**self).size()
+    }
+}
+
+impl ReadAt for [u8] {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let start = usize::try_from(offset).ok();
+        let from = start.and_then(|start| self.get(start..)).and_then(|rest| rest.get(..buffer.len()));
+        buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.len() as u64)
+    }
+}
+
+#[cfg(unix)]
+impl ReadAt for std::fs::File {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(self, buffer, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+}
+
+impl Cobblestone<'_> {
+    /// Opens the stored message `source` for reading at any offset.
+    ///
+    /// It reads the header and the last chunk and verifies both, so the length that it reports is authentic.
+    ///
+    /// # Errors
+    /// What `source` says; [`Error::Authentication`] as an [`io::Error`] of kind
+    /// [`InvalidData`](io::ErrorKind::InvalidData) if the key or the context is wrong or the message was changed or
+    /// cut short.
+    pub fn open_at<S: ReadAt>(&self, source: S) -> io::Result<RandomAccess<S>> {
+        let sealed_len = source.size()?;
+        let plaintext_len = plaintext_len(sealed_len).ok_or(Error::Authentication)?;
+        let mut header = [0; HEADER_LEN];
+        source.read_exact_at(&mut header, 0)?;
+        let access = RandomAccess { opener: self.chunk_opener(&header)?, source, sealed_len, plaintext_len };
+        // Only the last chunk is shorter than the others, so that it opens here proves where the message ends.
+        access.open_chunks(plaintext_len / CHUNK, 1, &mut Zeroizing::new(vec![0; CHUNK_LEN]))?;
+        Ok(access)
+    }
+}
+
+/// A stored message, open for reading at any offset. Each read fetches and verifies just the chunks that it touches.
+pub struct RandomAccess<S> {
+    opener: ChunkOpener,
+    source: S,
+    sealed_len: u64,
+    plaintext_len: u64,
+}
+
+impl<S: ReadAt> RandomAccess<S> {
+    /// Length of the plaintext, in bytes. It is authentic.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.plaintext_len
+    }
+
+    /// Whether the plaintext is empty. It is authentic.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.plaintext_len == 0
+    }
+
+    /// The plaintext bytes `range`.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] and [`Error::Authentication`] as [`io::Error`]s, or what the source says.
+    pub fn open_range(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
+        let out_of_range = Error::OutOfRange { plaintext_len: self.plaintext_len };
+        if range.end > self.plaintext_len {
+            return Err(out_of_range.into());
+        }
+        let len = range.end.checked_sub(range.start).and_then(|len| usize::try_from(len).ok());
+        let mut out = vec![0; len.ok_or(out_of_range)?];
+        self.open_range_into(range.start, &mut out)?;
+        Ok(out)
+    }
+
+    /// Fills `out` with the plaintext from `start` on.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] and [`Error::Authentication`] as [`io::Error`]s, or what the source says. After an error
+    /// `out` is all zeros.
+    pub fn open_range_into(&self, start: u64, out: &mut [u8]) -> io::Result<()> {
+        let end = start.checked_add(out.len() as u64).filter(|&end| end <= self.plaintext_len);
+        let opened = match end {
+            Some(end) => self.open_between(start, end, out),
+            None => Err(Error::OutOfRange { plaintext_len: self.plaintext_len }.into()),
+        };
+        if opened.is_err() {
+            out.fill(0);
+        }
+        opened
+    }
+
+    fn open_between(&self, start: u64, end: u64, out: &mut [u8]) -> io::Result<()> {
+        let mut at = start;
+        let mut rest = out;
+        while at < end {
+            let chunk = at / CHUNK;
+            let chunk_end = ((chunk + 1) * CHUNK).min(self.plaintext_len);
+            let now;
+            if at.is_multiple_of(CHUNK) && end >= chunk_end {
+                // Whole chunks go straight to where they belong.
+                let whole_to = if end == self.plaintext_len { end } else { end / CHUNK * CHUNK };
+                let to = whole_to.min((chunk + WINDOW_CHUNKS) * CHUNK);
+                (now, rest) = rest.split_at_mut(window_len(to - at));
+                self.open_chunks(chunk, (to - at).div_ceil(CHUNK), now)?;
+                at = to;
+            } else {
+                let to = end.min(chunk_end);
+                (now, rest) = rest.split_at_mut(window_len(to - at));
+                let mut whole = Zeroizing::new(vec![0; window_len(chunk_end - chunk * CHUNK)]);
+                self.open_chunks(chunk, 1, &mut whole)?;
+                now.copy_from_slice(&whole[window_len(at % CHUNK)..][..now.len()]);
+                at = to;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fetches and opens `count` chunks, at most a window, into the start of `out`.
+    fn open_chunks(&self, first: u64, count: u64, out: &mut [u8]) -> io::Result<()> {
+        let end = ((first + count) * CHUNK).min(self.plaintext_len);
+        let mut stored = sealed_range(first * CHUNK..end, self.sealed_len).ok_or(Error::Authentication)?;
+        if stored.is_empty() {
+            // An empty last chunk holds no plaintext, but it has a tag.
+            stored.end = self.sealed_len;
+        }
+        let mut sealed = vec![0; window_len(stored.end - stored.start)];
+        self.source.read_exact_at(&mut sealed, stored.start)?;
+        self.opener.open(first, &sealed, out)?;
+        Ok(())
+    }
+
+    /// A reader over the plaintext, at its start.
+    #[must_use]
+    pub fn reader(self) -> RangeReader<S> {
+        RangeReader { access: self, at: 0, chunk: Zeroizing::default(), chunk_start: 0 }
+    }
+}
+
+/// A length that is at most a window, as a length in memory.
+#[allow(clippy::cast_possible_truncation)]
+fn window_len(len: u64) -> usize {
+    debug_assert!(len <= WINDOW_CHUNKS * SEALED_CHUNK_LEN as u64);
+    len as usize
+}
+
+/// `Read` and `Seek` over the plaintext of a stored message.
+pub struct RangeReader<S> {
+    access: RandomAccess<S>,
+    at: u64,
+    /// The chunk that was read last, and where in the plaintext it begins.
+    chunk: Zeroizing<Vec<u8>>,
+    chunk_start: u64,
+}
+
+impl<S: ReadAt> RangeReader<S> {
+    /// Length of the plaintext, in bytes. It is authentic.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.access.len()
+    }
+
+    /// Whether the plaintext is empty. It is authentic.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.access.is_empty()
+    }
+
+    /// The bytes from here to the end of the buffered chunk.
+    fn buffered(&self) -> &[u8] {
+        let offset = self.at.checked_sub(self.chunk_start).and_then(|offset| usize::try_from(offset).ok());
+        offset.and_then(|offset| self.chunk.get(offset..)).unwrap_or_default()
+    }
+}
+
+impl<S: ReadAt> Read for RangeReader<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.access.len().saturating_sub(self.at);
+        if left == 0 || buffer.is_empty() {
+            return Ok(0);
+        }
+        let wanted = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let len;
+        if self.buffered().is_empty() && self.at.is_multiple_of(CHUNK) && wanted >= CHUNK_LEN {
+            // Whole chunks need no buffer in between.
+            len = wanted / CHUNK_LEN * CHUNK_LEN;
+            self.access.open_range_into(self.at, &mut buffer[..len])?;
+        } else {
+            if self.buffered().is_empty() {
+                let start = self.at / CHUNK * CHUNK;
+                let end = (start + CHUNK).min(self.access.len());
+                self.chunk = Zeroizing::new(self.access.open_range(start..end)?);
+                self.chunk_start = start;
+            }
+            let from = self.buffered();
+            len = wanted.min(from.len());
+            buffer[..len].copy_from_slice(&from[..len]);
+        }
+        self.at += len as u64;
+        Ok(len)
+    }
+}
+
+impl<S: ReadAt> Seek for RangeReader<S> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(offset) => self.access.len().checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.at.checked_add_signed(offset),
+        };
+        self.at = at.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "seek before the start"))?;
+        Ok(self.at)
+    }
+}

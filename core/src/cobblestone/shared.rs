@@ -1,0 +1,134 @@
+//! Runs of chunks of one message: sealed by several threads, or opened in any order.
+
+use super::body::{Body, Header};
+use super::{CHUNK_LEN, HEADER_LEN, SEALED_CHUNK_LEN, TAG_LEN, prefix};
+use crate::error::Error;
+use crate::limits::MAX_CHUNKS;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// Seals one message on several threads. Each takes a [`Run`]: the right to seal the next chunks, once.
+///
+/// Position in the message follows from the order in which runs are taken, so take a run under the same lock as the
+/// plaintext for it. The message is the [`header`](Self::header) and the output of all runs, in that order.
+pub struct SharedSealer {
+    body: Body,
+    header: Header,
+    /// First chunk that no run has; `MAX_CHUNKS` once the last run was taken.
+    next: AtomicU64,
+}
+
+impl SharedSealer {
+    pub(super) fn new(body: Body, header: Header) -> Self {
+        Self { body, header, next: AtomicU64::new(0) }
+    }
+
+    /// The first bytes of the message.
+    #[must_use]
+    pub fn header(&self) -> &[u8; HEADER_LEN] {
+        &self.header
+    }
+
+    /// Takes the next `chunks` chunks; there will be more after them.
+    ///
+    /// # Errors
+    /// [`Error::Finished`] after [`last_run`](Self::last_run); [`Error::TooLong`].
+    pub fn next_run(&self, chunks: usize) -> Result<Run<'_>, Error> {
+        let plaintext_len = chunks.checked_mul(CHUNK_LEN).ok_or(Error::TooLong)?;
+        let first = self.take(|first| {
+            // One index stays free for the last chunk.
+            first.checked_add(chunks as u64).filter(|&next| next < MAX_CHUNKS)
+        })?;
+        Ok(Run { body: &self.body, first, plaintext_len, last: false })
+    }
+
+    /// Takes the rest of the message: `plaintext_len` bytes, any number, perhaps none.
+    ///
+    /// # Errors
+    /// [`Error::Finished`] if it was taken before; [`Error::TooLong`].
+    pub fn last_run(&self, plaintext_len: usize) -> Result<Run<'_>, Error> {
+        let whole_chunks = (plaintext_len / CHUNK_LEN) as u64;
+        let first = self.take(|first| {
+            let last_chunk = first.checked_add(whole_chunks);
+            last_chunk.filter(|&chunk| chunk < MAX_CHUNKS).map(|_| MAX_CHUNKS)
+        })?;
+        Ok(Run { body: &self.body, first, plaintext_len, last: true })
+    }
+
+    /// Moves `next` on atomically, so that no two runs share a chunk; returns where it was.
+    fn take(&self, advance: impl Fn(u64) -> Option<u64>) -> Result<u64, Error> {
+        let taken = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, advance);
+        taken.map_err(|next| if next == MAX_CHUNKS { Error::Finished } else { Error::TooLong })
+    }
+}
+
+/// The right to seal some consecutive chunks of a message, once.
+#[must_use = "the message has a hole where a run was taken and not sealed"]
+pub struct Run<'s> {
+    body: &'s Body,
+    first: u64,
+    plaintext_len: usize,
+    last: bool,
+}
+
+impl Run<'_> {
+    /// How many bytes [`seal`](Self::seal) writes.
+    #[must_use]
+    pub fn sealed_len(&self) -> usize {
+        let last_tag = if self.last { TAG_LEN } else { 0 };
+        self.plaintext_len + self.plaintext_len / CHUNK_LEN * TAG_LEN + last_tag
+    }
+
+    /// Seals `plaintext`, which must be as long as was reserved, into the start of `out`; returns how many bytes that
+    /// took.
+    ///
+    /// # Errors
+    /// [`Error::WrongRunLength`], [`Error::OutputTooSmall`]: the message is lost then.
+    pub fn seal(self, plaintext: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        if plaintext.len() != self.plaintext_len {
+            return Err(Error::WrongRunLength { reserved: self.plaintext_len, given: plaintext.len() });
+        }
+        let out = prefix(out, self.sealed_len())?;
+        if self.last {
+            self.body.seal_last(self.first, plaintext, out)?;
+        } else {
+            self.body.seal(self.first, plaintext, out)?;
+        }
+        Ok(out.len())
+    }
+}
+
+/// Opens chunks of one message in any order, from any thread.
+///
+/// It says nothing about the message's length: that is authentic once its last chunk, the one that is shorter than the
+/// others, has been opened. [`sealed_range`](super::sealed_range) tells which bytes to fetch for a range.
+pub struct ChunkOpener(Body);
+
+impl ChunkOpener {
+    pub(super) fn new(body: Body) -> Self {
+        Self(body)
+    }
+
+    /// How many bytes [`open`](Self::open) writes for `sealed_len` bytes, if they are authentic.
+    #[must_use]
+    pub fn open_len(sealed_len: usize) -> usize {
+        let whole_chunks = sealed_len / SEALED_CHUNK_LEN;
+        whole_chunks * CHUNK_LEN + (sealed_len % SEALED_CHUNK_LEN).saturating_sub(TAG_LEN)
+    }
+
+    /// Opens consecutive chunks, from chunk `first` on, into the start of `out`; returns how many bytes that took.
+    ///
+    /// `sealed` is any number of whole chunks of [`SEALED_CHUNK_LEN`] bytes; if a shorter one follows, it is the last
+    /// of the message.
+    ///
+    /// # Errors
+    /// [`Error::Authentication`] if these are not chunks `first` and following; what would have been written is all
+    /// zeros then. [`Error::OutputTooSmall`].
+    pub fn open(&self, first: u64, sealed: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        let out = prefix(out, Self::open_len(sealed.len()))?;
+        let opened = if first < MAX_CHUNKS { self.0.open(first, sealed, out) } else { Err(Error::Authentication) };
+        if opened.is_err() {
+            out.fill(0);
+        }
+        opened.map(|()| out.len())
+    }
+}

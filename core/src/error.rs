@@ -1,0 +1,141 @@
+//! What can go wrong.
+
+use crate::arch::Backend;
+use core::fmt;
+
+/// Why sealing or opening failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The message is not one that was sealed under this key and context. It is the one answer to a wrong key, a wrong
+    /// context and every change to the message: altered, reordered, shortened or extended.
+    Authentication,
+    /// The source of randomness failed, or there is none.
+    Random,
+    /// The plaintext is longer than [`MAX_PLAINTEXT_LEN`](crate::limits::MAX_PLAINTEXT_LEN), or than this machine can
+    /// address.
+    TooLong,
+    /// The output buffer is too small; nothing was written or consumed.
+    OutputTooSmall {
+        /// Bytes needed.
+        needed: usize,
+        /// Bytes given.
+        given: usize,
+    },
+    /// The plaintext does not have the length that was reserved for it.
+    WrongRunLength {
+        /// Bytes reserved.
+        reserved: usize,
+        /// Bytes given.
+        given: usize,
+    },
+    /// The last run of the message was reserved already.
+    Finished,
+    /// The range is not within the plaintext.
+    OutOfRange {
+        /// Length of the plaintext, in bytes.
+        plaintext_len: u64,
+    },
+    /// This CPU or operating system cannot run the backend.
+    BackendUnavailable(Backend),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Authentication => f.write_str("wrong key, wrong context, or the message was changed"),
+            Self::Random => RandomError.fmt(f),
+            Self::TooLong => f.write_str("the plaintext is longer than a message can be"),
+            Self::OutputTooSmall { needed, given } => {
+                write!(f, "the output buffer has {given} bytes, and {needed} are needed")
+            }
+            Self::WrongRunLength { reserved, given } => {
+                write!(f, "{given} bytes of plaintext were given, and {reserved} were reserved")
+            }
+            Self::Finished => f.write_str("the last run of this message was reserved already"),
+            Self::OutOfRange { plaintext_len } => {
+                write!(f, "the range is not within the {plaintext_len} bytes of plaintext")
+            }
+            Self::BackendUnavailable(backend) => {
+                write!(f, "this CPU or operating system does not support the backend {backend}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+#[cfg(feature = "std")]
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        use std::io::ErrorKind;
+        let kind = match error {
+            Error::Authentication => ErrorKind::InvalidData,
+            Error::TooLong => ErrorKind::FileTooLarge,
+            Error::BackendUnavailable(_) => ErrorKind::Unsupported,
+            Error::Random => ErrorKind::Other,
+            Error::OutputTooSmall { .. }
+            | Error::WrongRunLength { .. }
+            | Error::Finished
+            | Error::OutOfRange { .. } => ErrorKind::InvalidInput,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// A key must be exactly 32 bytes long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyLengthError;
+
+impl fmt::Display for KeyLengthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key must be exactly 32 bytes long")
+    }
+}
+
+impl core::error::Error for KeyLengthError {}
+
+/// The source of randomness failed, or there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct RandomError;
+
+impl RandomError {
+    /// The error for a [`RandomSource`](crate::RandomSource) to return.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+impl fmt::Display for RandomError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no random bytes to be had")
+    }
+}
+
+impl core::error::Error for RandomError {}
+
+impl From<RandomError> for Error {
+    fn from(_: RandomError) -> Self {
+        Self::Random
+    }
+}
+
+/// No [`Backend`] has this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownBackend;
+
+impl fmt::Display for UnknownBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no such backend; known are:")?;
+        for backend in Backend::ALL {
+            write!(f, " {backend}")?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for UnknownBackend {}

@@ -1,0 +1,59 @@
+//! AES-256-GCM, one shot, on the backend chosen for the key (SP 800-38D).
+//!
+//! Only 96-bit nonces and 128-bit tags. This module is not public: a nonce is never the caller's to choose.
+
+use crate::arch::{Choice, GcmKey, KEY_LEN, Nonce, Tag};
+use crate::error::Error;
+use crate::limits::{GCM_MAX_AAD_LEN, GCM_MAX_DATA_LEN};
+use inout::InOutBuf;
+use subtle::ConstantTimeEq;
+
+/// An AES-256-GCM key, set up. Everything that is derived from the key is wiped on drop.
+pub(crate) struct Aes256Gcm(GcmKey);
+
+impl Aes256Gcm {
+    /// Sets up `key`. `expected_len` is how many bytes it will be used on, as far as is known: a larger table pays
+    /// off from [`LONG_LEN`] on.
+    pub(crate) fn new(choice: Choice, key: &[u8; KEY_LEN], expected_len: u64) -> Self {
+        Self(GcmKey::new(choice, key, expected_len >= LONG_LEN))
+    }
+
+    /// Encrypts `data`, in place or from one buffer into another, and returns the tag.
+    ///
+    /// A nonce must never be used twice with the same key.
+    pub(crate) fn seal(&self, nonce: &Nonce, aad: &[u8], data: InOutBuf<'_, '_, u8>) -> Result<Tag, Error> {
+        check_lengths(aad, data.len())?;
+        Ok(self.0.seal(nonce, aad, data))
+    }
+
+    /// Decrypts `data`, in place or from one buffer into another. If `tag` does not hold, the output is zeroed.
+    pub(crate) fn open(
+        &self,
+        nonce: &Nonce,
+        aad: &[u8],
+        mut data: InOutBuf<'_, '_, u8>,
+        tag: &Tag,
+    ) -> Result<(), Error> {
+        if check_lengths(aad, data.len()).is_err() {
+            data.get_out().fill(0);
+            return Err(Error::Authentication);
+        }
+        let computed = self.0.open(nonce, aad, data.reborrow());
+        if bool::from(computed.ct_eq(tag)) {
+            Ok(())
+        } else {
+            data.get_out().fill(0);
+            Err(Error::Authentication)
+        }
+    }
+}
+
+/// From how many bytes on the long table of hash key powers pays for itself.
+const LONG_LEN: u64 = 8 * 1024;
+
+fn check_lengths(aad: &[u8], data_len: usize) -> Result<(), Error> {
+    if data_len as u64 > GCM_MAX_DATA_LEN || aad.len() as u64 > GCM_MAX_AAD_LEN {
+        return Err(Error::TooLong);
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! Hooks for test vectors and benchmarks: everything here takes a nonce or a salt from the caller.
+//!
+//! Compiled only with `--cfg objseal_hazmat`, which the published crate and the bindings never set.
+
+use crate::arch::{Backend, Choice};
+use crate::cobblestone::{Cobblestone, SALT_LEN};
+use crate::error::{Error, RandomError};
+use crate::gcm;
+use crate::random::RandomSource;
+use inout::InOutBuf;
+
+/// AES-256-GCM with a caller's nonce.
+pub struct Aes256Gcm(gcm::Aes256Gcm);
+
+impl Aes256Gcm {
+    /// Sets up `key` for use on about `expected_len` bytes.
+    pub fn new(backend: Backend, key: &[u8; 32], expected_len: u64) -> Result<Self, Error> {
+        let choice = Choice::of(backend).ok_or(Error::BackendUnavailable(backend))?;
+        Ok(Self(gcm::Aes256Gcm::new(choice, key, expected_len)))
+    }
+
+    /// Encrypts in place and returns the tag.
+    pub fn seal_in_place(&self, nonce: &[u8; 12], aad: &[u8], data: &mut [u8]) -> Result<[u8; 16], Error> {
+        self.0.seal(nonce, aad, data.into())
+    }
+
+    /// Encrypts `plaintext` into `out`, which must be as long.
+    pub fn seal(&self, nonce: &[u8; 12], aad: &[u8], plaintext: &[u8], out: &mut [u8]) -> Result<[u8; 16], Error> {
+        self.0.seal(nonce, aad, between(plaintext, out)?)
+    }
+
+    /// Decrypts in place; zeroes `data` if the tag does not hold.
+    pub fn open_in_place(&self, nonce: &[u8; 12], aad: &[u8], data: &mut [u8], tag: &[u8; 16]) -> Result<(), Error> {
+        self.0.open(nonce, aad, data.into(), tag)
+    }
+
+    /// Decrypts `ciphertext` into `out`, which must be as long; zeroes `out` if the tag does not hold.
+    pub fn open(
+        &self,
+        nonce: &[u8; 12],
+        aad: &[u8],
+        ciphertext: &[u8],
+        tag: &[u8; 16],
+        out: &mut [u8],
+    ) -> Result<(), Error> {
+        self.0.open(nonce, aad, between(ciphertext, out)?, tag)
+    }
+}
+
+fn between<'i, 'o>(input: &'i [u8], out: &'o mut [u8]) -> Result<InOutBuf<'i, 'o, u8>, Error> {
+    let (needed, given) = (input.len(), out.len());
+    InOutBuf::new(input, out).map_err(|_| Error::OutputTooSmall { needed, given })
+}
+
+/// "Randomness" that is always this salt.
+pub struct FixedSalt(pub [u8; SALT_LEN]);
+
+impl RandomSource for FixedSalt {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError> {
+        bytes.copy_from_slice(&self.0);
+        Ok(())
+    }
+}
+
+/// What is derived from a key, a salt and a context: the AES key, the base nonce and the commitment.
+#[must_use]
+pub fn derive(cobblestone: &Cobblestone<'_>, salt: &[u8; SALT_LEN]) -> ([u8; 32], [u8; 12], [u8; 32]) {
+    crate::cobblestone::derive_for_vectors(cobblestone, salt)
+}
+
+/// Seals one chunk, at any position, as the last one if it is shorter than a chunk.
+pub fn seal_chunk(
+    cobblestone: &Cobblestone<'_>,
+    salt: &[u8; SALT_LEN],
+    index: u64,
+    plaintext: &[u8],
+    out: &mut [u8],
+) -> Result<(), Error> {
+    crate::cobblestone::seal_chunk_for_vectors(cobblestone, salt, index, plaintext, out)
+}
