@@ -1,1 +1,162 @@
+//! What the benchmarks share: the peers behind one interface, and the data.
 
+use aes_gcm::KeyInit;
+use aes_gcm::aead::{AeadInOut, inout::InOutBuf};
+use objseal::Backend;
+use objseal::hazmat::Aes256Gcm;
+
+/// Length of a tag, in bytes.
+pub const TAG_LEN: usize = 16;
+
+/// The nonce of every message here. Nothing that is sealed here is secret.
+const NONCE: [u8; 12] = [9; 12];
+
+/// An AES-256-GCM implementation with a key set up, used in place and without additional data.
+pub trait Peer {
+    /// What it is called in the tables.
+    fn name(&self) -> String;
+    /// Encrypts all but the last 16 bytes of `message` and puts the tag there.
+    fn seal(&self, message: &mut [u8]);
+    /// Checks the tag in the last 16 bytes of `message` and decrypts the others. Panics if the tag does not hold.
+    fn open(&self, message: &mut [u8]);
+}
+
+/// Every implementation that is compared, ours first: the backend `ours`, then the slower ones.
+///
+/// # Panics
+/// If this machine cannot run `ours`.
+#[must_use]
+pub fn peers(ours: Backend) -> Vec<Box<dyn Peer>> {
+    let key = [7; 32];
+    let mut all: Vec<Box<dyn Peer>> = Vec::new();
+    for &backend in Backend::ALL.iter().rev().filter(|&&backend| backend <= ours && backend.is_available()) {
+        let gcm = Aes256Gcm::new(backend, &key, 1 << 20).expect("the backend is available");
+        all.push(Box::new(Ours(backend, gcm)));
+    }
+    assert!(ours.is_available(), "this machine cannot run the backend {ours}");
+    all.push(Box::new(AwsLc(aws_lc_rs::aead::LessSafeKey::new(
+        aws_lc_rs::aead::UnboundKey::new(&aws_lc_rs::aead::AES_256_GCM, &key).expect("a key of the right length"),
+    ))));
+    all.push(Box::new(Ring(ring::aead::LessSafeKey::new(
+        ring::aead::UnboundKey::new(&ring::aead::AES_256_GCM, &key).expect("a key of the right length"),
+    ))));
+    all.push(Box::new(Graviola(graviola::aead::AesGcm::new(&key))));
+    all.push(Box::new(RustCrypto(aes_gcm::Aes256Gcm::new(&key.into()))));
+    all
+}
+
+struct Ours(Backend, Aes256Gcm);
+
+impl Peer for Ours {
+    fn name(&self) -> String {
+        format!("objseal {}", self.0)
+    }
+
+    fn seal(&self, message: &mut [u8]) {
+        let (data, tag) = split(message);
+        *tag = self.1.seal_in_place(&NONCE, &[], data).expect("short enough");
+    }
+
+    fn open(&self, message: &mut [u8]) {
+        let (data, tag) = split(message);
+        self.1.open_in_place(&NONCE, &[], data, tag).expect("the tag holds");
+    }
+}
+
+struct AwsLc(aws_lc_rs::aead::LessSafeKey);
+
+impl Peer for AwsLc {
+    fn name(&self) -> String {
+        "aws-lc-rs".into()
+    }
+
+    fn seal(&self, message: &mut [u8]) {
+        use aws_lc_rs::aead::{Aad, Nonce};
+        let (data, tag) = split(message);
+        let nonce = Nonce::assume_unique_for_key(NONCE);
+        let computed = self.0.seal_in_place_separate_tag(nonce, Aad::empty(), data).expect("short enough");
+        tag.copy_from_slice(computed.as_ref());
+    }
+
+    fn open(&self, message: &mut [u8]) {
+        use aws_lc_rs::aead::{Aad, Nonce};
+        self.0.open_in_place(Nonce::assume_unique_for_key(NONCE), Aad::empty(), message).expect("the tag holds");
+    }
+}
+
+struct Ring(ring::aead::LessSafeKey);
+
+impl Peer for Ring {
+    fn name(&self) -> String {
+        "ring".into()
+    }
+
+    fn seal(&self, message: &mut [u8]) {
+        use ring::aead::{Aad, Nonce};
+        let (data, tag) = split(message);
+        let nonce = Nonce::assume_unique_for_key(NONCE);
+        let computed = self.0.seal_in_place_separate_tag(nonce, Aad::empty(), data).expect("short enough");
+        tag.copy_from_slice(computed.as_ref());
+    }
+
+    fn open(&self, message: &mut [u8]) {
+        use ring::aead::{Aad, Nonce};
+        self.0.open_in_place(Nonce::assume_unique_for_key(NONCE), Aad::empty(), message).expect("the tag holds");
+    }
+}
+
+struct Graviola(graviola::aead::AesGcm);
+
+impl Peer for Graviola {
+    fn name(&self) -> String {
+        "graviola".into()
+    }
+
+    fn seal(&self, message: &mut [u8]) {
+        let (data, tag) = split(message);
+        self.0.encrypt(&NONCE, &[], data, tag);
+    }
+
+    fn open(&self, message: &mut [u8]) {
+        let (data, tag) = split(message);
+        self.0.decrypt(&NONCE, &[], data, tag).expect("the tag holds");
+    }
+}
+
+struct RustCrypto(aes_gcm::Aes256Gcm);
+
+impl Peer for RustCrypto {
+    fn name(&self) -> String {
+        "RustCrypto aes-gcm".into()
+    }
+
+    fn seal(&self, message: &mut [u8]) {
+        let (data, tag) = split(message);
+        let computed = self.0.encrypt_inout_detached(&NONCE.into(), &[], InOutBuf::from(data)).expect("short enough");
+        *tag = computed.into();
+    }
+
+    fn open(&self, message: &mut [u8]) {
+        let (data, tag) = split(message);
+        let tag = (*tag).into();
+        self.0.decrypt_inout_detached(&NONCE.into(), &[], InOutBuf::from(data), &tag).expect("the tag holds");
+    }
+}
+
+fn split(message: &mut [u8]) -> (&mut [u8], &mut [u8; TAG_LEN]) {
+    message.split_last_chunk_mut().expect("a message has room for its tag")
+}
+
+/// `len` bytes that do not compress and look the same in every run (xorshift64*).
+#[must_use]
+pub fn noise(len: usize) -> Vec<u8> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut bytes = vec![0; len];
+    for piece in bytes.chunks_mut(8) {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        piece.copy_from_slice(&state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_le_bytes()[..piece.len()]);
+    }
+    bytes
+}

@@ -1,6 +1,6 @@
 //! Readers and writers that seal or open what passes through them, on one thread.
 
-use super::{Cobblestone, Opener, Sealer};
+use super::{Cobblestone, HEADER_LEN, Opener, SEALED_CHUNK_LEN, Sealer};
 use crate::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
 use std::vec::Vec;
@@ -8,6 +8,9 @@ use zeroize::Zeroizing;
 
 /// Bytes taken in at a time.
 const PIECE_LEN: usize = 64 * 1024;
+/// Most bytes that come out for one piece and what was pending before it. Buffers have this capacity from the start: a
+/// `Vec` that grows leaves copies of its plaintext behind.
+const MAX_OUT_LEN: usize = HEADER_LEN + (PIECE_LEN / SEALED_CHUNK_LEN + 2) * SEALED_CHUNK_LEN;
 
 /// What [`Sealer`] and [`Opener`] have in common.
 trait Transform {
@@ -76,7 +79,7 @@ struct Writer<T, W> {
 
 impl<T: Transform, W: Write> Writer<T, W> {
     fn new(transform: T, inner: W) -> Self {
-        Self { transform: Some(transform), inner, out: Zeroizing::default() }
+        Self { transform: Some(transform), inner, out: Zeroizing::new(Vec::with_capacity(MAX_OUT_LEN)) }
     }
 
     fn write(&mut self, input: &[u8]) -> io::Result<usize> {
@@ -119,7 +122,7 @@ impl<T: Transform, R: Read> Reader<T, R> {
             state: ReaderState::Running(transform),
             inner,
             input: Zeroizing::new(std::vec![0; PIECE_LEN]),
-            out: Zeroizing::default(),
+            out: Zeroizing::new(Vec::with_capacity(MAX_OUT_LEN)),
             taken: 0,
         }
     }
