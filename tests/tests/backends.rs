@@ -1,0 +1,56 @@
+//! Which backends this machine is said to have, checked against what others say.
+
+use objseal::Backend;
+use objseal_tests::{backends, report};
+
+#[test]
+fn detection_agrees_with_the_standard_library() {
+    for &backend in Backend::ALL {
+        assert_eq!(backend.is_available(), standard_library_says(backend), "{backend}");
+    }
+    assert!(Backend::detect().is_available());
+    for backend in backends() {
+        report("backends", backend, "available and under test");
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn standard_library_says(backend: Backend) -> bool {
+    macro_rules! has {
+        ($($feature:tt)+) => { $(std::arch::is_x86_feature_detected!($feature))&&+ };
+    }
+    let aes_ni = has!("aes" "pclmulqdq" "ssse3" "sse4.1");
+    let vaes_256 = aes_ni && has!("vaes" "vpclmulqdq" "avx2");
+    let vaes_512 = vaes_256 && has!("avx512f" "avx512bw" "avx512vl");
+    match backend {
+        Backend::Soft => true,
+        Backend::AesNi => aes_ni,
+        Backend::Vaes256 => vaes_256,
+        Backend::Vaes512 => vaes_512,
+        _ => panic!("a backend that this test does not know"),
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn standard_library_says(backend: Backend) -> bool {
+    backend == Backend::Soft
+}
+
+/// `OBJSEAL_EXPECT_BACKENDS` is set by whoever knows the CPU: a list from its flags, or of an emulated one.
+#[test]
+fn detection_agrees_with_the_caller() {
+    let found: Vec<_> = Backend::ALL.iter().filter(|backend| backend.is_available()).map(|b| b.name()).collect();
+    println!("available: {}", found.join(","));
+    if let Ok(expected) = std::env::var("OBJSEAL_EXPECT_BACKENDS") {
+        assert_eq!(found.join(","), expected);
+    }
+}
+
+#[test]
+fn names_are_read_back() {
+    for &backend in Backend::ALL {
+        assert_eq!(backend.to_string().parse(), Ok(backend));
+    }
+    let unknown = "sse9".parse::<Backend>().unwrap_err().to_string();
+    assert!(unknown.contains("vaes-512"), "{unknown}");
+}
