@@ -5,8 +5,7 @@
 //! window stays in the cache of one core.
 
 use super::parallel::Workers;
-use super::shared::Run;
-use super::{CHUNK_LEN, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, TAG_LEN};
+use super::{CHUNK_LEN, ChunkOpener, Cobblestone, HEADER_LEN, Run, SEALED_CHUNK_LEN, SharedSealer, TAG_LEN};
 use crate::error::Error;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::io::{self, Read, Write};
@@ -35,19 +34,7 @@ impl Cobblestone<'_> {
     ) -> io::Result<u64> {
         let sealer = self.shared_sealer()?;
         output.write_all(sealer.header())?;
-        let reserve = |plaintext_len: usize, last| {
-            if last { sealer.last_run(plaintext_len) } else { sealer.next_run(plaintext_len / CHUNK_LEN) }
-        };
-        let totals = pump(
-            Source::new(input),
-            output,
-            workers,
-            CHUNK_LEN,
-            SEALED_CHUNK_LEN,
-            |_, len, last| reserve(len, last),
-            |run: Run<'_>, plaintext, out| run.seal(plaintext, out),
-        )?;
-        Ok(totals.read)
+        sealer.seal_stream(input, output, workers)
     }
 
     /// Opens the message that `input` has to give into `output`, and returns the length of the plaintext.
@@ -68,20 +55,50 @@ impl Cobblestone<'_> {
         if read_full(&mut input, &mut header)? < HEADER_LEN {
             return Err(Error::Authentication.into());
         }
-        let opener = self.chunk_opener(&header)?;
-        let totals = pump(
-            Source::new(input),
-            output,
-            workers,
-            SEALED_CHUNK_LEN,
-            CHUNK_LEN,
-            |first, len, last| {
-                // A message never ends with a whole chunk.
-                let cut_short = last && len % SEALED_CHUNK_LEN < TAG_LEN;
-                if cut_short { Err(Error::Authentication) } else { Ok(first) }
-            },
-            |first, sealed, out| opener.open(first, sealed, out),
-        )?;
+        self.chunk_opener(&header)?.open_stream(input, output, workers)
+    }
+}
+
+impl SharedSealer {
+    /// Seals everything that `input` has to give as the rest of the message into `output`, without the
+    /// [`header`](Self::header), and returns the length of the plaintext. See [`Cobblestone::seal_stream`].
+    ///
+    /// # Errors
+    /// Those of [`Cobblestone::seal_stream`], and [`Error::Finished`].
+    pub fn seal_stream(
+        &self,
+        input: impl Read + Send,
+        output: impl Write + Send,
+        workers: &impl Workers,
+    ) -> io::Result<u64> {
+        let reserve = |_, plaintext_len: usize, last| {
+            if last { self.last_run(plaintext_len) } else { self.next_run(plaintext_len / CHUNK_LEN) }
+        };
+        let work = |run: Run<'_>, plaintext: &[u8], out: &mut [u8]| run.seal(plaintext, out);
+        let totals = pump(input, output, workers, (CHUNK_LEN, SEALED_CHUNK_LEN), reserve, work)?;
+        Ok(totals.read)
+    }
+}
+
+impl ChunkOpener {
+    /// Opens all chunks of the message, from the first to the last, and returns the length of the plaintext. `input`
+    /// begins behind the header. See [`Cobblestone::open_stream`].
+    ///
+    /// # Errors
+    /// Those of [`Cobblestone::open_stream`].
+    pub fn open_stream(
+        &self,
+        input: impl Read + Send,
+        output: impl Write + Send,
+        workers: &impl Workers,
+    ) -> io::Result<u64> {
+        let reserve = |first, len, last| {
+            // A message never ends with a whole chunk.
+            let cut_short = last && len % SEALED_CHUNK_LEN < TAG_LEN;
+            if cut_short { Err(Error::Authentication) } else { Ok(first) }
+        };
+        let work = |first, sealed: &[u8], out: &mut [u8]| self.open(first, sealed, out);
+        let totals = pump(input, output, workers, (SEALED_CHUNK_LEN, CHUNK_LEN), reserve, work)?;
         Ok(totals.written)
     }
 }
@@ -107,12 +124,6 @@ struct Source<R> {
     read: u64,
 }
 
-impl<R> Source<R> {
-    fn new(input: R) -> Self {
-        Self { input, windows: 0, ended: false, read: 0 }
-    }
-}
-
 struct Sink<W> {
     output: W,
     windows: u64,
@@ -126,20 +137,19 @@ struct Totals {
     written: u64,
 }
 
-/// Moves windows from `source` to `output`. `reserve` is called in order, with the first chunk, the length and whether
+/// Moves windows from `input` to `output`, in which chunks have these lengths. `reserve` is called in order, with the first chunk, the length and whether
 /// it is the last window; `work` is called on many threads.
 fn pump<R: Read + Send, W: Write + Send, T>(
-    source: Source<R>,
+    input: R,
     output: W,
     workers: &impl Workers,
-    input_chunk: usize,
-    output_chunk: usize,
+    (input_chunk, output_chunk): (usize, usize),
     reserve: impl Fn(u64, usize, bool) -> Result<T, Error> + Sync,
     work: impl Fn(T, &[u8], &mut [u8]) -> Result<usize, Error> + Sync,
 ) -> io::Result<Totals> {
     let per_worker = MEMORY / workers.count().get();
     let window_chunks = (per_worker / (input_chunk + output_chunk)).clamp(1, MAX_WINDOW_CHUNKS);
-    let source = Mutex::new(source);
+    let source = Mutex::new(Source { input, windows: 0, ended: false, read: 0 });
     let sink = Mutex::new(Sink { output, windows: 0, written: 0, failure: None });
     let written = Condvar::new();
     let stop = Stop::default();

@@ -70,11 +70,24 @@ impl Cobblestone<'_> {
     /// [`InvalidData`](io::ErrorKind::InvalidData) if the key or the context is wrong or the message was changed or
     /// cut short.
     pub fn open_at<S: ReadAt>(&self, source: S) -> io::Result<RandomAccess<S>> {
-        let sealed_len = source.size()?;
-        let plaintext_len = plaintext_len(sealed_len).ok_or(Error::Authentication)?;
+        if source.size()? < HEADER_LEN as u64 {
+            return Err(Error::Authentication.into());
+        }
         let mut header = [0; HEADER_LEN];
         source.read_exact_at(&mut header, 0)?;
-        let access = RandomAccess { opener: self.chunk_opener(&header)?, source, sealed_len, plaintext_len };
+        self.chunk_opener(&header)?.open_at(source)
+    }
+}
+
+impl ChunkOpener {
+    /// Opens the stored message `source`, header included, for reading at any offset. See [`Cobblestone::open_at`].
+    ///
+    /// # Errors
+    /// Those of [`Cobblestone::open_at`].
+    pub fn open_at<S: ReadAt>(self, source: S) -> io::Result<RandomAccess<S>> {
+        let sealed_len = source.size()?;
+        let plaintext_len = plaintext_len(sealed_len).ok_or(Error::Authentication)?;
+        let access = RandomAccess { opener: self, source, sealed_len, plaintext_len };
         // Only the last chunk is shorter than the others, so that it opens here proves where the message ends.
         access.open_chunks(plaintext_len / CHUNK, 1, &mut Zeroizing::new(vec![0; CHUNK_LEN]))?;
         Ok(access)

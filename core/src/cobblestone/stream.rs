@@ -196,7 +196,7 @@ impl<'a> Opener<'a> {
         let chunk_bytes = match &self.state {
             State::Header(header) => input_len.saturating_sub(HEADER_LEN - header.len),
             State::Chunks(_) => input_len,
-            State::Failed => 0,
+            State::Failed => return 0,
         };
         // A slice is at most isize::MAX long, so this does not overflow for any input that exists.
         self.pending.chunks_with(chunk_bytes).map_or(usize::MAX, |chunks| chunks * CHUNK_LEN)
@@ -213,6 +213,7 @@ impl<'a> Opener<'a> {
         let taken = self.take_in(input, out);
         if taken.is_err() {
             self.state = State::Failed;
+            self.pending.len = 0;
             out.fill(0);
         }
         taken.map(|()| out.len())
