@@ -1,0 +1,158 @@
+//! `objseal cobblestone`: sealing and opening bare messages.
+
+use crate::CommonArgs;
+use crate::failure::Failure;
+use crate::files::{Input, Output, default_output};
+use crate::key_file;
+use crate::progress::Progress;
+use objseal::cobblestone::{Cobblestone, RandomAccess, ReadAt, Threads};
+use objseal::{Backend, Key};
+use std::io::{self, Write};
+use std::str::FromStr;
+use zeroize::Zeroizing;
+
+/// What the names of messages end in.
+const SUFFIX: &str = "cobblestone";
+/// Bytes of a range that are opened at a time.
+const RANGE_PIECE: u64 = 1 << 20;
+
+pub(crate) fn seal(args: &CommonArgs) -> Result<(), Failure> {
+    let key = key_file::read(&args.key_file)?;
+    let input = Input::open(&args.input)?;
+    let name = input.name().to_owned();
+    let cobblestone = cobblestone(args, &key)?;
+    let mut output = create_output(args, &input, true)?;
+    let threads = threads(args);
+    let progress = Progress::start(input.len());
+    let sealed = cobblestone.seal_stream(progress.watch(input), &mut output, &threads);
+    let bytes = sealed.map_err(|error| Failure::of_stream(&error, &name, ""))?;
+    output.finish()?;
+    progress.finish("sealed", &name, bytes, cobblestone.backend(), threads.0.get());
+    Ok(())
+}
+
+pub(crate) fn open(args: &CommonArgs, range: Option<ByteRange>) -> Result<(), Failure> {
+    let key = key_file::read(&args.key_file)?;
+    let input = Input::open(&args.input)?;
+    let name = input.name().to_owned();
+    let cobblestone = cobblestone(args, &key)?;
+    if let Some(range) = range {
+        return open_range(args, &cobblestone, &input, range);
+    }
+    let mut output = create_output(args, &input, false)?;
+    let threads = threads(args);
+    let progress = Progress::start(input.len());
+    let opened = cobblestone.open_stream(progress.watch(input), &mut output, &threads);
+    let bytes = opened.map_err(|error| Failure::of_stream(&error, &name, output.after_failure()))?;
+    output.finish()?;
+    progress.finish("opened", &name, bytes, cobblestone.backend(), threads.0.get());
+    Ok(())
+}
+
+fn open_range(
+    args: &CommonArgs,
+    cobblestone: &Cobblestone<'_>,
+    input: &Input,
+    range: ByteRange,
+) -> Result<(), Failure> {
+    let file = input.seekable()?;
+    let stored = cobblestone.open_at(file);
+    let stored = stored.map_err(|error| Failure::of_stream(&error, input.name(), "nothing was written"))?;
+    let (start, end) = range.within(stored.len()).ok_or_else(|| {
+        Failure::other(format!(
+            "{}: the range begins behind the end; the plaintext has {} bytes",
+            input.name(),
+            stored.len()
+        ))
+    })?;
+    let mut output = create_output(args, input, false)?;
+    let progress = Progress::start(Some(end - start));
+    let copied = copy_range(&stored, start, end, &mut output, &progress);
+    copied.map_err(|error| Failure::of_stream(&error, input.name(), output.after_failure()))?;
+    output.finish()?;
+    progress.finish("opened", input.name(), end - start, cobblestone.backend(), 1);
+    Ok(())
+}
+
+fn copy_range(
+    stored: &RandomAccess<impl ReadAt>,
+    start: u64,
+    end: u64,
+    output: &mut Output,
+    progress: &Progress,
+) -> io::Result<()> {
+    let mut at = start;
+    let mut buffer = Zeroizing::new(Vec::new());
+    while at < end {
+        // Up to a multiple of the piece, so that all pieces but the first begin with a chunk.
+        let to = end.min((at / RANGE_PIECE + 1) * RANGE_PIECE);
+        buffer.resize(usize::try_from(to - at).unwrap_or(0), 0);
+        stored.open_range_into(at, &mut buffer)?;
+        output.write_all(&buffer)?;
+        progress.add(to - at);
+        at = to;
+    }
+    Ok(())
+}
+
+fn cobblestone<'a>(args: &'a CommonArgs, key: &'a Key) -> Result<Cobblestone<'a>, Failure> {
+    let cobblestone = Cobblestone::new(key, args.context.as_bytes());
+    match std::env::var_os("OBJSEAL_BACKEND") {
+        None => Ok(cobblestone),
+        Some(name) => {
+            let name = name.to_string_lossy();
+            let fail = |error: &dyn std::fmt::Display| Failure::other(format!("OBJSEAL_BACKEND={name}: {error}"));
+            let backend: Backend = name.parse().map_err(|error| fail(&error))?;
+            cobblestone.with_backend(backend).map_err(|error| fail(&error))
+        }
+    }
+}
+
+fn create_output(args: &CommonArgs, input: &Input, sealed: bool) -> Result<Output, Failure> {
+    let path = match &args.output {
+        Some(path) => path.clone(),
+        None => default_output(&args.input, SUFFIX, sealed)?,
+    };
+    Output::create(&path, input, args.force, sealed)
+}
+
+fn threads(args: &CommonArgs) -> Threads {
+    args.threads.map_or_else(Threads::available, Threads)
+}
+
+/// Bytes of a plaintext, as HTTP names them (RFC 9110, section 14.1.2).
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ByteRange {
+    /// From the first position to the last one, or to the end.
+    From(u64, Option<u64>),
+    /// So many bytes at the end.
+    Last(u64),
+}
+
+impl ByteRange {
+    /// Start and end within a plaintext of `len` bytes. `None` if it begins behind the end.
+    fn within(self, len: u64) -> Option<(u64, u64)> {
+        match self {
+            Self::From(first, _) if first >= len => None,
+            Self::From(first, last) => Some((first, last.map_or(len, |last| len.min(last.saturating_add(1))))),
+            Self::Last(count) => Some((len.saturating_sub(count), len)),
+        }
+    }
+}
+
+impl FromStr for ByteRange {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = |digits: &str| digits.parse::<u64>().map_err(|_| "a range is A-B, A- or -N, in bytes");
+        let (first, last) = text.split_once('-').ok_or("a range is A-B, A- or -N, in bytes")?;
+        match (first, last) {
+            ("", count) => Ok(Self::Last(number(count)?)),
+            (first, "") => Ok(Self::From(number(first)?, None)),
+            (first, last) => {
+                let (first, last) = (number(first)?, number(last)?);
+                if first > last { Err("the range ends before it begins") } else { Ok(Self::From(first, Some(last))) }
+            }
+        }
+    }
+}

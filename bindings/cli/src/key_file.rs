@@ -1,0 +1,70 @@
+//! Files that hold one key.
+
+use crate::failure::Failure;
+use objseal::Key;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+const HEX_LEN: usize = 2 * Key::LEN;
+
+/// Reads a key: 64 hexadecimal digits and perhaps an end of line, or 32 bytes as they are.
+pub(crate) fn read(path: &Path) -> Result<Key, Failure> {
+    let fail = |error: io::Error| Failure::other(format!("key file {}: {error}", path.display()));
+    // One byte more than any key file has, to see that there is no more.
+    let mut buffer = Zeroizing::new([0; HEX_LEN + 3]);
+    let mut file = File::open(path).map_err(fail)?;
+    let mut len = 0;
+    loop {
+        match file.read(&mut buffer[len..]).map_err(fail)? {
+            0 => break,
+            more => len += more,
+        }
+    }
+    parse(&buffer[..len]).ok_or_else(|| {
+        Failure::other(format!(
+            "key file {}: not a key; expected are {HEX_LEN} hexadecimal digits or {} bytes, as `objseal cobblestone \
+             keygen` makes them",
+            path.display(),
+            Key::LEN,
+        ))
+    })
+}
+
+fn parse(content: &[u8]) -> Option<Key> {
+    if let Ok(key) = Key::try_from(content) {
+        return Some(key);
+    }
+    let digits = content.strip_suffix(b"\n").unwrap_or(content);
+    let digits = digits.strip_suffix(b"\r").unwrap_or(digits);
+    let mut bytes = Zeroizing::new([0; Key::LEN]);
+    let decoded = base16ct::mixed::decode(digits, &mut bytes[..]).ok()?;
+    Key::try_from(decoded).ok()
+}
+
+/// Makes a key file, which must not exist yet.
+pub(crate) fn generate(path: &Path) -> Result<(), Failure> {
+    let key = Key::generate()?;
+    let mut text = Zeroizing::new([b'\n'; HEX_LEN + 1]);
+    base16ct::lower::encode(key.expose_secret(), &mut text[..HEX_LEN]).map_err(Failure::other)?;
+    if path == Path::new("-") {
+        let written = io::stdout().write_all(&text[..]).and_then(|()| io::stdout().flush());
+        return written.map_err(|error| Failure::of_stream(&error, "", ""));
+    }
+    let fail = |error: io::Error| {
+        let hint = if error.kind() == io::ErrorKind::AlreadyExists { "; a key is never overwritten" } else { "" };
+        Failure::other(format!("key file {}: {error}{hint}", path.display()))
+    };
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(fail)?;
+    let written = file.write_all(&text[..]).and_then(|()| file.sync_all());
+    written.map_err(|error| {
+        // A key file that is not whole is worse than none.
+        let _ = std::fs::remove_file(path);
+        fail(error)
+    })
+}
