@@ -130,8 +130,10 @@ impl Output {
         // As any new file: the umask decides.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        // First the signals, then the file: one that comes in between waits to be looked at.
+        let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Failure::other)?;
         let file = builder.tempfile_in(folder_of(path)).map_err(fail)?;
-        remove_on_signal(file.path().to_owned())?;
+        remove_on_signal(signals, file.path().to_owned())?;
         Ok(Self { kind: Kind::Beside { file, path: path.to_owned(), force }, name })
     }
 
@@ -197,8 +199,7 @@ fn same_file(_: &Metadata, _: &Metadata) -> bool {
 }
 
 /// Removes the unfinished file when the user or the system ends the command.
-fn remove_on_signal(path: PathBuf) -> Result<(), Failure> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Failure::other)?;
+fn remove_on_signal(mut signals: Signals, path: PathBuf) -> Result<(), Failure> {
     let waiting = std::thread::Builder::new().spawn(move || {
         if let Some(signal) = signals.forever().next() {
             let _ = fs::remove_file(path);

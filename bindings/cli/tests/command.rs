@@ -1,0 +1,324 @@
+//! The command from the outside: files, pipes, ranges, and everything that can be wrong.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use tempfile::TempDir;
+
+/// A folder with a key, `key`, and a file of three chunks and a bit, `plain`.
+struct Folder(TempDir);
+
+const LEN: usize = 3 * 16_384 + 777;
+
+impl Folder {
+    fn new() -> Self {
+        let folder = Self(tempfile::tempdir().expect("a folder"));
+        folder.run(&["keygen", "-o", "key"]).ok();
+        fs::write(folder.path("plain"), plaintext(LEN)).expect("written");
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_objseal"));
+        command.arg("cobblestone").args(args).current_dir(self.0.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Ended {
+        Ended(self.command(args).output().expect("it runs"))
+    }
+
+    fn run_with_input(&self, args: &[&str], input: &[u8]) -> Ended {
+        let mut child = piped(self.command(args));
+        let mut stdin = child.stdin.take().expect("a pipe");
+        let input = input.to_vec();
+        // It may end before it has read everything.
+        let feeding = std::thread::spawn(move || stdin.write_all(&input));
+        let output = child.wait_with_output().expect("it ends");
+        let _ = feeding.join().expect("no panic");
+        Ended(output)
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).expect("read")
+    }
+
+    /// Names in the folder, without the key and the plaintext.
+    fn others(&self) -> Vec<String> {
+        let names = fs::read_dir(self.0.path()).expect("read").map(|entry| entry.expect("read").file_name());
+        let mut names: Vec<_> = names.map(|name| name.into_string().expect("plain")).collect();
+        names.retain(|name| name != "key" && name != "plain");
+        names.sort();
+        names
+    }
+}
+
+fn piped(mut command: Command) -> Child {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
+}
+
+fn plaintext(len: usize) -> Vec<u8> {
+    (0..len).map(|i| u8::try_from(i % 251).expect("below 251")).collect()
+}
+
+struct Ended(Output);
+
+impl Ended {
+    /// It succeeded and, as no terminal is there, said nothing.
+    fn ok(self) -> Vec<u8> {
+        assert_eq!(String::from_utf8_lossy(&self.0.stderr), "");
+        assert_eq!(self.0.status.code(), Some(0));
+        self.0.stdout
+    }
+
+    /// It failed with this code and one line that has these words.
+    fn failed(&self, code: i32, words: &str) {
+        let said = String::from_utf8_lossy(&self.0.stderr);
+        assert_eq!(self.0.status.code(), Some(code), "{said}");
+        assert!(said.contains(words), "{said:?} lacks {words:?}");
+        assert!(code == 2 || (said.starts_with("objseal: ") && said.lines().count() == 1), "{said}");
+    }
+}
+
+#[test]
+fn files_and_pipes_round_trip() {
+    let folder = Folder::new();
+    for len in [0, 1, 16_383, 16_384, 16_385, (1 << 20) + 3] {
+        let plain = plaintext(len);
+        fs::write(folder.path("plain"), &plain).expect("written");
+        folder.run(&["seal", "-k", "key", "plain", "--force"]).ok();
+        folder.run(&["open", "-k", "key", "plain.cobblestone", "-o", "opened", "--force"]).ok();
+        assert!(folder.read("opened") == plain, "{len} bytes");
+
+        for threads in ["1", "3"] {
+            let message = folder.run_with_input(&["seal", "-k", "key", "-", "-t", threads], &plain).ok();
+            assert_eq!(message.len(), folder.read("plain.cobblestone").len());
+            let opened = folder.run_with_input(&["open", "-k", "key", "-", "-t", threads], &message).ok();
+            assert!(opened == plain, "{len} bytes through pipes, {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn the_default_output_goes_back() {
+    let folder = Folder::new();
+    folder.run(&["seal", "-k", "key", "plain"]).ok();
+    fs::remove_file(folder.path("plain")).expect("removed");
+    folder.run(&["open", "-k", "key", "plain.cobblestone"]).ok();
+    assert!(folder.read("plain") == plaintext(LEN));
+    folder.run(&["open", "-k", "key", "key"]).failed(1, "say with -o where to");
+}
+
+#[test]
+fn ranges() {
+    let folder = Folder::new();
+    folder.run(&["seal", "-k", "key", "plain", "-o", "sealed"]).ok();
+    let plain = plaintext(LEN);
+    let range = |range: &str| folder.run(&["open", "-k", "key", "sealed", "--range", range, "-o", "-"]);
+    assert!(range("0-0").ok() == plain[..1]);
+    assert!(range("16383-16384").ok() == plain[16_383..16_385]);
+    assert!(range("20000-").ok() == plain[20_000..]);
+    assert!(range("-100").ok() == plain[LEN - 100..]);
+    assert!(range("-1000000").ok() == plain);
+    assert!(range("100-1000000").ok() == plain[100..]);
+    range(&format!("{LEN}-")).failed(1, &format!("{LEN} bytes"));
+    for wrong in ["5", "5-4", "a-b", "-", "1-2-3", "99999999999999999999-"] {
+        range(wrong).failed(2, "range");
+    }
+    let message = folder.read("sealed");
+    folder.run_with_input(&["open", "-k", "key", "-", "--range", "0-1"], &message).failed(1, "needs a file");
+}
+
+#[test]
+fn what_is_not_authentic_is_refused_and_leaves_nothing() {
+    let folder = Folder::new();
+    folder.run(&["keygen", "-o", "other"]).ok();
+    folder.run(&["seal", "-k", "key", "plain", "-o", "sealed", "-c", "name"]).ok();
+    let message = folder.read("sealed");
+    let open = |key: &str, context: &str, extra: &[&str]| {
+        let base = ["open", "-k", key, "sealed", "-o", "opened", "-c", context];
+        let ended = folder.run(&[&base[..], extra].concat());
+        assert_eq!(folder.others(), ["other", "sealed"], "nothing is left");
+        ended
+    };
+    let refused = "sealed does not open: wrong key, wrong context, or it was changed; nothing was written";
+    for extra in [&[][..], &["--range", "0-5"]] {
+        open("other", "name", extra).failed(3, refused);
+        open("key", "", extra).failed(3, refused);
+        open("key", "Name", extra).failed(3, refused);
+    }
+    for at in [0, 30, 56, 20_000, message.len() - 1] {
+        let mut changed = message.clone();
+        changed[at] ^= 1;
+        fs::write(folder.path("sealed"), &changed).expect("written");
+        open("key", "name", &[]).failed(3, refused);
+        // To a stream the beginning may have gone out, and that is said.
+        let ended = folder.run_with_input(&["open", "-k", "key", "-", "-c", "name"], &changed);
+        ended.failed(3, "what was written before is the authentic beginning");
+        assert!(plaintext(LEN).starts_with(&ended.0.stdout));
+    }
+    for len in [0, 55, 56, 71, 20_000, message.len() - 1] {
+        fs::write(folder.path("sealed"), &message[..len]).expect("written");
+        open("key", "name", &[]).failed(3, refused);
+        open("key", "name", &["--range", "0-5"]).failed(3, refused);
+    }
+}
+
+#[test]
+fn outputs_are_not_overwritten_unasked() {
+    let folder = Folder::new();
+    fs::write(folder.path("target"), "precious").expect("written");
+    folder.run(&["seal", "-k", "key", "plain", "-o", "target"]).failed(1, "target exists; --force replaces it");
+    assert_eq!(folder.read("target"), b"precious");
+    folder.run(&["seal", "-k", "key", "plain", "-o", "plain", "--force"]).failed(1, "both input and output");
+    symlink("plain", folder.path("link")).expect("a link");
+    folder.run(&["seal", "-k", "key", "plain", "-o", "link", "--force"]).failed(1, "both input and output");
+    // A failure leaves what was there.
+    folder.run(&["open", "-k", "key", "plain", "-o", "target", "--force"]).failed(3, "does not open");
+    assert_eq!(folder.read("target"), b"precious");
+    folder.run(&["seal", "-k", "key", "plain", "-o", "target", "--force"]).ok();
+    assert_eq!(folder.read("target").len(), LEN + 56 + 4 * 16);
+    assert_eq!(folder.others(), ["link", "target"]);
+}
+
+#[test]
+fn permissions_are_those_of_any_new_file() {
+    let folder = Folder::new();
+    let mode = |name: &str| fs::metadata(folder.path(name)).expect("there").permissions().mode() & 0o777;
+    folder.run(&["seal", "-k", "key", "plain", "-o", "sealed"]).ok();
+    assert_eq!(mode("sealed"), mode("plain"));
+    assert_eq!(mode("key"), 0o600);
+}
+
+#[test]
+fn files_that_are_not_there_or_not_files() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("folder")).expect("made");
+    let seal = |input: &str, output: &str| folder.run(&["seal", "-k", "key", input, "-o", output]);
+    seal("nothing", "out").failed(1, "nothing: cannot read: No such file");
+    seal("folder", "out").failed(1, "folder is a directory");
+    seal("plain", "folder").failed(1, "folder is a directory");
+    seal("plain", "no/where").failed(1, "no/where: cannot write: No such file");
+    folder.run(&["seal", "-k", "nokey", "plain"]).failed(1, "key file nokey: No such file");
+    folder.run(&["seal", "-k", "folder", "plain"]).failed(1, "key file folder:");
+    folder.run(&["seal", "plain"]).failed(2, "--key-file");
+    folder.run(&["seal", "-k", "key", "plain", "-t", "0"]).failed(2, "threads");
+    assert_eq!(folder.others(), ["folder"]);
+}
+
+#[test]
+fn key_files() {
+    let folder = Folder::new();
+    let hex = String::from_utf8(folder.read("key")).expect("text");
+    assert!(hex.len() == 65 && hex.ends_with('\n') && hex.trim_end().bytes().all(|b| b.is_ascii_hexdigit()));
+    folder.run(&["keygen", "-o", "key"]).failed(1, "never overwritten");
+    assert_eq!(folder.read("key"), hex.as_bytes());
+    assert_ne!(folder.run(&["keygen"]).ok(), folder.run(&["keygen"]).ok());
+
+    // The same key, written differently.
+    let raw: Vec<u8> = (0..64).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).expect("hex")).collect();
+    let message = folder.run(&["seal", "-k", "key", "plain", "-o", "-"]).ok();
+    for same in [
+        hex.trim_end().as_bytes(),
+        &hex.trim_end().to_uppercase().into_bytes(),
+        hex.replace('\n', "\r\n").as_bytes(),
+        &raw,
+    ] {
+        fs::write(folder.path("same"), same).expect("written");
+        assert!(folder.run_with_input(&["open", "-k", "same", "-"], &message).ok() == plaintext(LEN));
+    }
+    let (short, bad, long) = (&hex.as_bytes()[1..], hex.replace(&hex[..1], "g"), hex.repeat(2));
+    for wrong in [&b""[..], short, bad.as_bytes(), long.as_bytes(), &raw[1..], &[0; 1 << 16]] {
+        fs::write(folder.path("same"), wrong).expect("written");
+        folder
+            .run(&["seal", "-k", "same", "plain"])
+            .failed(1, "key file same: not a key; expected are 64 hexadecimal digits or 32 bytes");
+    }
+}
+
+#[test]
+fn a_full_disk_and_a_closed_pipe() {
+    let folder = Folder::new();
+    folder.run(&["seal", "-k", "key", "plain", "-o", "/dev/full"]).failed(1, "/dev/full: cannot write: No space left");
+    folder.run(&["seal", "-k", "key", "plain", "-o", "/dev/null"]).ok();
+
+    fs::write(folder.path("plain"), plaintext(10 << 20)).expect("written");
+    let mut child = piped(folder.command(&["seal", "-k", "key", "plain", "-o", "-"]));
+    let mut first = [0; 10];
+    let mut stdout = child.stdout.take().expect("a pipe");
+    stdout.read_exact(&mut first).expect("some bytes");
+    drop(stdout);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), &output.stderr[..]), (Some(141), &b""[..]));
+}
+
+#[test]
+fn a_signal_leaves_neither_target_nor_part() {
+    let folder = Folder::new();
+    for (signal, code) in [(rustix::process::Signal::TERM, 143), (rustix::process::Signal::INT, 130)] {
+        let mut child = piped(folder.command(&["seal", "-k", "key", "-", "-o", "sealed"]));
+        // The input does not end; the part is there once there is anything at all.
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(&plaintext(1 << 20)).expect("taken");
+        while folder.others().is_empty() {
+            std::thread::yield_now();
+        }
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).expect("sent");
+        assert_eq!(child.wait().expect("it ends").code(), Some(code));
+        assert_eq!(folder.others(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn the_backend_can_be_lowered() {
+    let folder = Folder::new();
+    let seal = |backend: &str| {
+        let mut command = folder.command(&["seal", "-k", "key", "plain", "-o", "-"]);
+        Ended(command.env("OBJSEAL_BACKEND", backend).output().expect("it runs"))
+    };
+    let message = seal("soft").ok();
+    assert!(folder.run_with_input(&["open", "-k", "key", "-"], &message).ok() == plaintext(LEN));
+    seal("sse9").failed(1, "no such backend; known are: soft aes-ni vaes-256 vaes-512");
+}
+
+#[test]
+fn memory_does_not_grow_with_the_size() {
+    let folder = Folder::new();
+    fs::write(folder.path("plain"), plaintext(300 << 20)).expect("written");
+    for threads in ["1", "64"] {
+        for [what, input, output] in [["seal", "plain", "sealed"], ["open", "sealed", "opened"]] {
+            let command = folder.command(&[what, "-k", "key", input, "-o", output, "-t", threads, "--force"]);
+            let peak = peak_rss(&command);
+            println!("{what} 300 MiB, {threads} threads: peak RSS {} MiB", peak >> 20);
+            assert!(peak <= 64 << 20, "{what}, {threads} threads: {peak} bytes");
+        }
+        assert!(folder.read("opened") == plaintext(300 << 20));
+    }
+}
+
+/// Runs `command` and says how many bytes were resident at most, as the kernel counted them.
+fn peak_rss(command: &Command) -> u64 {
+    let script = "import resource, subprocess, sys\n\
+                  subprocess.run(sys.argv[1:], check=True)\n\
+                  print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)";
+    let mut python = Command::new("python3");
+    python.args(["-c", script]).arg(command.get_program()).args(command.get_args());
+    let output = python.current_dir(command.get_current_dir().expect("set")).output();
+    let printed = Ended(output.expect("python3 is needed: apt-get install python3")).ok();
+    String::from_utf8(printed).expect("text").trim().parse().expect("a number")
+}
+
+#[test]
+fn help_names_what_there_is() {
+    let help = Command::new(env!("CARGO_BIN_EXE_objseal")).arg("--help").output().expect("it runs");
+    let help = String::from_utf8(help.stdout).expect("text");
+    for word in ["cobblestone", "bench", "Exit codes", "OBJSEAL_BACKEND"] {
+        assert!(help.contains(word), "{word}");
+    }
+}
