@@ -36,6 +36,8 @@ pub enum Error {
         /// Length of the plaintext, in bytes.
         plaintext_len: u64,
     },
+    /// The pool that was to do the work did not finish it.
+    WorkersFailed,
     /// This CPU or operating system cannot run the backend.
     BackendUnavailable(Backend),
 }
@@ -56,6 +58,7 @@ impl fmt::Display for Error {
             Self::OutOfRange { plaintext_len } => {
                 write!(f, "the range is not within the {plaintext_len} bytes of plaintext")
             }
+            Self::WorkersFailed => f.write_str("the pool that was to do the work did not finish it"),
             Self::BackendUnavailable(backend) => {
                 write!(f, "this CPU or operating system does not support the backend {backend}")
             }
@@ -73,7 +76,7 @@ impl From<Error> for std::io::Error {
             Error::Authentication => ErrorKind::InvalidData,
             Error::TooLong => ErrorKind::FileTooLarge,
             Error::BackendUnavailable(_) => ErrorKind::Unsupported,
-            Error::Random => ErrorKind::Other,
+            Error::Random | Error::WorkersFailed => ErrorKind::Other,
             Error::OutputTooSmall { .. }
             | Error::WrongRunLength { .. }
             | Error::Finished

@@ -45,8 +45,8 @@
 //!   its output is zero. A stream may have given out earlier chunks, each of them verified.
 //! - No function panics, whatever the input; out-of-memory is the allocator's affair.
 //! - Time does not depend on keys or plaintext, only on lengths.
-//! - Keys, round keys and tables derived from them are wiped when dropped. Copies that the compiler made in registers
-//!   and on the stack are not.
+//! - Keys, and what is derived from them and kept, are wiped when dropped. What passed through registers and the stack on
+//!   the way is not.
 //! - The algorithms are approved ones (FIPS 197, SP 800-38D, RFC 5869). Nothing here is a validated module.
 //!
 //! [C2SP chunked-encryption]: https://c2sp.org/chunked-encryption

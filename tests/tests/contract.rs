@@ -158,6 +158,30 @@ fn a_panicking_worker_leaves_zeros() {
     });
 }
 
+/// Keeps panics to itself, against its contract.
+struct SwallowingPool;
+
+impl Workers for SwallowingPool {
+    fn count(&self) -> NonZeroUsize {
+        NonZeroUsize::new(2).expect("2")
+    }
+
+    fn run(&self, job: &(dyn Fn() + Sync)) {
+        catch_unwind(AssertUnwindSafe(job)).ok();
+    }
+}
+
+#[test]
+fn a_swallowed_panic_is_not_a_success() {
+    on_each_backend("a swallowed panic is not a success", |backend, cobblestone| {
+        for reads in [0, 1, 5] {
+            let ended = cobblestone.seal_stream(PanickingReader(reads), io::sink(), &SwallowingPool);
+            let error = ended.expect_err("not whole");
+            assert_eq!(error.get_ref().and_then(|e| e.downcast_ref()), Some(&Error::WorkersFailed), "{backend}");
+        }
+    });
+}
+
 /// Gives some data, then panics.
 struct PanickingReader(usize);
 

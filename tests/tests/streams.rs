@@ -173,14 +173,14 @@ proptest! {
     }
 
     #[test]
-    fn any_range_gives_the_same(len in plaintext_lengths(), a in 0.0..=1.0, b in 0.0..=1.0, seeks in lengths()) {
+    fn any_range_gives_the_same(len in plaintext_lengths(), a in any::<prop::sample::Index>(), b in any::<prop::sample::Index>(), seeks in lengths()) {
         let plaintext = pattern(len);
         let message = sealed(&plaintext);
         let key = key();
         let stored = Cobblestone::new(&key, b"c").open_at(&message[..]).expect("authentic");
         prop_assert_eq!(stored.len(), len as u64);
-        let at = |part: f64| (len as f64 * part) as usize;
-        let (start, end) = (at(a).min(at(b)), at(a).max(at(b)));
+        let (a, b) = (a.index(len + 1), b.index(len + 1));
+        let (start, end) = (a.min(b), a.max(b));
         prop_assert!(stored.open_range(start as u64..end as u64).expect("within") == plaintext[start..end]);
 
         let mut reader = stored.reader();
@@ -361,8 +361,8 @@ fn failures_of_others_are_passed_on() {
     // After a failure a writer takes nothing more: part of its output may be lost.
     let mut writer = cobblestone.seal_writer(Failing { left: 10 }).expect("random bytes");
     planted(writer.write_all(&plaintext).unwrap_err());
-    assert_eq!(writer.write(b"more").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
-    assert_eq!(writer.finish().err().map(|error| error.kind()), Some(io::ErrorKind::BrokenPipe));
+    assert_eq!(writer.write(b"more").unwrap_err().to_string(), "an earlier operation failed");
+    assert_eq!(writer.finish().err().map(|error| error.kind()), Some(io::ErrorKind::Other));
 }
 
 #[test]

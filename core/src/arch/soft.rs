@@ -19,7 +19,9 @@ pub(crate) struct GcmKey {
 
 impl GcmKey {
     pub(crate) fn new(key: &[u8; KEY_LEN]) -> Self {
-        let aes = Aes256::new(&Array(*key));
+        let mut key = Array(*key);
+        let aes = Aes256::new(&key);
+        key.zeroize();
         let mut hash_key = Array([0; BLOCK_LEN]);
         aes.encrypt_block(&mut hash_key);
         let ghash = GHash::new(&hash_key);

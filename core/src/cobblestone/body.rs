@@ -10,6 +10,7 @@ use crate::limits::MAX_CHUNKS;
 use crate::random::RandomSource;
 use inout::InOutBuf;
 use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
 
 /// Salt and commitment.
 pub(super) type Header = [u8; HEADER_LEN];
@@ -18,6 +19,12 @@ pub(super) type Header = [u8; HEADER_LEN];
 pub(super) struct Body {
     gcm: Aes256Gcm,
     base_nonce: [u8; NONCE_LEN],
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.base_nonce.zeroize();
+    }
 }
 
 impl Body {

@@ -172,7 +172,7 @@ impl<T: Transform, R: Read> Reader<T, R> {
 }
 
 fn failed_before() -> io::Error {
-    io::Error::new(ErrorKind::BrokenPipe, "an earlier operation failed")
+    io::Error::other("an earlier operation failed")
 }
 
 /// Seals what is written to it. Call [`finish`](Self::finish): a message without its last chunk cannot be opened.

@@ -168,7 +168,7 @@ impl<'a> Cobblestone<'a> {
     /// [`Error::Authentication`] if the key or the context is wrong or the message was changed in any way; the output
     /// is then all zeros. [`Error::OutputTooSmall`].
     pub fn open_into(&self, message: &[u8], out: &mut [u8]) -> Result<usize, Error> {
-        let out = prefix(out, opened_buffer_len(message.len())?)?;
+        let out = opened_prefix(out, message.len())?;
         let (header, chunks) = message.split_first_chunk().ok_or(Error::Authentication)?;
         let opened = self.start_opening(header, out.len() as u64).and_then(|body| body.open(0, chunks, out));
         if opened.is_err() {
@@ -235,6 +235,18 @@ fn sealed_buffer_len(plaintext_len: usize) -> Result<usize, Error> {
 fn opened_buffer_len(message_len: usize) -> Result<usize, Error> {
     let plaintext = plaintext_len(message_len as u64).ok_or(Error::Authentication)?;
     usize::try_from(plaintext).map_err(|_| Error::Authentication)
+}
+
+/// The part of `out` that a message of `message_len` bytes opens to. If no message has that length, `out` is zeroed:
+/// what it held before must not pass for plaintext.
+fn opened_prefix(out: &mut [u8], message_len: usize) -> Result<&mut [u8], Error> {
+    match opened_buffer_len(message_len) {
+        Ok(needed) => prefix(out, needed),
+        Err(error) => {
+            out.fill(0);
+            Err(error)
+        }
+    }
 }
 
 /// The first `needed` bytes of `out`.

@@ -1,9 +1,9 @@
 //! Whole buffers on several threads. The bytes are the same as on one.
 
-use super::{CHUNK_LEN, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, opened_buffer_len, prefix, sealed_buffer_len};
+use super::{CHUNK_LEN, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, opened_prefix, prefix, sealed_buffer_len};
 use crate::error::Error;
 use core::num::NonZeroUsize;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError};
 
@@ -91,7 +91,7 @@ impl Cobblestone<'_> {
     /// [`Error::Authentication`] if the key or the context is wrong or the message was changed in any way; the output
     /// is then all zeros, also where other threads had opened chunks already. [`Error::OutputTooSmall`].
     pub fn open_parallel(&self, workers: &impl Workers, message: &[u8], out: &mut [u8]) -> Result<usize, Error> {
-        let out = prefix(out, opened_buffer_len(message.len())?)?;
+        let out = opened_prefix(out, message.len())?;
         let (header, chunks) = message.split_first_chunk().ok_or(Error::Authentication)?;
         let opened = self.start_opening(header, out.len() as u64).and_then(|body| {
             in_parallel(workers, chunks, out, SEALED_CHUNK_LEN, CHUNK_LEN, |run| {
@@ -151,6 +151,7 @@ fn in_parallel(
     let run_chunks = chunks.div_ceil(workers.count().get()).min(MAX_RUN_CHUNKS);
     let failure = Mutex::new(None);
     let failed = AtomicBool::new(false);
+    let left = AtomicUsize::new(chunks.div_ceil(run_chunks));
     let outcome = {
         let rest = Some(Run { first: 0, input, output: &mut *output, last: true });
         let queue = Mutex::new(Queue { rest, run_chunks, input_chunk, output_chunk });
@@ -159,9 +160,14 @@ fn in_parallel(
                 let Some(run) = queue.lock().unwrap_or_else(PoisonError::into_inner).take() else {
                     return;
                 };
-                if let Err(error) = work(run) {
-                    *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    failed.store(true, Ordering::Relaxed);
+                match work(run) {
+                    Ok(()) => {
+                        left.fetch_sub(1, Ordering::Relaxed);
+                    }
+                    Err(error) => {
+                        *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        failed.store(true, Ordering::Relaxed);
+                    }
                 }
             }
         };
@@ -171,7 +177,11 @@ fn in_parallel(
             job();
         }))
     };
-    let failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if left.into_inner() > 0 {
+        // A run was taken and not finished, and the pool kept the panic to itself.
+        failure = failure.or(Some(Error::WorkersFailed));
+    }
     if outcome.is_err() || failure.is_some() {
         output.fill(0);
     }

@@ -21,7 +21,8 @@ const MEMORY: usize = 32 << 20;
 impl Cobblestone<'_> {
     /// Seals everything that `input` has to give into `output`, and returns the length of the plaintext.
     ///
-    /// It takes at most 32 MiB of memory, whatever the length. It does not flush `output`.
+    /// It takes at most 32 MiB of memory, whatever the length, for up to 1,000 threads. It does not flush `output`. If
+    /// `output` fails, it returns once the reads that go on have ended.
     ///
     /// # Errors
     /// What `input` and `output` say; [`Error::Random`] and [`Error::TooLong`] as [`io::Error`]s. What has been
@@ -39,7 +40,8 @@ impl Cobblestone<'_> {
 
     /// Opens the message that `input` has to give into `output`, and returns the length of the plaintext.
     ///
-    /// It takes at most 32 MiB of memory, whatever the length. It does not flush `output`.
+    /// It takes at most 32 MiB of memory, whatever the length, for up to 1,000 threads. It does not flush `output`. If
+    /// `output` fails, it returns once the reads that go on have ended.
     ///
     /// # Errors
     /// What `input` and `output` say; [`Error::Authentication`] as an [`io::Error`] of kind
@@ -215,8 +217,12 @@ fn pump<R: Read + Send, W: Write + Send, T>(
 
     let sink = sink.into_inner().unwrap_or_else(PoisonError::into_inner);
     let source = source.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // Every window up to the end of the input was written, or the output is not whole: a pool may have kept a panic to
+    // itself.
+    let whole = source.ended && source.windows == sink.windows && !stop.is_set();
     match sink.failure {
         Some(error) => Err(error),
+        None if !whole => Err(Error::WorkersFailed.into()),
         None => Ok(Totals { read: source.read, written: sink.written }),
     }
 }

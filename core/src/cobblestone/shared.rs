@@ -34,11 +34,12 @@ impl SharedSealer {
     /// [`Error::Finished`] after [`last_run`](Self::last_run); [`Error::TooLong`].
     pub fn next_run(&self, chunks: usize) -> Result<Run<'_>, Error> {
         let plaintext_len = chunks.checked_mul(CHUNK_LEN).ok_or(Error::TooLong)?;
+        let sealed_len = chunks.checked_mul(SEALED_CHUNK_LEN).ok_or(Error::TooLong)?;
         let first = self.take(|first| {
             // One index stays free for the last chunk.
             first.checked_add(chunks as u64).filter(|&next| next < MAX_CHUNKS)
         })?;
-        Ok(Run { body: &self.body, first, plaintext_len, last: false })
+        Ok(Run { body: &self.body, first, plaintext_len, sealed_len, last: false })
     }
 
     /// Takes the rest of the message: `plaintext_len` bytes, any number, perhaps none.
@@ -47,11 +48,13 @@ impl SharedSealer {
     /// [`Error::Finished`] if it was taken before; [`Error::TooLong`].
     pub fn last_run(&self, plaintext_len: usize) -> Result<Run<'_>, Error> {
         let whole_chunks = (plaintext_len / CHUNK_LEN) as u64;
+        let tags = plaintext_len / CHUNK_LEN * TAG_LEN + TAG_LEN;
+        let sealed_len = plaintext_len.checked_add(tags).ok_or(Error::TooLong)?;
         let first = self.take(|first| {
             let last_chunk = first.checked_add(whole_chunks);
             last_chunk.filter(|&chunk| chunk < MAX_CHUNKS).map(|_| MAX_CHUNKS)
         })?;
-        Ok(Run { body: &self.body, first, plaintext_len, last: true })
+        Ok(Run { body: &self.body, first, plaintext_len, sealed_len, last: true })
     }
 
     /// Moves `next` on atomically, so that no two runs share a chunk; returns where it was.
@@ -67,6 +70,7 @@ pub struct Run<'s> {
     body: &'s Body,
     first: u64,
     plaintext_len: usize,
+    sealed_len: usize,
     last: bool,
 }
 
@@ -74,8 +78,7 @@ impl Run<'_> {
     /// How many bytes [`seal`](Self::seal) writes.
     #[must_use]
     pub fn sealed_len(&self) -> usize {
-        let last_tag = if self.last { TAG_LEN } else { 0 };
-        self.plaintext_len + self.plaintext_len / CHUNK_LEN * TAG_LEN + last_tag
+        self.sealed_len
     }
 
     /// Seals `plaintext`, which must be as long as was reserved, into the start of `out`; returns how many bytes that
@@ -87,7 +90,7 @@ impl Run<'_> {
         if plaintext.len() != self.plaintext_len {
             return Err(Error::WrongRunLength { reserved: self.plaintext_len, given: plaintext.len() });
         }
-        let out = prefix(out, self.sealed_len())?;
+        let out = prefix(out, self.sealed_len)?;
         if self.last {
             self.body.seal_last(self.first, plaintext, out)?;
         } else {

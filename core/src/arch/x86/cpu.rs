@@ -57,10 +57,15 @@ fn ask() -> u32 {
 #[cfg(not(any(target_os = "none", target_os = "uefi", target_env = "sgx")))]
 fn ask() -> u32 {
     let none = CpuidResult { eax: 0, ebx: 0, ecx: 0, edx: 0 };
-    // A leaf above the highest one returns the data of another leaf on some CPUs.
-    let highest = __cpuid(0).eax;
-    let leaf1 = if highest >= 1 { __cpuid(1) } else { none };
-    let leaf7 = if highest >= 7 { __cpuid_count(7, 0) } else { none };
+    // SAFETY: every x86-64 CPU has CPUID, and where it is forbidden this function is not compiled.
+    // Newer compilers know that and call it safe.
+    #[allow(unused_unsafe)]
+    let (leaf1, leaf7) = unsafe {
+        // A leaf above the highest one returns the data of another leaf on some CPUs.
+        let highest = __cpuid(0).eax;
+        let leaf1 = if highest >= 1 { __cpuid(1) } else { none };
+        (leaf1, if highest >= 7 { __cpuid_count(7, 0) } else { none })
+    };
     let set = |register: u32, bit: u32| register & (1 << bit) != 0;
 
     let xsave_enabled = set(leaf1.ecx, 26) && set(leaf1.ecx, 27);

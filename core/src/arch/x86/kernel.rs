@@ -85,8 +85,10 @@ impl Keys {
 
     #[inline(always)]
     fn fill_powers(&mut self, token: AesNi, count: usize) {
-        let hash_key = encrypt_block(token, &self.round, ZERO);
+        let mut hash_key = encrypt_block(token, &self.round, ZERO);
         self.powers[MAX_POWERS - 1] = times_x(hash_key);
+        hash_key.0.fill(0);
+        optimization_barrier(&hash_key);
         // From n powers to 2 n: H^(n + i) = H^i * H^n. The products of one step do not depend on each other.
         let mut have = 1;
         while have < count {

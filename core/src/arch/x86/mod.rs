@@ -94,6 +94,8 @@ impl From<Vaes512> for AesNi {
 
 const _: () = assert!(Vaes256::FEATURES & AesNi::FEATURES == AesNi::FEATURES);
 const _: () = assert!(Vaes512::FEATURES & AesNi::FEATURES == AesNi::FEATURES);
+// The sum of a 512-bit register goes through a 256-bit one.
+const _: () = assert!(Vaes512::FEATURES & Vaes256::FEATURES == Vaes256::FEATURES);
 
 /// A backend of this architecture, with the proof that this machine can run it.
 #[derive(Clone, Copy)]
