@@ -1,39 +1,46 @@
 //! `objseal bench`: what this machine can do.
 
+use crate::backend;
 use crate::failure::Failure;
 use objseal::cobblestone::{Cobblestone, Threads, sealed_len};
 use objseal::{Backend, Error, Key};
+use std::fmt::Arguments;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 /// One measurement. There are two for each backend and two for all threads.
 const TIME: Duration = Duration::from_millis(900);
-/// One thread works in its cache.
-const SMALL: usize = 256 << 10;
-/// All threads work in memory.
+/// What one thread works on.
+const SMALL: usize = 4 << 20;
+/// What all threads work on.
 const LARGE: usize = 64 << 20;
 
 pub(crate) fn run() -> Result<(), Failure> {
     let key = Key::generate()?;
-    let best = Cobblestone::new(&key, b"bench");
-    println!("{:<10} {:>9} {:>10} {:>10}", "backend", "threads", "seal GB/s", "open GB/s");
+    let in_use = backend::chosen(Cobblestone::new(&key, b"bench"))?;
+    print(format_args!("{:<10} {:>9} {:>10} {:>10}", "backend", "threads", "seal GB/s", "open GB/s"))?;
     let mut buffers = Buffers::random(&key, SMALL)?;
     for &backend in Backend::ALL {
         if !backend.is_available() {
-            println!("{backend:<10} {:>9} {:>10} {:>10}", "-", "-", "-");
+            print(format_args!("{backend:<10} {:>9} {:>10} {:>10}", "-", "-", "-"))?;
             continue;
         }
-        let cobblestone = best.with_backend(backend)?;
+        let cobblestone = in_use.with_backend(backend)?;
         let seal = buffers.rate(|plaintext, message| cobblestone.seal_into(plaintext, message))?;
         let open = buffers.rate(|plaintext, message| cobblestone.open_into(message, plaintext))?;
-        println!("{backend:<10} {:>9} {seal:>10.2} {open:>10.2}", 1);
+        print(format_args!("{backend:<10} {:>9} {seal:>10.2} {open:>10.2}", 1))?;
     }
     let threads = Threads::available();
     let mut buffers = Buffers::random(&key, LARGE)?;
-    let seal = buffers.rate(|plaintext, message| best.seal_parallel(&threads, plaintext, message))?;
-    let open = buffers.rate(|plaintext, message| best.open_parallel(&threads, message, plaintext))?;
-    println!("{:<10} {:>9} {seal:>10.2} {open:>10.2}", best.backend().name(), threads.0);
-    println!("\nOne thread in 256 KiB that stay in its cache, all threads in 64 MiB. {} is in use.", best.backend());
-    Ok(())
+    let seal = buffers.rate(|plaintext, message| in_use.seal_parallel(&threads, plaintext, message))?;
+    let open = buffers.rate(|plaintext, message| in_use.open_parallel(&threads, message, plaintext))?;
+    print(format_args!("{:<10} {:>9} {seal:>10.2} {open:>10.2}", in_use.backend(), threads.0))?;
+    print(format_args!("\nOne thread works on 4 MiB, all threads on 64 MiB. {} is in use.", in_use.backend()))
+}
+
+/// Like `println!`, which panics where standard output is closed.
+fn print(line: Arguments<'_>) -> Result<(), Failure> {
+    writeln!(io::stdout(), "{line}").map_err(|error| Failure::of_stdout(&error))
 }
 
 struct Buffers {

@@ -1,20 +1,23 @@
 //! `objseal cobblestone`: sealing and opening bare messages.
 
-use crate::CommonArgs;
 use crate::failure::Failure;
-use crate::files::{Input, Output, default_output};
-use crate::key_file;
+use crate::input::Input;
+use crate::output::{Output, default_output};
 use crate::progress::Progress;
+use crate::{CommonArgs, backend, key_file};
+use objseal::Key;
 use objseal::cobblestone::{Cobblestone, RandomAccess, ReadAt, Threads};
-use objseal::{Backend, Key};
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 use zeroize::Zeroizing;
 
 /// What the names of messages end in.
 const SUFFIX: &str = "cobblestone";
 /// Bytes of a range that are opened at a time.
-const RANGE_PIECE: u64 = 1 << 20;
+const RANGE_PIECE: usize = 1 << 20;
+/// Above it, what the threads need themselves is more than the 64 MiB that are meant to suffice.
+pub(crate) const MAX_THREADS: u16 = 1000;
 
 pub(crate) fn seal(args: &CommonArgs) -> Result<(), Failure> {
     let key = key_file::read(&args.key_file)?;
@@ -23,7 +26,7 @@ pub(crate) fn seal(args: &CommonArgs) -> Result<(), Failure> {
     let cobblestone = cobblestone(args, &key)?;
     let mut output = create_output(args, &input, true)?;
     let threads = threads(args);
-    let progress = Progress::start(input.len());
+    let progress = Progress::start(input.len(), &output);
     let sealed = cobblestone.seal_stream(progress.watch(input), &mut output, &threads);
     let bytes = sealed.map_err(|error| Failure::of_stream(&error, &name, ""))?;
     output.finish()?;
@@ -41,7 +44,7 @@ pub(crate) fn open(args: &CommonArgs, range: Option<ByteRange>) -> Result<(), Fa
     }
     let mut output = create_output(args, &input, false)?;
     let threads = threads(args);
-    let progress = Progress::start(input.len());
+    let progress = Progress::start(input.len(), &output);
     let opened = cobblestone.open_stream(progress.watch(input), &mut output, &threads);
     let bytes = opened.map_err(|error| Failure::of_stream(&error, &name, output.after_failure()))?;
     output.finish()?;
@@ -55,18 +58,17 @@ fn open_range(
     input: &Input,
     range: ByteRange,
 ) -> Result<(), Failure> {
-    let file = input.seekable()?;
-    let stored = cobblestone.open_at(file);
+    let stored = cobblestone.open_at(input.stored()?);
     let stored = stored.map_err(|error| Failure::of_stream(&error, input.name(), "nothing was written"))?;
     let (start, end) = range.within(stored.len()).ok_or_else(|| {
         Failure::other(format!(
-            "{}: the range begins behind the end; the plaintext has {} bytes",
+            "{}: no byte of the range is there; the plaintext has {} bytes",
             input.name(),
             stored.len()
         ))
     })?;
     let mut output = create_output(args, input, false)?;
-    let progress = Progress::start(Some(end - start));
+    let progress = Progress::start(Some(end - start), &output);
     let copied = copy_range(&stored, start, end, &mut output, &progress);
     copied.map_err(|error| Failure::of_stream(&error, input.name(), output.after_failure()))?;
     output.finish()?;
@@ -82,11 +84,13 @@ fn copy_range(
     progress: &Progress,
 ) -> io::Result<()> {
     let mut at = start;
-    let mut buffer = Zeroizing::new(Vec::new());
+    // With all its capacity: a `Vec` that grows leaves copies of its plaintext behind.
+    let mut buffer = Zeroizing::new(Vec::with_capacity(RANGE_PIECE));
+    let piece = RANGE_PIECE as u64;
     while at < end {
         // Up to a multiple of the piece, so that all pieces but the first begin with a chunk.
-        let to = end.min((at / RANGE_PIECE + 1) * RANGE_PIECE);
-        buffer.resize(usize::try_from(to - at).unwrap_or(0), 0);
+        let to = end.min((at / piece + 1) * piece);
+        buffer.resize(usize::try_from(to - at).unwrap_or(RANGE_PIECE), 0);
         stored.open_range_into(at, &mut buffer)?;
         output.write_all(&buffer)?;
         progress.add(to - at);
@@ -96,16 +100,7 @@ fn copy_range(
 }
 
 fn cobblestone<'a>(args: &'a CommonArgs, key: &'a Key) -> Result<Cobblestone<'a>, Failure> {
-    let cobblestone = Cobblestone::new(key, args.context.as_bytes());
-    match std::env::var_os("OBJSEAL_BACKEND") {
-        None => Ok(cobblestone),
-        Some(name) => {
-            let name = name.to_string_lossy();
-            let fail = |error: &dyn std::fmt::Display| Failure::other(format!("OBJSEAL_BACKEND={name}: {error}"));
-            let backend: Backend = name.parse().map_err(|error| fail(&error))?;
-            cobblestone.with_backend(backend).map_err(|error| fail(&error))
-        }
-    }
+    backend::chosen(Cobblestone::new(key, args.context.as_bytes()))
 }
 
 fn create_output(args: &CommonArgs, input: &Input, sealed: bool) -> Result<Output, Failure> {
@@ -117,7 +112,8 @@ fn create_output(args: &CommonArgs, input: &Input, sealed: bool) -> Result<Outpu
 }
 
 fn threads(args: &CommonArgs) -> Threads {
-    args.threads.map_or_else(Threads::available, Threads)
+    let count = args.threads.map_or_else(|| Threads::available().0.get(), usize::from);
+    Threads(NonZeroUsize::new(count.min(usize::from(MAX_THREADS))).unwrap_or(NonZeroUsize::MIN))
 }
 
 /// Bytes of a plaintext, as HTTP names them (RFC 9110, section 14.1.2).
@@ -130,11 +126,12 @@ pub(crate) enum ByteRange {
 }
 
 impl ByteRange {
-    /// Start and end within a plaintext of `len` bytes. `None` if it begins behind the end.
+    /// Start and end within a plaintext of `len` bytes. `None` if no byte of it is there.
     fn within(self, len: u64) -> Option<(u64, u64)> {
         match self {
             Self::From(first, _) if first >= len => None,
             Self::From(first, last) => Some((first, last.map_or(len, |last| len.min(last.saturating_add(1))))),
+            Self::Last(0) => None,
             Self::Last(count) => Some((len.saturating_sub(count), len)),
         }
     }
@@ -144,8 +141,11 @@ impl FromStr for ByteRange {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = |digits: &str| digits.parse::<u64>().map_err(|_| "a range is A-B, A- or -N, in bytes");
-        let (first, last) = text.split_once('-').ok_or("a range is A-B, A- or -N, in bytes")?;
+        let malformed = "a range is A-B, A- or -N, in bytes";
+        // `parse` would take a sign as well.
+        let is_number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = |digits: &str| digits.parse().ok().filter(|_| is_number(digits)).ok_or(malformed);
+        let (first, last) = text.split_once('-').ok_or(malformed)?;
         match (first, last) {
             ("", count) => Ok(Self::Last(number(count)?)),
             (first, "") => Ok(Self::From(number(first)?, None)),

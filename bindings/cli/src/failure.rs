@@ -1,7 +1,7 @@
 //! How the command ends when something went wrong: one line, and an exit code.
 
 use std::fmt::Display;
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// Why the command failed.
@@ -25,10 +25,18 @@ impl Failure {
     pub(crate) fn of_stream(error: &io::Error, message: &str, written: &str) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref()) {
             Some(objseal::Error::Authentication) => Self::Authentication(format!(
-                "{message} does not open: wrong key, wrong context, or it was changed; {written}"
+                "{message} does not open: wrong key, wrong context, or the file was changed; {written}"
             )),
             _ if error.kind() == io::ErrorKind::BrokenPipe => Self::ClosedPipe,
             _ => Self::other(error),
+        }
+    }
+
+    /// An error of writing to standard output.
+    pub(crate) fn of_stdout(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::ClosedPipe,
+            _ => Self::other(format!("standard output: cannot write: {error}")),
         }
     }
 
@@ -36,15 +44,20 @@ impl Failure {
         match self {
             Self::ClosedPipe => ExitCode::from(141),
             Self::Authentication(what) => {
-                eprintln!("objseal: {what}");
+                say(what);
                 ExitCode::from(3)
             }
             Self::Other(what) => {
-                eprintln!("objseal: {what}");
+                say(what);
                 ExitCode::FAILURE
             }
         }
     }
+}
+
+fn say(what: &str) {
+    // If that fails too, the exit code is all there is.
+    let _ = writeln!(io::stderr(), "objseal: {what}");
 }
 
 impl From<objseal::Error> for Failure {

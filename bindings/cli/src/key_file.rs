@@ -1,9 +1,12 @@
 //! Files that hold one key.
 
 use crate::failure::Failure;
+use crate::input::shown;
+use crate::output::{stdout, sync_folder_of};
 use objseal::Key;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -11,7 +14,11 @@ const HEX_LEN: usize = 2 * Key::LEN;
 
 /// Reads a key: 64 hexadecimal digits and perhaps an end of line, or 32 bytes as they are.
 pub(crate) fn read(path: &Path) -> Result<Key, Failure> {
-    let fail = |error: io::Error| Failure::other(format!("key file {}: {error}", path.display()));
+    let name = shown(path);
+    let fail = |error: io::Error| {
+        let hint = if error.kind() == ErrorKind::NotFound { "; `objseal cobblestone keygen` makes one" } else { "" };
+        Failure::other(format!("key file {name}: cannot read: {error}{hint}"))
+    };
     // One byte more than any key file has, to see that there is no more.
     let mut buffer = Zeroizing::new([0; HEX_LEN + 3]);
     let mut file = File::open(path).map_err(fail)?;
@@ -24,9 +31,8 @@ pub(crate) fn read(path: &Path) -> Result<Key, Failure> {
     }
     parse(&buffer[..len]).ok_or_else(|| {
         Failure::other(format!(
-            "key file {}: not a key; expected are {HEX_LEN} hexadecimal digits or {} bytes, as `objseal cobblestone \
+            "key file {name}: not a key; expected are {HEX_LEN} hexadecimal digits or {} bytes, as `objseal cobblestone \
              keygen` makes them",
-            path.display(),
             Key::LEN,
         ))
     })
@@ -48,20 +54,16 @@ pub(crate) fn generate(path: &Path) -> Result<(), Failure> {
     let key = Key::generate()?;
     let mut text = Zeroizing::new([b'\n'; HEX_LEN + 1]);
     base16ct::lower::encode(key.expose_secret(), &mut text[..HEX_LEN]).map_err(Failure::other)?;
-    if path == Path::new("-") {
-        let written = io::stdout().write_all(&text[..]).and_then(|()| io::stdout().flush());
-        return written.map_err(|error| Failure::of_stream(&error, "", ""));
+    if let Some(stdout) = stdout(path) {
+        return stdout.and_then(|mut stdout| stdout.write_all(&text[..])).map_err(|error| Failure::of_stdout(&error));
     }
+    let name = shown(path);
     let fail = |error: io::Error| {
-        let hint = if error.kind() == io::ErrorKind::AlreadyExists { "; a key is never overwritten" } else { "" };
-        Failure::other(format!("key file {}: {error}{hint}", path.display()))
+        let hint = if error.kind() == ErrorKind::AlreadyExists { "; a key is never overwritten" } else { "" };
+        Failure::other(format!("key file {name}: cannot write: {error}{hint}"))
     };
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(fail)?;
-    let written = file.write_all(&text[..]).and_then(|()| file.sync_all());
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path).map_err(fail)?;
+    let written = file.write_all(&text[..]).and_then(|()| file.sync_all()).and_then(|()| sync_folder_of(path));
     written.map_err(|error| {
         // A key file that is not whole is worse than none.
         let _ = std::fs::remove_file(path);

@@ -1,24 +1,26 @@
 //! The command `objseal`: arguments, and which part of the program they lead to.
 
+mod backend;
 mod bench;
 mod cobblestone;
 mod failure;
-mod files;
+mod input;
 mod key_file;
+mod output;
 mod progress;
 
 use clap::{Args, Parser, Subcommand};
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done
-  1    a file could not be read or written, or something else went wrong
-  2    the command line is wrong
-  3    wrong key, wrong context, or the message was changed
-  141  whoever read the output closed it
+  0              done
+  1              a file could not be read or written, or something else went wrong
+  2              the command line is wrong
+  3              wrong key, wrong context, or the message was changed
+  129, 130, 143  ended by SIGHUP, SIGINT, SIGTERM; no unfinished file is left
+  141            whoever read the output closed it
 
 OBJSEAL_BACKEND=soft|aes-ni|vaes-256|vaes-512 chooses a slower backend than the best one of this CPU.";
 
@@ -77,9 +79,9 @@ struct CommonArgs {
     /// Public text that the message is bound to: it opens only with the same.
     #[arg(short, long, value_name = "TEXT", default_value = "")]
     context: String,
-    /// Threads to work on [default: as many as this machine can run at once].
-    #[arg(short, long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
+    /// Threads to work on, up to 1000 [default: as many as this machine can run at once].
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(cobblestone::MAX_THREADS)))]
+    threads: Option<u16>,
     /// Replace OUTPUT if it exists.
     #[arg(short, long)]
     force: bool,

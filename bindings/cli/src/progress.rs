@@ -1,20 +1,23 @@
-//! What is shown while work goes on, and the line at its end. Nothing, unless standard error is a terminal.
+//! What is shown while work goes on, and the line at its end. Nothing, unless standard error is a terminal; nor when
+//! the plaintext itself goes to one.
 
+use crate::output::Output;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use objseal::Backend;
 use std::fmt::{Display, Formatter, Result};
-use std::io::{self, IsTerminal, Read};
-use std::time::Instant;
+use std::io::{self, IsTerminal, Read, Write};
+use std::time::{Duration, Instant};
 
 /// A bar, and the time since it began.
 pub(crate) struct Progress {
     bar: ProgressBar,
+    silent: bool,
     start: Instant,
 }
 
 impl Progress {
     /// Begins, with the number of bytes to come if it is known.
-    pub(crate) fn start(total: Option<u64>) -> Self {
+    pub(crate) fn start(total: Option<u64>, output: &Output) -> Self {
         let bar = match total {
             Some(total) => ProgressBar::new(total),
             None => ProgressBar::no_length(),
@@ -27,9 +30,15 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        // It draws nothing where standard error is no terminal.
-        bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
-        Self { bar, start: Instant::now() }
+        let silent = output.is_terminal() || !io::stderr().is_terminal();
+        if silent {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        } else {
+            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
+            // It is drawn anew also while a slow pipe gives nothing.
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        Self { bar, silent, start: Instant::now() }
     }
 
     /// Counts what is read.
@@ -44,14 +53,21 @@ impl Progress {
     /// Ends with a line such as `sealed photos.tar: 8.00 GiB in 2.1 s, 4.1 GB/s (vaes-512, 2 threads)`.
     pub(crate) fn finish(self, verb: &str, name: &str, bytes: u64, backend: Backend, threads: usize) {
         self.bar.finish_and_clear();
-        if !io::stderr().is_terminal() {
+        if self.silent {
             return;
         }
         let seconds = self.start.elapsed().as_secs_f64();
-        let rate = bytes as f64 / seconds.max(1e-9) / 1e9;
+        let megabytes = bytes as f64 / seconds.max(1e-9) / 1e6;
+        let rate = match megabytes {
+            // What is done at once has no speed worth a word.
+            _ if seconds < 0.1 => String::new(),
+            ..1000.0 => format!(", {megabytes:.0} MB/s"),
+            _ => format!(", {:.1} GB/s", megabytes / 1e3),
+        };
         let s = if threads == 1 { "" } else { "s" };
         let size = Size(bytes);
-        eprintln!("{verb} {name}: {size} in {seconds:.1} s, {rate:.1} GB/s ({backend}, {threads} thread{s})");
+        let _ =
+            writeln!(io::stderr(), "{verb} {name}: {size} in {seconds:.1} s{rate} ({backend}, {threads} thread{s})");
     }
 }
 

@@ -1,6 +1,9 @@
 //! The command from the outside: files, pipes, ranges, and everything that can be wrong.
 
-use std::fs;
+use objseal::Backend;
+use objseal::cobblestone::sealed_len;
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
@@ -128,11 +131,13 @@ fn ranges() {
     assert!(range("-1000000").ok() == plain);
     assert!(range("100-1000000").ok() == plain[100..]);
     range(&format!("{LEN}-")).failed(1, &format!("{LEN} bytes"));
-    for wrong in ["5", "5-4", "a-b", "-", "1-2-3", "99999999999999999999-"] {
+    range("-0").failed(1, &format!("{LEN} bytes"));
+    for wrong in ["5", "5-4", "a-b", "-", "1-2-3", "+1-2", "1-+2", "99999999999999999999-"] {
         range(wrong).failed(2, "range");
     }
     let message = folder.read("sealed");
     folder.run_with_input(&["open", "-k", "key", "-", "--range", "0-1"], &message).failed(1, "needs a file");
+    folder.run_with_input(&["open", "-k", "key", "/dev/stdin", "--range", "0-1"], &message).failed(1, "needs a file");
 }
 
 #[test]
@@ -147,7 +152,7 @@ fn what_is_not_authentic_is_refused_and_leaves_nothing() {
         assert_eq!(folder.others(), ["other", "sealed"], "nothing is left");
         ended
     };
-    let refused = "sealed does not open: wrong key, wrong context, or it was changed; nothing was written";
+    let refused = "sealed does not open: wrong key, wrong context, or the file was changed; nothing was written";
     for extra in [&[][..], &["--range", "0-5"]] {
         open("other", "name", extra).failed(3, refused);
         open("key", "", extra).failed(3, refused);
@@ -184,7 +189,26 @@ fn outputs_are_not_overwritten_unasked() {
     assert_eq!(folder.read("target"), b"precious");
     folder.run(&["seal", "-k", "key", "plain", "-o", "target", "--force"]).ok();
     assert_eq!(folder.read("target").len(), LEN + 56 + 4 * 16);
-    assert_eq!(folder.others(), ["link", "target"]);
+    symlink("nothing", folder.path("loose")).expect("a link");
+    folder.run(&["seal", "-k", "key", "plain", "-o", "loose"]).failed(1, "loose exists; --force replaces it");
+    assert_eq!(folder.others(), ["link", "loose", "target"]);
+}
+
+#[test]
+fn standard_output_can_be_a_file() {
+    let folder = Folder::new();
+    for name in ["-", "/dev/stdout"] {
+        let to = File::create(folder.path("sealed")).expect("made");
+        let mut seal = folder.command(&["seal", "-k", "key", "plain", "-o", name]);
+        Ended(seal.stdout(to).output().expect("it runs")).ok();
+        folder.run(&["open", "-k", "key", "sealed", "-o", "opened", "--force"]).ok();
+        assert!(folder.read("opened") == plaintext(LEN));
+        // It would read what it writes, without end.
+        let to = File::options().append(true).open(folder.path("plain")).expect("opened");
+        let mut seal = folder.command(&["seal", "-k", "key", "plain", "-o", name]);
+        Ended(seal.stdout(to).output().expect("it runs")).failed(1, "both input and output");
+    }
+    assert!(folder.read("plain") == plaintext(LEN));
 }
 
 #[test]
@@ -204,11 +228,14 @@ fn files_that_are_not_there_or_not_files() {
     seal("nothing", "out").failed(1, "nothing: cannot read: No such file");
     seal("folder", "out").failed(1, "folder is a directory");
     seal("plain", "folder").failed(1, "folder is a directory");
-    seal("plain", "no/where").failed(1, "no/where: cannot write: No such file");
-    folder.run(&["seal", "-k", "nokey", "plain"]).failed(1, "key file nokey: No such file");
+    seal("plain", "no/where").failed(1, "no/where: cannot write: No such file or directory (os error 2)\n");
+    // What a terminal would obey stays out of messages.
+    seal("red\u{1b}[31m\n", "out").failed(1, "red\\u{1b}[31m\\n: cannot read: No such file");
+    folder.run(&["seal", "-k", "nokey", "plain"]).failed(1, "key file nokey: cannot read: No such file");
     folder.run(&["seal", "-k", "folder", "plain"]).failed(1, "key file folder:");
     folder.run(&["seal", "plain"]).failed(2, "--key-file");
     folder.run(&["seal", "-k", "key", "plain", "-t", "0"]).failed(2, "threads");
+    folder.run(&["seal", "-k", "key", "plain", "-t", "1001"]).failed(2, "threads");
     assert_eq!(folder.others(), ["folder"]);
 }
 
@@ -247,6 +274,13 @@ fn a_full_disk_and_a_closed_pipe() {
     let folder = Folder::new();
     folder.run(&["seal", "-k", "key", "plain", "-o", "/dev/full"]).failed(1, "/dev/full: cannot write: No space left");
     folder.run(&["seal", "-k", "key", "plain", "-o", "/dev/null"]).ok();
+    let full = || File::options().write(true).open("/dev/full").expect("opened");
+    let to_full = |args: &[&str]| Ended(folder.command(args).stdout(full()).output().expect("it runs"));
+    to_full(&["seal", "-k", "key", "plain", "-o", "-"]).failed(1, "standard output: cannot write: No space left");
+    to_full(&["keygen"]).failed(1, "standard output: cannot write: No space left");
+    // Nobody hears the message; the exit code is still right.
+    let mut unheard = folder.command(&["seal", "-k", "key", "nothing"]);
+    assert_eq!(unheard.stderr(full()).status().expect("it runs").code(), Some(1));
 
     fs::write(folder.path("plain"), plaintext(10 << 20)).expect("written");
     let mut child = piped(folder.command(&["seal", "-k", "key", "plain", "-o", "-"]));
@@ -258,18 +292,24 @@ fn a_full_disk_and_a_closed_pipe() {
     assert_eq!((output.status.code(), &output.stderr[..]), (Some(141), &b""[..]));
 }
 
+/// The unfinished output is there once the command listens to signals.
+fn wait_for_part(folder: &Folder, child: &mut Child) {
+    while folder.others().is_empty() {
+        assert!(child.try_wait().expect("a child").is_none(), "it ended before it began to write");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn a_signal_leaves_neither_target_nor_part() {
     let folder = Folder::new();
-    for (signal, code) in [(rustix::process::Signal::TERM, 143), (rustix::process::Signal::INT, 130)] {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
         let mut child = piped(folder.command(&["seal", "-k", "key", "-", "-o", "sealed"]));
         // The input does not end; the part is there once there is anything at all.
         let mut stdin = child.stdin.take().expect("a pipe");
         stdin.write_all(&plaintext(1 << 20)).expect("taken");
-        while folder.others().is_empty() {
-            std::thread::yield_now();
-        }
-        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).expect("sent");
+        wait_for_part(&folder, &mut child);
+        kill_process(Pid::from_child(&child), signal).expect("sent");
         assert_eq!(child.wait().expect("it ends").code(), Some(code));
         assert_eq!(folder.others(), Vec::<String>::new());
     }
@@ -282,36 +322,63 @@ fn the_backend_can_be_lowered() {
         let mut command = folder.command(&["seal", "-k", "key", "plain", "-o", "-"]);
         Ended(command.env("OBJSEAL_BACKEND", backend).output().expect("it runs"))
     };
-    let message = seal("soft").ok();
-    assert!(folder.run_with_input(&["open", "-k", "key", "-"], &message).ok() == plaintext(LEN));
+    for backend in Backend::ALL {
+        if backend.is_available() {
+            let message = seal(backend.name()).ok();
+            assert!(folder.run_with_input(&["open", "-k", "key", "-"], &message).ok() == plaintext(LEN));
+        } else {
+            seal(backend.name()).failed(1, "does not support the backend");
+        }
+    }
     seal("sse9").failed(1, "no such backend; known are: soft aes-ni vaes-256 vaes-512");
 }
 
 #[test]
-fn memory_does_not_grow_with_the_size() {
+fn a_signal_that_is_ignored_stays_ignored() {
     let folder = Folder::new();
-    fs::write(folder.path("plain"), plaintext(300 << 20)).expect("written");
+    let mut shell = Command::new("sh");
+    let script = "trap '' HUP; exec \"$0\" cobblestone seal -k key - -o sealed";
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_objseal")]).current_dir(folder.0.path());
+    let mut child = piped(shell);
+    wait_for_part(&folder, &mut child);
+    kill_process(Pid::from_child(&child), Signal::HUP).expect("sent");
+    child.stdin.take().expect("a pipe").write_all(b"on").expect("taken");
+    Ended(child.wait_with_output().expect("it ends")).ok();
+    assert_eq!(folder.others(), ["sealed"]);
+}
+
+#[test]
+fn memory_does_not_grow_with_the_size() {
+    const BIG: u64 = 300 << 20;
+    let folder = Folder::new();
+    File::create(folder.path("plain")).and_then(|file| file.set_len(BIG)).expect("made");
+    folder.run(&["seal", "-k", "key", "plain", "-o", "sealed"]).ok();
     for threads in ["1", "64"] {
-        for [what, input, output] in [["seal", "plain", "sealed"], ["open", "sealed", "opened"]] {
-            let command = folder.command(&[what, "-k", "key", input, "-o", output, "-t", threads, "--force"]);
-            let peak = peak_rss(&command);
+        let message_len = sealed_len(BIG).expect("short enough");
+        for (what, input, output_len) in [("seal", "plain", message_len), ("open", "sealed", BIG)] {
+            let peak = peak_memory(folder.command(&[what, "-k", "key", input, "-o", "-", "-t", threads]), output_len);
             println!("{what} 300 MiB, {threads} threads: peak RSS {} MiB", peak >> 20);
             assert!(peak <= 64 << 20, "{what}, {threads} threads: {peak} bytes");
         }
-        assert!(folder.read("opened") == plaintext(300 << 20));
     }
 }
 
-/// Runs `command` and says how many bytes were resident at most, as the kernel counted them.
-fn peak_rss(command: &Command) -> u64 {
-    let script = "import resource, subprocess, sys\n\
-                  subprocess.run(sys.argv[1:], check=True)\n\
-                  print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)";
-    let mut python = Command::new("python3");
-    python.args(["-c", script]).arg(command.get_program()).args(command.get_args());
-    let output = python.current_dir(command.get_current_dir().expect("set")).output();
-    let printed = Ended(output.expect("python3 is needed: apt-get install python3")).ok();
-    String::from_utf8(printed).expect("text").trim().parse().expect("a number")
+/// Runs `command`, which writes `output_len` bytes, and says how many bytes were resident at most.
+///
+/// The kernel tells it of a process that lives: this one does, because it cannot write its last bytes yet.
+fn peak_memory(command: Command, output_len: u64) -> u64 {
+    let mut child = piped(command);
+    let mut stdout = child.stdout.take().expect("a pipe");
+    let most = output_len - (1 << 20);
+    let read = std::io::copy(&mut (&mut stdout).take(most), &mut std::io::sink()).expect("read");
+    assert_eq!(read, most);
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it lives");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
+    let kibibytes: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+    let rest = std::io::copy(&mut stdout, &mut std::io::sink()).expect("read");
+    assert_eq!(read + rest, output_len);
+    Ended(child.wait_with_output().expect("it ends")).ok();
+    kibibytes << 10
 }
 
 #[test]

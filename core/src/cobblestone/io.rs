@@ -2,7 +2,7 @@
 
 use super::{Cobblestone, HEADER_LEN, Opener, SEALED_CHUNK_LEN, Sealer};
 use crate::error::Error;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::vec::Vec;
 use zeroize::Zeroizing;
 
@@ -221,7 +221,7 @@ impl<W: Write> OpenWriter<'_, W> {
     /// Opens the last chunk, flushes the inner writer and gives it back.
     ///
     /// # Errors
-    /// [`Error::Authentication`] as an [`io::Error`] of kind [`InvalidData`](ErrorKind::InvalidData) if the message was
+    /// [`Error::Authentication`] as an [`io::Error`] of kind [`InvalidData`](io::ErrorKind::InvalidData) if the message was
     /// changed or cut short; what the inner writer says; or that an earlier write failed.
     pub fn finish(self) -> io::Result<W> {
         self.0.finish()
@@ -256,7 +256,7 @@ pub struct OpenReader<'a, R>(Reader<Opener<'a>, R>);
 
 impl<R: Read> Read for OpenReader<'_, R> {
     /// # Errors
-    /// [`Error::Authentication`] as an [`io::Error`] of kind [`InvalidData`](ErrorKind::InvalidData).
+    /// [`Error::Authentication`] as an [`io::Error`] of kind [`InvalidData`](io::ErrorKind::InvalidData).
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer)
     }

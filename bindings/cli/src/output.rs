@@ -1,0 +1,197 @@
+//! What the command writes: a stream, or a file beside its target that is renamed once it is whole.
+
+use crate::failure::Failure;
+use crate::input::{Input, shown};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::fs::{self, File, Metadata};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// Where `input` goes if the user does not say: `INPUT.suffix`, or without the suffix, or standard output.
+pub(crate) fn default_output(input: &Path, suffix: &str, add: bool) -> Result<PathBuf, Failure> {
+    if input == Path::new("-") || input == Path::new("/dev/stdin") {
+        return Ok("-".into());
+    }
+    if add {
+        let mut name = input.as_os_str().to_owned();
+        name.push(".");
+        name.push(suffix);
+        return Ok(name.into());
+    }
+    if input.extension().is_some_and(|extension| extension == suffix) {
+        return Ok(input.with_extension(""));
+    }
+    Err(Failure::other(format!("{}: its name does not end in .{suffix}, so say with -o where to", shown(input))))
+}
+
+/// Standard output without the buffer of [`io::stdout`], which would keep plaintext and split large writes. `None` if
+/// `path` does not stand for it.
+pub(crate) fn stdout(path: &Path) -> Option<io::Result<File>> {
+    let standard = path == Path::new("-") || path == Path::new("/dev/stdout");
+    standard.then(|| io::stdout().as_fd().try_clone_to_owned().map(File::from))
+}
+
+pub(crate) struct Output {
+    kind: Kind,
+    name: String,
+}
+
+enum Kind {
+    /// Standard output, a device or a pipe.
+    Direct(File),
+    /// A new file, under another name until it is whole.
+    Beside { file: NamedTempFile, path: PathBuf, force: bool },
+}
+
+impl Output {
+    /// Makes ready to write `path`. `sealed` says that the bytes are nothing for a terminal.
+    pub(crate) fn create(path: &Path, input: &Input, force: bool, sealed: bool) -> Result<Self, Failure> {
+        if let Some(file) = stdout(path) {
+            let name = String::from("standard output");
+            return Self::direct(file.map_err(|error| cannot_write(&name, &error))?, name, input, sealed);
+        }
+        let name = shown(path);
+        match fs::metadata(path) {
+            Ok(existing) if existing.is_dir() => {
+                return Err(Failure::other(format!("{name} is a directory; name a file in it")));
+            }
+            Ok(existing) if !existing.is_file() => {
+                let file = File::options().write(true).open(path).map_err(|error| cannot_write(&name, &error))?;
+                return Self::direct(file, name, input, sealed);
+            }
+            Ok(existing) => {
+                refuse_same_file(&existing, input, &name)?;
+                if !force {
+                    return Err(exists(&name));
+                }
+            }
+            // A link to nothing is there all the same.
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                if !force && path.is_symlink() {
+                    return Err(exists(&name));
+                }
+            }
+            Err(error) => return Err(cannot_write(&name, &error)),
+        }
+        // First the signals, then the file: one that comes in between waits to be looked at.
+        let signals = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal));
+        let signals = Signals::new(signals).map_err(Failure::other)?;
+        // The permissions are those of any new file.
+        let make = |path: &Path| File::options().write(true).create_new(true).open(path);
+        let file = tempfile::Builder::new().prefix(".objseal-").suffix(".part").make_in(folder_of(path), make);
+        let file = file.map_err(|error| cannot_write(&name, &error))?;
+        remove_on_signal(signals, file.path().to_owned())?;
+        Ok(Self { kind: Kind::Beside { file, path: path.to_owned(), force }, name })
+    }
+
+    fn direct(file: File, name: String, input: &Input, sealed: bool) -> Result<Self, Failure> {
+        if sealed && file.is_terminal() {
+            return Err(Failure::other("sealed bytes are nothing for a terminal; say with -o where to"));
+        }
+        if let Ok(existing) = file.metadata()
+            && existing.is_file()
+        {
+            refuse_same_file(&existing, input, &name)?;
+        }
+        Ok(Self { kind: Kind::Direct(file), name })
+    }
+
+    pub(crate) fn is_terminal(&self) -> bool {
+        matches!(&self.kind, Kind::Direct(file) if file.is_terminal())
+    }
+
+    /// What becomes of the output when opening fails.
+    pub(crate) fn after_failure(&self) -> &'static str {
+        match self.kind {
+            Kind::Beside { .. } => "nothing was written",
+            Kind::Direct(_) => "what was written before is the authentic beginning",
+        }
+    }
+
+    /// Gives the output its name, now that it is whole and on disk.
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        let Kind::Beside { file, path, force } = self.kind else {
+            return Ok(());
+        };
+        let name = self.name;
+        file.as_file().sync_all().map_err(|error| cannot_write(&name, &error))?;
+        let persisted = if force { file.persist(&path) } else { file.persist_noclobber(&path) };
+        persisted.map_err(|error| match error.error.kind() {
+            ErrorKind::AlreadyExists => exists(&name),
+            _ => cannot_write(&name, &error.error),
+        })?;
+        sync_folder_of(&path).map_err(|error| cannot_write(&name, &error))
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let file = match &mut self.kind {
+            Kind::Direct(file) => file,
+            Kind::Beside { file, .. } => file.as_file_mut(),
+        };
+        let written = file.write(bytes);
+        written.map_err(|error| io::Error::new(error.kind(), format!("{}: cannot write: {error}", self.name)))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn cannot_write(name: &str, error: &io::Error) -> Failure {
+    Failure::other(format!("{name}: cannot write: {error}"))
+}
+
+fn exists(name: &str) -> Failure {
+    Failure::other(format!("{name} exists; --force replaces it"))
+}
+
+fn refuse_same_file(output: &Metadata, input: &Input, name: &str) -> Result<(), Failure> {
+    let input = input.metadata();
+    if (input.dev(), input.ino()) == (output.dev(), output.ino()) {
+        return Err(Failure::other(format!("{name} is both input and output; name another output")));
+    }
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes a name in its folder last, where the folder can be opened and its file system knows how.
+pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let Ok(folder) = File::open(folder_of(path)) else {
+        return Ok(());
+    };
+    match folder.sync_all() {
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        synced => synced,
+    }
+}
+
+/// Whether whoever started the command wants `signal` ignored, as nohup does with SIGHUP. Only Linux tells.
+fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok());
+    mask.unwrap_or(0) >> (signal - 1) & 1 == 1
+}
+
+/// Removes the unfinished file when the user or the system ends the command.
+fn remove_on_signal(mut signals: Signals, path: PathBuf) -> Result<(), Failure> {
+    let waiting = std::thread::Builder::new().spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            let _ = fs::remove_file(path);
+            std::process::exit(128 + signal);
+        }
+    });
+    waiting.map(drop).map_err(Failure::other)
+}
