@@ -63,47 +63,35 @@ impl Peer for Ours {
     }
 }
 
-struct AwsLc(aws_lc_rs::aead::LessSafeKey);
+/// aws-lc-rs has the interface of ring.
+macro_rules! with_the_interface_of_ring {
+    ($peer:ident, $library:ident, $name:literal) => {
+        struct $peer($library::aead::LessSafeKey);
 
-impl Peer for AwsLc {
-    fn name(&self) -> String {
-        "aws-lc-rs".into()
-    }
+        impl Peer for $peer {
+            fn name(&self) -> String {
+                $name.into()
+            }
 
-    fn seal(&self, message: &mut [u8]) {
-        use aws_lc_rs::aead::{Aad, Nonce};
-        let (data, tag) = split(message);
-        let nonce = Nonce::assume_unique_for_key(NONCE);
-        let computed = self.0.seal_in_place_separate_tag(nonce, Aad::empty(), data).expect("short enough");
-        tag.copy_from_slice(computed.as_ref());
-    }
+            fn seal(&self, message: &mut [u8]) {
+                use $library::aead::{Aad, Nonce};
+                let (data, tag) = split(message);
+                let nonce = Nonce::assume_unique_for_key(NONCE);
+                let computed = self.0.seal_in_place_separate_tag(nonce, Aad::empty(), data).expect("short enough");
+                tag.copy_from_slice(computed.as_ref());
+            }
 
-    fn open(&self, message: &mut [u8]) {
-        use aws_lc_rs::aead::{Aad, Nonce};
-        self.0.open_in_place(Nonce::assume_unique_for_key(NONCE), Aad::empty(), message).expect("the tag holds");
-    }
+            fn open(&self, message: &mut [u8]) {
+                use $library::aead::{Aad, Nonce};
+                let nonce = Nonce::assume_unique_for_key(NONCE);
+                self.0.open_in_place(nonce, Aad::empty(), message).expect("the tag holds");
+            }
+        }
+    };
 }
 
-struct Ring(ring::aead::LessSafeKey);
-
-impl Peer for Ring {
-    fn name(&self) -> String {
-        "ring".into()
-    }
-
-    fn seal(&self, message: &mut [u8]) {
-        use ring::aead::{Aad, Nonce};
-        let (data, tag) = split(message);
-        let nonce = Nonce::assume_unique_for_key(NONCE);
-        let computed = self.0.seal_in_place_separate_tag(nonce, Aad::empty(), data).expect("short enough");
-        tag.copy_from_slice(computed.as_ref());
-    }
-
-    fn open(&self, message: &mut [u8]) {
-        use ring::aead::{Aad, Nonce};
-        self.0.open_in_place(Nonce::assume_unique_for_key(NONCE), Aad::empty(), message).expect("the tag holds");
-    }
-}
+with_the_interface_of_ring!(AwsLc, aws_lc_rs, "aws-lc-rs");
+with_the_interface_of_ring!(Ring, ring, "ring");
 
 struct Graviola(graviola::aead::AesGcm);
 

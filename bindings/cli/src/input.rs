@@ -74,7 +74,8 @@ impl ReadAt for Stored<'_> {
     }
 }
 
-fn is_standard(path: &Path) -> bool {
+/// Whether `path` stands for standard input.
+pub(crate) fn is_standard(path: &Path) -> bool {
     path == Path::new("-") || path == Path::new("/dev/stdin")
 }
 

@@ -1,7 +1,7 @@
 //! What the command writes: a stream, or a file beside its target that is renamed once it is whole.
 
 use crate::failure::Failure;
-use crate::input::{Input, shown};
+use crate::input::{Input, is_standard, shown};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fs::{self, File, Metadata};
@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 
 /// Where `input` goes if the user does not say: `INPUT.suffix`, or without the suffix, or standard output.
 pub(crate) fn default_output(input: &Path, suffix: &str, add: bool) -> Result<PathBuf, Failure> {
-    if input == Path::new("-") || input == Path::new("/dev/stdin") {
+    if is_standard(input) {
         return Ok("-".into());
     }
     if add {

@@ -131,9 +131,9 @@ pub(crate) enum GcmKey {
 }
 
 impl GcmKey {
+    /// Sets up `key`. `long` says that enough data will follow to pay for the long table of hash key powers.
     // Where there are no kernels of our own, no choice but `Soft` exists.
     #[allow(unreachable_code)]
-    /// Sets up `key`. `long` says that enough data will follow to pay for the long table of hash key powers.
     pub(crate) fn new(choice: Choice, key: &[u8; KEY_LEN], long: bool) -> Self {
         match choice {
             Choice::Soft => Self::Soft(soft::GcmKey::new(key)),
