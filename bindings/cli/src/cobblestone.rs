@@ -7,8 +7,10 @@ use crate::progress::Progress;
 use crate::{CommonArgs, backend, key_file};
 use objseal::Key;
 use objseal::cobblestone::{Cobblestone, RandomAccess, ReadAt, Threads};
+use std::fs;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::str::FromStr;
 use zeroize::Zeroizing;
 
@@ -67,7 +69,9 @@ fn open_range(
             stored.len()
         ))
     })?;
-    let mut output = create_output(args, input, false)?;
+    // A piece of the plaintext does not get the name of the whole.
+    let path = args.output.as_deref().unwrap_or(Path::new("-"));
+    let mut output = output_at(path, args, input, false)?;
     let progress = Progress::start(Some(end - start), &output);
     let copied = copy_range(&stored, start, end, &mut output, &progress);
     copied.map_err(|error| Failure::of_stream(&error, input.name(), output.after_failure()))?;
@@ -108,7 +112,13 @@ fn create_output(args: &CommonArgs, input: &Input, sealed: bool) -> Result<Outpu
         Some(path) => path.clone(),
         None => default_output(&args.input, SUFFIX, sealed)?,
     };
-    Output::create(&path, input, args.force, sealed)
+    output_at(&path, args, input, sealed)
+}
+
+fn output_at(path: &Path, args: &CommonArgs, input: &Input, sealed: bool) -> Result<Output, Failure> {
+    let key = fs::metadata(&args.key_file).ok();
+    let in_use: Vec<_> = [Some(input.metadata()), key.as_ref()].into_iter().flatten().collect();
+    Output::create(path, &in_use, args.force, sealed)
 }
 
 fn threads(args: &CommonArgs) -> Threads {

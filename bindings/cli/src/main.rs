@@ -61,7 +61,8 @@ struct SealArgs {
 struct OpenArgs {
     #[command(flatten)]
     common: CommonArgs,
-    /// Bytes of the plaintext to open, as in HTTP: A-B (both included), A- (from A on) or -N (the last N).
+    /// Bytes of the plaintext to open, as in HTTP: A-B (both included), A- (from A on) or -N (the last N). Without -o
+    /// they go to standard output.
     #[arg(long, value_name = "A-B", allow_hyphen_values = true)]
     range: Option<cobblestone::ByteRange>,
 }

@@ -1,7 +1,7 @@
 //! What the command writes: a stream, or a file beside its target that is renamed once it is whole.
 
 use crate::failure::Failure;
-use crate::input::{Input, is_standard, shown};
+use crate::input::{is_standard, shown};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fs::{self, File, Metadata};
@@ -48,11 +48,12 @@ enum Kind {
 }
 
 impl Output {
-    /// Makes ready to write `path`. `sealed` says that the bytes are nothing for a terminal.
-    pub(crate) fn create(path: &Path, input: &Input, force: bool, sealed: bool) -> Result<Self, Failure> {
+    /// Makes ready to write `path`, which must be none of the files `in_use`. `sealed` says that the bytes are nothing
+    /// for a terminal.
+    pub(crate) fn create(path: &Path, in_use: &[&Metadata], force: bool, sealed: bool) -> Result<Self, Failure> {
         if let Some(file) = stdout(path) {
             let name = String::from("standard output");
-            return Self::direct(file.map_err(|error| cannot_write(&name, &error))?, name, input, sealed);
+            return Self::direct(file.map_err(|error| cannot_write(&name, &error))?, name, in_use, sealed);
         }
         let name = shown(path);
         match fs::metadata(path) {
@@ -61,10 +62,10 @@ impl Output {
             }
             Ok(existing) if !existing.is_file() => {
                 let file = File::options().write(true).open(path).map_err(|error| cannot_write(&name, &error))?;
-                return Self::direct(file, name, input, sealed);
+                return Self::direct(file, name, in_use, sealed);
             }
             Ok(existing) => {
-                refuse_same_file(&existing, input, &name)?;
+                refuse_same_file(&existing, in_use, &name)?;
                 if !force {
                     return Err(exists(&name));
                 }
@@ -88,14 +89,14 @@ impl Output {
         Ok(Self { kind: Kind::Beside { file, path: path.to_owned(), force }, name })
     }
 
-    fn direct(file: File, name: String, input: &Input, sealed: bool) -> Result<Self, Failure> {
+    fn direct(file: File, name: String, in_use: &[&Metadata], sealed: bool) -> Result<Self, Failure> {
         if sealed && file.is_terminal() {
             return Err(Failure::other("sealed bytes are nothing for a terminal; say with -o where to"));
         }
         if let Ok(existing) = file.metadata()
             && existing.is_file()
         {
-            refuse_same_file(&existing, input, &name)?;
+            refuse_same_file(&existing, in_use, &name)?;
         }
         Ok(Self { kind: Kind::Direct(file), name })
     }
@@ -151,10 +152,10 @@ fn exists(name: &str) -> Failure {
     Failure::other(format!("{name} exists; --force replaces it"))
 }
 
-fn refuse_same_file(output: &Metadata, input: &Input, name: &str) -> Result<(), Failure> {
-    let input = input.metadata();
-    if (input.dev(), input.ino()) == (output.dev(), output.ino()) {
-        return Err(Failure::other(format!("{name} is both input and output; name another output")));
+fn refuse_same_file(output: &Metadata, in_use: &[&Metadata], name: &str) -> Result<(), Failure> {
+    let identity = |file: &Metadata| (file.dev(), file.ino());
+    if in_use.iter().any(|file| identity(file) == identity(output)) {
+        return Err(Failure::other(format!("{name} is what this reads from; name another output")));
     }
     Ok(())
 }

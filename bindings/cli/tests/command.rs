@@ -123,7 +123,7 @@ fn ranges() {
     let folder = Folder::new();
     folder.run(&["seal", "-k", "key", "plain", "-o", "sealed"]).ok();
     let plain = plaintext(LEN);
-    let range = |range: &str| folder.run(&["open", "-k", "key", "sealed", "--range", range, "-o", "-"]);
+    let range = |range: &str| folder.run(&["open", "-k", "key", "sealed", "--range", range]);
     assert!(range("0-0").ok() == plain[..1]);
     assert!(range("16383-16384").ok() == plain[16_383..16_385]);
     assert!(range("20000-").ok() == plain[20_000..]);
@@ -135,6 +135,8 @@ fn ranges() {
     for wrong in ["5", "5-4", "a-b", "-", "1-2-3", "+1-2", "1-+2", "99999999999999999999-"] {
         range(wrong).failed(2, "range");
     }
+    folder.run(&["open", "-k", "key", "sealed", "--range", "5-9", "-o", "piece"]).ok();
+    assert!(folder.read("piece") == plain[5..10]);
     let message = folder.read("sealed");
     folder.run_with_input(&["open", "-k", "key", "-", "--range", "0-1"], &message).failed(1, "needs a file");
     folder.run_with_input(&["open", "-k", "key", "/dev/stdin", "--range", "0-1"], &message).failed(1, "needs a file");
@@ -181,9 +183,10 @@ fn outputs_are_not_overwritten_unasked() {
     fs::write(folder.path("target"), "precious").expect("written");
     folder.run(&["seal", "-k", "key", "plain", "-o", "target"]).failed(1, "target exists; --force replaces it");
     assert_eq!(folder.read("target"), b"precious");
-    folder.run(&["seal", "-k", "key", "plain", "-o", "plain", "--force"]).failed(1, "both input and output");
+    folder.run(&["seal", "-k", "key", "plain", "-o", "plain", "--force"]).failed(1, "what this reads from");
+    folder.run(&["seal", "-k", "key", "plain", "-o", "key", "--force"]).failed(1, "what this reads from");
     symlink("plain", folder.path("link")).expect("a link");
-    folder.run(&["seal", "-k", "key", "plain", "-o", "link", "--force"]).failed(1, "both input and output");
+    folder.run(&["seal", "-k", "key", "plain", "-o", "link", "--force"]).failed(1, "what this reads from");
     // A failure leaves what was there.
     folder.run(&["open", "-k", "key", "plain", "-o", "target", "--force"]).failed(3, "does not open");
     assert_eq!(folder.read("target"), b"precious");
@@ -206,7 +209,7 @@ fn standard_output_can_be_a_file() {
         // It would read what it writes, without end.
         let to = File::options().append(true).open(folder.path("plain")).expect("opened");
         let mut seal = folder.command(&["seal", "-k", "key", "plain", "-o", name]);
-        Ended(seal.stdout(to).output().expect("it runs")).failed(1, "both input and output");
+        Ended(seal.stdout(to).output().expect("it runs")).failed(1, "what this reads from");
     }
     assert!(folder.read("plain") == plaintext(LEN));
 }

@@ -221,8 +221,8 @@ impl<W: Write> OpenWriter<'_, W> {
     /// Opens the last chunk, flushes the inner writer and gives it back.
     ///
     /// # Errors
-    /// [`Error::Authentication`] as an [`io::Error`] of kind [`InvalidData`](io::ErrorKind::InvalidData) if the message was
-    /// changed or cut short; what the inner writer says; or that an earlier write failed.
+    /// [`Error::Authentication`] as an [`io::Error`] of kind [`InvalidData`](io::ErrorKind::InvalidData) if the message
+    /// was changed or cut short; what the inner writer says; or that an earlier write failed.
     pub fn finish(self) -> io::Result<W> {
         self.0.finish()
     }

@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use std::io::{self, Read, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::vec;
+use std::vec::Vec;
 use zeroize::Zeroizing;
 
 /// Chunks in a window when there are few threads: input and output of one fit into the second-level cache.
@@ -139,8 +140,8 @@ struct Totals {
     written: u64,
 }
 
-/// Moves windows from `input` to `output`, in which chunks have these lengths. `reserve` is called in order, with the first chunk, the length and whether
-/// it is the last window; `work` is called on many threads.
+/// Moves windows from `input` to `output`, in which chunks have these lengths. `reserve` is called in order, with the
+/// first chunk, the length and whether it is the last window; `work` is called on many threads.
 fn pump<R: Read + Send, W: Write + Send, T>(
     input: R,
     output: W,
@@ -153,11 +154,10 @@ fn pump<R: Read + Send, W: Write + Send, T>(
     let window_chunks = (per_worker / (input_chunk + output_chunk)).clamp(1, MAX_WINDOW_CHUNKS);
     let source = Mutex::new(Source { input, windows: 0, ended: false, read: 0 });
     let sink = Mutex::new(Sink { output, windows: 0, written: 0, failure: None });
-    let written = Condvar::new();
-    let stop = Stop::default();
+    let turns = Turns::new(workers.count().get());
 
     let job = || {
-        let _guard = PanicGuard { stop: &stop, sink: &sink, written: &written };
+        let _guard = PanicGuard { turns: &turns, sink: &sink };
         let mut input = Zeroizing::new(vec![0; window_chunks * input_chunk]);
         let mut output = Zeroizing::new(vec![0; window_chunks * output_chunk + TAG_LEN]);
         loop {
@@ -166,7 +166,7 @@ fn pump<R: Read + Send, W: Write + Send, T>(
                 if source.ended {
                     return;
                 }
-                if stop.is_set() {
+                if turns.is_stopped() {
                     return;
                 }
                 let len = match read_full(&mut source.input, &mut input) {
@@ -174,7 +174,7 @@ fn pump<R: Read + Send, W: Write + Send, T>(
                     Err(error) => {
                         source.ended = true;
                         lock(&sink).failure.get_or_insert(error);
-                        stop.set(&sink, &written);
+                        turns.stop(&sink);
                         return;
                     }
                 };
@@ -187,10 +187,10 @@ fn pump<R: Read + Send, W: Write + Send, T>(
             let done = reserved.and_then(|reserved| work(reserved, &input[..len], &mut output));
 
             let mut turn = lock(&sink);
-            while turn.windows != window && !stop.is_set() {
-                turn = written.wait(turn).unwrap_or_else(PoisonError::into_inner);
+            while turn.windows != window && !turns.is_stopped() {
+                turn = turns.of(window).wait(turn).unwrap_or_else(PoisonError::into_inner);
             }
-            if stop.is_set() {
+            if turns.is_stopped() {
                 return;
             }
             let put = done.map_err(io::Error::from).and_then(|len| {
@@ -201,12 +201,12 @@ fn pump<R: Read + Send, W: Write + Send, T>(
                 Ok(len) => {
                     turn.written += len;
                     turn.windows += 1;
-                    written.notify_all();
+                    turns.of(turn.windows).notify_all();
                 }
                 Err(error) => {
                     turn.failure.get_or_insert(error);
                     drop(turn);
-                    stop.set(&sink, &written);
+                    turns.stop(&sink);
                     return;
                 }
             }
@@ -219,7 +219,7 @@ fn pump<R: Read + Send, W: Write + Send, T>(
     let source = source.into_inner().unwrap_or_else(PoisonError::into_inner);
     // Every window up to the end of the input was written, or the output is not whole: a pool may have kept a panic to
     // itself.
-    let whole = source.ended && source.windows == sink.windows && !stop.is_set();
+    let whole = source.ended && source.windows == sink.windows && !turns.is_stopped();
     match sink.failure {
         Some(error) => Err(error),
         None if !whole => Err(Error::WorkersFailed.into()),
@@ -231,34 +231,47 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Tells all threads to stop. It is apart from the sink, so that reading need not wait for a write to end.
-#[derive(Default)]
-struct Stop(AtomicBool);
+/// What threads wait for: their turn to write, or the word to stop. The word is apart from the sink, so that reading
+/// need not wait for a write to end.
+struct Turns {
+    stop: AtomicBool,
+    /// One for each thread, so that the end of a write wakes the thread with the next window and no other.
+    turns: Vec<Condvar>,
+}
 
-impl Stop {
-    fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+impl Turns {
+    fn new(threads: usize) -> Self {
+        Self { stop: AtomicBool::new(false), turns: (0..threads).map(|_| Condvar::new()).collect() }
     }
 
-    fn set<W>(&self, sink: &Mutex<Sink<W>>, written: &Condvar) {
+    /// Threads that wait for another window may share it, so they look again when they wake.
+    fn of(&self, window: u64) -> &Condvar {
+        let index = window % self.turns.len() as u64;
+        &self.turns[usize::try_from(index).unwrap_or(0)]
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn stop<W>(&self, sink: &Mutex<Sink<W>>) {
         // Under the lock, so that no thread goes to sleep between looking and being woken.
         let _turn = lock(sink);
-        self.0.store(true, Ordering::Relaxed);
-        written.notify_all();
+        self.stop.store(true, Ordering::Relaxed);
+        self.turns.iter().for_each(Condvar::notify_all);
     }
 }
 
 /// Lets the other threads go if this one panics: they would wait for its window for ever.
 struct PanicGuard<'p, W> {
-    stop: &'p Stop,
+    turns: &'p Turns,
     sink: &'p Mutex<Sink<W>>,
-    written: &'p Condvar,
 }
 
 impl<W> Drop for PanicGuard<'_, W> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.stop.set(self.sink, self.written);
+            self.turns.stop(self.sink);
         }
     }
 }
