@@ -35,6 +35,7 @@
 //! - `std` (default): readers, writers, files, threads. Turns on `alloc` and `getrandom`.
 //! - `alloc`: functions that return a `Vec<u8>`.
 //! - `getrandom`: randomness from the operating system.
+//! - `keyring`: root keys in a file, perhaps under a passphrase.
 //! - `rayon`: a `rayon::ThreadPool` can do the parallel work.
 //!
 //! Without features the crate needs neither the standard library nor an allocator.
@@ -59,11 +60,17 @@ extern crate alloc;
 
 mod arch;
 pub mod cobblestone;
+#[cfg(feature = "alloc")]
+pub mod envelope;
 mod error;
+#[cfg(feature = "std")]
+pub mod file;
 mod gcm;
 #[cfg(objseal_hazmat)]
 pub mod hazmat;
 mod key;
+#[cfg(feature = "keyring")]
+pub mod keyring;
 pub mod limits;
 mod random;
 

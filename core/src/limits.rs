@@ -16,3 +16,28 @@ pub const MAX_PLAINTEXT_LEN: u64 = MAX_CHUNKS * CHUNK_LEN as u64 - 1;
 
 /// Length of the longest sealed message, in bytes.
 pub const MAX_SEALED_LEN: u64 = HEADER_LEN as u64 + MAX_PLAINTEXT_LEN + MAX_CHUNKS * TAG_LEN as u64;
+
+/// Longest head of a sealed object, in bytes ([FORMAT.md](crate::envelope::format), section 2).
+pub const MAX_HEAD_LEN: usize = 16_384;
+
+/// Longest head in a sealed file, in bytes: a slot's room ([FORMAT.md](crate::envelope::format), section 9).
+pub const MAX_FILE_HEAD_LEN: usize = 4_052;
+
+/// Most wrapped keys of a layer ([FORMAT.md](crate::envelope::format), section 5).
+pub const MAX_WRAPPED_KEYS: usize = 8;
+
+/// Longest wrapped key, in bytes: the longest that AWS KMS gives (its API reference: Encrypt, CiphertextBlob).
+pub const MAX_WRAPPED_LEN: usize = 6_144;
+
+/// Longest name of a key service and longest key id, in bytes: the longest key id of AWS KMS (its API reference:
+/// Encrypt, KeyId).
+pub const MAX_KEY_ID_LEN: usize = 2_048;
+
+/// Most pairs of an encryption context ([FORMAT.md](crate::envelope::format), section 2).
+pub const MAX_CONTEXT_PAIRS: usize = 64;
+
+/// Longest encryption context, in bytes as encoded ([FORMAT.md](crate::envelope::format), section 2).
+pub const MAX_CONTEXT_LEN: usize = 8_192;
+
+/// Longest attributes record before it is sealed, in bytes ([FORMAT.md](crate::envelope::format), section 7).
+pub const MAX_ATTRIBUTES_LEN: usize = 16_000;

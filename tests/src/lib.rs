@@ -1,6 +1,10 @@
-//! What the tests share: which backends to run on, and how to say so.
+//! What the tests share: backends, patterns, sealed files in memory.
 
 use objseal::Backend;
+use objseal::cobblestone::Threads;
+use objseal::envelope::{EncryptionContext, Opening, Sealing};
+use objseal::file::{self, FileError, Opened};
+use objseal::keyring::Keyring;
 
 /// The backends under test: all that this machine has, or the one that `OBJSEAL_BACKEND` names.
 ///
@@ -25,4 +29,38 @@ pub fn report(suite: &str, backend: Backend, what: impl std::fmt::Display) {
 #[must_use]
 pub fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|i| u8::try_from(i % 251).expect("below 251") ^ u8::try_from(i >> 8 & 0xff).expect("a byte")).collect()
+}
+
+/// An encryption context of these pairs.
+///
+/// # Panics
+/// If they are not one.
+#[must_use]
+pub fn context(pairs: &[(&str, &str)]) -> EncryptionContext {
+    let mut context = EncryptionContext::new();
+    for (key, value) in pairs {
+        context.insert(key, value).expect("a context");
+    }
+    context
+}
+
+/// A sealed file in memory.
+///
+/// # Panics
+/// If it cannot be sealed.
+#[must_use]
+pub fn seal_file(keyring: &Keyring, key: &str, context: EncryptionContext, plaintext: &[u8]) -> Vec<u8> {
+    let recipients = [(keyring as _, key)];
+    let mut stored = Vec::new();
+    let sealing = Sealing::new(&recipients).with_context(context);
+    file::seal(&sealing, plaintext, &mut stored, &Threads::available()).expect("sealed");
+    stored
+}
+
+/// Opens a sealed file in memory; the plaintext is what was released.
+pub fn open_file(keyring: &Keyring, stored: &[u8]) -> (Result<Opened, FileError>, Vec<u8>) {
+    let services = [keyring as _];
+    let mut plaintext = Vec::new();
+    let opened = file::open(&Opening::new(&services), stored, &mut plaintext, &Threads::available());
+    (opened, plaintext)
 }

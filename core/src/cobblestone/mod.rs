@@ -113,6 +113,12 @@ impl<'a> Cobblestone<'a> {
         Ok(Self { choice, ..self })
     }
 
+    /// The same on a backend that was chosen before.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn with_choice(self, choice: Choice) -> Self {
+        Self { choice, ..self }
+    }
+
     /// The same with salts from another source than the operating system.
     #[must_use]
     pub fn with_random(self, random: &'a (dyn RandomSource + Sync)) -> Self {

@@ -4,6 +4,7 @@ use super::body::{Body, Header};
 use super::{CHUNK_LEN, HEADER_LEN, SEALED_CHUNK_LEN, TAG_LEN, prefix};
 use crate::error::Error;
 use crate::limits::MAX_CHUNKS;
+use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Seals one message on several threads. Each takes a [`Run`]: the right to seal the next chunks, once.
@@ -61,6 +62,13 @@ impl SharedSealer {
     fn take(&self, advance: impl Fn(u64) -> Option<u64>) -> Result<u64, Error> {
         let taken = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, advance);
         taken.map_err(|next| if next == MAX_CHUNKS { Error::Finished } else { Error::TooLong })
+    }
+}
+
+/// Without its keys.
+impl fmt::Debug for SharedSealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedSealer").field("next", &self.next).finish_non_exhaustive()
     }
 }
 

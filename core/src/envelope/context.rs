@@ -1,0 +1,96 @@
+//! The encryption context: public key-value pairs, bound to every wrap.
+
+use super::codec::{Reader, put_short};
+use super::error::FormatError;
+use crate::limits::{MAX_CONTEXT_LEN, MAX_CONTEXT_PAIRS};
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Public key-value pairs that an object is bound to: who opens it can demand exactly these.
+///
+/// At most [`MAX_CONTEXT_PAIRS`] pairs, and [`MAX_CONTEXT_LEN`] bytes with 4 more for each pair. They are not secret:
+/// they are stored in clear.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EncryptionContext(BTreeMap<String, String>);
+
+impl EncryptionContext {
+    /// No pairs.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Adds a pair.
+    ///
+    /// # Errors
+    /// [`FormatError::TooLong`] beyond the bounds; [`FormatError::Malformed`] if the key is empty or there already.
+    pub fn insert(&mut self, key: &str, value: &str) -> Result<(), FormatError> {
+        let lens = [self.encoded_len(), key.len(), value.len(), 4];
+        let len = lens.into_iter().try_fold(0_usize, usize::checked_add);
+        if self.0.len() >= MAX_CONTEXT_PAIRS || len.is_none_or(|len| len > MAX_CONTEXT_LEN) {
+            return Err(FormatError::TooLong);
+        }
+        if key.is_empty() || self.0.contains_key(key) {
+            return Err(FormatError::Malformed);
+        }
+        self.0.insert(key.into(), value.into());
+        Ok(())
+    }
+
+    /// The pairs, sorted by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// Whether there are no pairs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many pairs there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn encoded_len(&self) -> usize {
+        self.iter().map(|(key, value)| key.len() + value.len() + 4).sum()
+    }
+
+    /// The pairs as a field has them.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.encoded_len());
+        for (key, value) in self.iter() {
+            put_short(&mut out, key.as_bytes());
+            put_short(&mut out, value.as_bytes());
+        }
+        out
+    }
+
+    /// Writes `u16 number of pairs || the pairs`.
+    pub(super) fn put_counted(&self, out: &mut Vec<u8>) {
+        // At most MAX_CONTEXT_PAIRS.
+        let pairs = u16::try_from(self.len()).unwrap_or(u16::MAX);
+        out.extend_from_slice(&pairs.to_be_bytes());
+        out.extend_from_slice(&self.encode());
+    }
+
+    /// Reads what [`encode`](Self::encode) gives for at least one pair.
+    pub(super) fn decode(value: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(value);
+        let mut context = Self::new();
+        let mut previous = "";
+        while !reader.is_empty() {
+            let (key, value) = (reader.short_text()?, reader.short_text()?);
+            // Strictly rising, and so never empty.
+            if key <= previous {
+                return Err(FormatError::Malformed);
+            }
+            context.insert(key, value)?;
+            previous = key;
+        }
+        if context.is_empty() { Err(FormatError::Malformed) } else { Ok(context) }
+    }
+}

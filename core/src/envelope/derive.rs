@@ -1,0 +1,86 @@
+//! Places and subkeys: FORMAT.md, section 3.
+
+use super::head::ObjectId;
+use crate::key::Key;
+use hmac::digest::array::Array;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha512;
+use zeroize::Zeroize;
+
+/// Version of the format.
+pub(super) const VERSION: u8 = 1;
+/// Layers of an object.
+pub(super) const LAYERS: u8 = 1;
+/// The only layer.
+pub(super) const LAYER: u8 = 1;
+
+const LABEL: &[u8; 10] = b"objseal/v1";
+/// Length of a place, in bytes.
+pub(super) const PLACE_LEN: usize = LABEL.len() + 1 + ObjectId::LEN + 1 + 1 + 4;
+/// Length of a MAC, in bytes.
+pub(super) const MAC_LEN: usize = 32;
+
+/// What a Cobblestone message is for.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+pub(super) enum Role {
+    Body = 1,
+    Attributes = 3,
+    Wrap = 4,
+}
+
+/// Where a Cobblestone message belongs: the beginning, or all, of its context.
+pub(super) fn place(role: Role, object_id: &ObjectId, layer: u8) -> [u8; PLACE_LEN] {
+    let mut place = [0; PLACE_LEN];
+    let parts: [&[u8]; 5] = [LABEL, &[role as u8], object_id.as_bytes(), &[layer, LAYERS], &[0; 4]];
+    let mut rest = &mut place[..];
+    for part in parts {
+        let (now, later) = rest.split_at_mut(part.len());
+        now.copy_from_slice(part);
+        rest = later;
+    }
+    place
+}
+
+/// A key that is derived from the data keys of an object.
+#[derive(Clone, Copy)]
+pub(super) enum Subkey {
+    Mac,
+    Attributes,
+}
+
+/// The subkey of the object that `which` says.
+pub(super) fn subkey(data_key: &Key, object_id: &ObjectId, which: Subkey) -> Key {
+    let name: &[u8] = match which {
+        Subkey::Mac => b"mac",
+        Subkey::Attributes => b"attributes",
+    };
+    // HKDF-Expand of one block: T(1) = HMAC(key, info || 0x01) (RFC 5869, section 2.3).
+    let mut block = hmac(data_key, &[LABEL, b"/", name, &[0, VERSION, LAYERS], object_id.as_bytes(), &[1]]);
+    let mut bytes = [0; Key::LEN];
+    bytes.copy_from_slice(&block[..Key::LEN]);
+    let key = Key::from_bytes(&bytes);
+    bytes.zeroize();
+    block.zeroize();
+    key
+}
+
+/// The first 32 bytes of HMAC-SHA-512.
+pub(super) fn mac(key: &Key, bytes: &[u8]) -> [u8; MAC_LEN] {
+    let full = hmac(key, &[bytes]);
+    let mut mac = [0; MAC_LEN];
+    mac.copy_from_slice(&full[..MAC_LEN]);
+    mac
+}
+
+fn hmac(key: &Key, parts: &[&[u8]]) -> [u8; 64] {
+    // HMAC pads its key with zeros to the block length of the hash (RFC 2104, section 2).
+    let mut padded_key = Array::default();
+    padded_key[..Key::LEN].copy_from_slice(key.expose_secret());
+    let mut mac = Hmac::<Sha512>::new(&padded_key);
+    padded_key.zeroize();
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}

@@ -1,0 +1,111 @@
+//! Why an envelope is not made or opened.
+
+use super::service::KeyServiceError;
+use crate::error::Error;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// What is wrong with a stored head, or with something that was to become part of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FormatError {
+    /// It does not begin as a sealed object does.
+    NotSealed,
+    /// It is of a version that this library does not know.
+    UnknownVersion(u8),
+    /// It has a field that this library does not know and must not ignore.
+    UnknownField(u16),
+    /// It uses something that this library does not know: a mode, a suite, a number of layers.
+    Unsupported,
+    /// It is not encoded as the format says.
+    Malformed,
+    /// It is longer, or has more entries, than the format allows.
+    TooLong,
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotSealed => f.write_str("this is not a sealed object"),
+            Self::UnknownVersion(version) => write!(f, "this sealed object is of version {version}, and 1 is known"),
+            Self::UnknownField(tag) => write!(f, "this sealed object needs field {tag:#06x}, which is not known"),
+            Self::Unsupported => f.write_str("this sealed object uses a mode or suite that is not known"),
+            Self::Malformed => f.write_str("the head of this sealed object is not well-formed"),
+            Self::TooLong => f.write_str(
+                "the head has no room for it: a name, the encryption context or the list of keys is too long",
+            ),
+        }
+    }
+}
+
+impl core::error::Error for FormatError {}
+
+/// Why an envelope was not made or opened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EnvelopeError {
+    /// The head is not one, or what was to go into it does not fit.
+    Format(FormatError),
+    /// The caller's policy accepts none of the wrapped keys, or no key service at hand has their root keys.
+    NoAcceptedKey {
+        /// Service and key id of each wrapped key, as the head says. Nothing proves it.
+        wanted: Vec<(String, String)>,
+    },
+    /// The object is not what the caller's policy demands.
+    Policy(Demand),
+    /// A key service could not be reached, or failed.
+    KeyService(KeyServiceError),
+    /// The head, or what belongs to it, is not authentic.
+    Authentication,
+    /// Making the object failed.
+    Seal(Error),
+}
+
+/// What a policy demanded and the object does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Demand {
+    /// The encryption context.
+    Context,
+    /// The object id.
+    ObjectId,
+    /// The minimum generation.
+    Generation,
+}
+
+impl fmt::Display for EnvelopeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Format(error) => error.fmt(f),
+            Self::NoAcceptedKey { wanted } => {
+                f.write_str("no key at hand opens this object; it was sealed under")?;
+                for (i, (service, key_id)) in wanted.iter().enumerate() {
+                    let comma = if i == 0 { "" } else { "," };
+                    write!(f, "{comma} {key_id:?} of {service:?}")?;
+                }
+                Ok(())
+            }
+            Self::Policy(Demand::Context) => f.write_str("the object does not have the encryption context asked for"),
+            Self::Policy(Demand::ObjectId) => f.write_str("the object does not have the object id asked for"),
+            Self::Policy(Demand::Generation) => f.write_str("the head of the object is older than asked for"),
+            Self::KeyService(error) => error.fmt(f),
+            Self::Authentication => f.write_str("wrong key, or the object was changed"),
+            Self::Seal(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for EnvelopeError {}
+
+impl From<FormatError> for EnvelopeError {
+    fn from(error: FormatError) -> Self {
+        Self::Format(error)
+    }
+}
+
+impl From<Error> for EnvelopeError {
+    fn from(error: Error) -> Self {
+        if error == Error::Authentication { Self::Authentication } else { Self::Seal(error) }
+    }
+}

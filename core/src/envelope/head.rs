@@ -1,0 +1,333 @@
+//! The head of a sealed object: FORMAT.md, section 5.
+
+use super::codec::{Reader, put_field, put_short};
+use super::context::EncryptionContext;
+use super::derive::{LAYER, LAYERS, MAC_LEN, VERSION};
+use super::error::FormatError;
+use super::service::Binding;
+use crate::cobblestone::SALT_LEN;
+use crate::limits::{MAX_HEAD_LEN, MAX_KEY_ID_LEN, MAX_WRAPPED_KEYS, MAX_WRAPPED_LEN};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+const MAGIC: &[u8; 7] = b"objseal";
+
+const TAG_OBJECT_ID: u16 = 1;
+const TAG_MODE: u16 = 2;
+const TAG_SUITES: u16 = 3;
+const TAG_WRAPPED_KEYS: u16 = 4;
+const TAG_CONTEXT: u16 = 5;
+const TAG_GENERATION: u16 = 6;
+const TAG_BODY_SALTS: u16 = 7;
+
+/// The suite of every layer: Cobblestone-256.
+const SUITE_COBBLESTONE_256: u16 = 1;
+
+/// The random identity of an object.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ObjectId([u8; ObjectId::LEN]);
+
+impl ObjectId {
+    /// Length of an object id, in bytes.
+    pub const LEN: usize = 32;
+
+    /// The id that these bytes are.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes of the id.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+}
+
+/// 64 hexadecimal digits.
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ObjectId({self})")
+    }
+}
+
+/// Which kind of key service an object was sealed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Mode {
+    /// A keyring.
+    Keyring = 1,
+}
+
+impl Mode {
+    fn decode(value: u8) -> Result<Self, FormatError> {
+        if value == Self::Keyring as u8 { Ok(Self::Keyring) } else { Err(FormatError::Unsupported) }
+    }
+}
+
+/// A data key, encrypted by a key service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WrappedKey {
+    /// The layer whose data key it is, from 1.
+    pub layer: u8,
+    /// The name of the key service.
+    pub service: String,
+    /// The root key, as the service calls it.
+    pub key_id: String,
+    /// The version of the root key, from 1; 0 where the service keeps that to itself.
+    pub key_version: u32,
+    /// What the service made of the data key.
+    pub bytes: Vec<u8>,
+}
+
+impl WrappedKey {
+    /// A wrapped key.
+    ///
+    /// # Errors
+    /// [`FormatError::TooLong`] if a name is longer than [`MAX_KEY_ID_LEN`] or `bytes` than [`MAX_WRAPPED_LEN`];
+    /// [`FormatError::Malformed`] if one of them is empty, a name has control characters, or there is no such layer.
+    pub fn new(layer: u8, service: &str, key_id: &str, key_version: u32, bytes: Vec<u8>) -> Result<Self, FormatError> {
+        let wrapped_key = Self { layer, service: service.into(), key_id: key_id.into(), key_version, bytes };
+        wrapped_key.check().map(|()| wrapped_key)
+    }
+
+    /// That it is within its bounds: its fields are for everybody to change.
+    pub(super) fn check(&self) -> Result<(), FormatError> {
+        check_name(&self.service)?;
+        check_name(&self.key_id)?;
+        if self.bytes.len() > MAX_WRAPPED_LEN {
+            return Err(FormatError::TooLong);
+        }
+        let layer_exists = (1..=LAYERS).contains(&self.layer);
+        if layer_exists && !self.bytes.is_empty() { Ok(()) } else { Err(FormatError::Malformed) }
+    }
+
+    /// What entries are sorted by: everything before the wrapped bytes, as it is stored.
+    fn sort_key(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.push(self.layer);
+        put_short(&mut out, self.service.as_bytes());
+        put_short(&mut out, self.key_id.as_bytes());
+        out.extend_from_slice(&self.key_version.to_be_bytes());
+        out
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.sort_key());
+        put_short(out, &self.bytes);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, FormatError> {
+        let layer = reader.u8()?;
+        let (service, key_id) = (reader.short_text()?.into(), reader.short_text()?.into());
+        let key_version = reader.u32()?;
+        Ok(Self { layer, service, key_id, key_version, bytes: reader.short()?.to_vec() })
+    }
+}
+
+fn check_name(name: &str) -> Result<(), FormatError> {
+    if name.len() > MAX_KEY_ID_LEN {
+        return Err(FormatError::TooLong);
+    }
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(FormatError::Malformed);
+    }
+    Ok(())
+}
+
+/// Something that was read and not verified: anybody could have written it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unverified<T>(pub(super) T);
+
+impl<T> Unverified<T> {
+    #[cfg(feature = "std")]
+    pub(crate) fn new(read: T) -> Self {
+        Self(read)
+    }
+
+    #[cfg(feature = "std")]
+    pub(crate) fn into_inner(self) -> T {
+        self.0
+    }
+
+    /// What was read. Nothing proves it.
+    #[must_use]
+    pub fn unverified(&self) -> &T {
+        &self.0
+    }
+}
+
+/// The head of a sealed object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Head {
+    /// The random identity of the object.
+    pub object_id: ObjectId,
+    /// Which kind of key service it was sealed for.
+    pub mode: Mode,
+    /// The data key, wrapped for each recipient; sorted.
+    pub wrapped_keys: Vec<WrappedKey>,
+    /// The public pairs that the wraps are bound to.
+    pub context: EncryptionContext,
+    /// Grows by one whenever the head is rewritten, from 1.
+    pub generation: u64,
+    /// The salt of the body.
+    pub body_salt: [u8; SALT_LEN],
+    /// Optional fields that this version does not know, as they were read.
+    pub(super) unknown: Vec<(u16, Vec<u8>)>,
+}
+
+impl Head {
+    /// Reads a stored head, without verifying it.
+    ///
+    /// # Errors
+    /// [`FormatError`] if `stored` is not a head, all of it.
+    pub fn parse(stored: &[u8]) -> Result<Unverified<Self>, FormatError> {
+        if stored.len() > MAX_HEAD_LEN {
+            return Err(FormatError::TooLong);
+        }
+        let mut reader = Reader::new(stored);
+        if reader.bytes(MAGIC.len()).ok() != Some(MAGIC) {
+            return Err(FormatError::NotSealed);
+        }
+        let version = reader.u8()?;
+        if version != VERSION {
+            return Err(FormatError::UnknownVersion(version));
+        }
+        let fields_len = stored.len() - MAGIC.len() - 1;
+        let fields = reader.bytes(fields_len.checked_sub(MAC_LEN).ok_or(FormatError::Malformed)?)?;
+        Self::decode_fields(fields).map(Unverified)
+    }
+
+    fn decode_fields(fields: &[u8]) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(fields);
+        let (mut object_id, mut mode, mut suites, mut generation, mut body_salt) = (None, None, None, None, None);
+        let mut wrapped_keys = Vec::new();
+        let mut context = EncryptionContext::new();
+        let mut unknown = Vec::new();
+        let mut previous = None;
+        while let Some(field) = reader.field(previous)? {
+            previous = Some(field.tag);
+            let mut value = Reader::new(field.value);
+            match field.tag {
+                TAG_OBJECT_ID => object_id = Some(ObjectId(value.array()?)),
+                TAG_MODE => mode = Some(Mode::decode(value.u8()?)?),
+                TAG_SUITES => suites = Some(decode_suites(&mut value)?),
+                TAG_WRAPPED_KEYS => wrapped_keys = decode_wrapped_keys(&mut value)?,
+                TAG_CONTEXT => {
+                    context = EncryptionContext::decode(field.value)?;
+                    value = Reader::new(&[]);
+                }
+                TAG_GENERATION => generation = Some(value.u64()?),
+                TAG_BODY_SALTS => body_salt = Some(value.array()?),
+                _ => {
+                    field.require_optional()?;
+                    unknown.push((field.tag, field.value.to_vec()));
+                    value = Reader::new(&[]);
+                }
+            }
+            value.end()?;
+        }
+        let missing = FormatError::Malformed;
+        suites.ok_or(missing)?;
+        // With at least one, they were checked as they were read.
+        if wrapped_keys.is_empty() {
+            return Err(missing);
+        }
+        Ok(Self {
+            object_id: object_id.ok_or(missing)?,
+            mode: mode.ok_or(missing)?,
+            wrapped_keys,
+            context,
+            generation: generation.filter(|&generation| generation > 0).ok_or(missing)?,
+            body_salt: body_salt.ok_or(missing)?,
+            unknown,
+        })
+    }
+
+    /// The head as it is stored, up to its MAC.
+    pub(super) fn encode(&self) -> Result<Vec<u8>, FormatError> {
+        let mut out = Vec::with_capacity(512);
+        out.extend_from_slice(MAGIC);
+        out.push(VERSION);
+        put_field(&mut out, TAG_OBJECT_ID, self.object_id.as_bytes());
+        put_field(&mut out, TAG_MODE, &[self.mode as u8]);
+        put_field(&mut out, TAG_SUITES, &SUITE_COBBLESTONE_256.to_be_bytes());
+        let mut wrapped_keys = Vec::new();
+        for wrapped_key in &self.wrapped_keys {
+            wrapped_key.encode(&mut wrapped_keys);
+        }
+        if wrapped_keys.len() > MAX_HEAD_LEN {
+            return Err(FormatError::TooLong);
+        }
+        put_field(&mut out, TAG_WRAPPED_KEYS, &wrapped_keys);
+        if !self.context.is_empty() {
+            let context = self.context.encode();
+            if context.len() > MAX_HEAD_LEN {
+                return Err(FormatError::TooLong);
+            }
+            put_field(&mut out, TAG_CONTEXT, &context);
+        }
+        put_field(&mut out, TAG_GENERATION, &self.generation.to_be_bytes());
+        put_field(&mut out, TAG_BODY_SALTS, &self.body_salt);
+        for (tag, value) in &self.unknown {
+            put_field(&mut out, *tag, value);
+        }
+        if out.len() + MAC_LEN > MAX_HEAD_LEN { Err(FormatError::TooLong) } else { Ok(out) }
+    }
+
+    /// Puts the wrapped keys in their order and checks them.
+    ///
+    /// # Errors
+    /// [`FormatError::TooLong`] above eight, or beyond the bounds of one; [`FormatError::Malformed`] if there are none,
+    /// or two have the same service, key and version.
+    pub(super) fn sort_wrapped_keys(&mut self) -> Result<(), FormatError> {
+        self.wrapped_keys.sort_by_cached_key(WrappedKey::sort_key);
+        check_wrapped_keys(&self.wrapped_keys)
+    }
+
+    /// What each wrap is bound to.
+    pub(super) fn binding(&self) -> Binding<'_> {
+        Binding { object_id: self.object_id, layer: LAYER, context: &self.context }
+    }
+}
+
+fn decode_suites(value: &mut Reader<'_>) -> Result<(), FormatError> {
+    for _ in 0..LAYERS {
+        if value.u16()? != SUITE_COBBLESTONE_256 {
+            return Err(FormatError::Unsupported);
+        }
+    }
+    // More layers than this version has.
+    if value.is_empty() { Ok(()) } else { Err(FormatError::Unsupported) }
+}
+
+fn decode_wrapped_keys(value: &mut Reader<'_>) -> Result<Vec<WrappedKey>, FormatError> {
+    let mut wrapped_keys = Vec::new();
+    while !value.is_empty() {
+        if wrapped_keys.len() >= MAX_WRAPPED_KEYS {
+            return Err(FormatError::TooLong);
+        }
+        wrapped_keys.push(WrappedKey::decode(value)?);
+    }
+    check_wrapped_keys(&wrapped_keys)?;
+    Ok(wrapped_keys)
+}
+
+fn check_wrapped_keys(wrapped_keys: &[WrappedKey]) -> Result<(), FormatError> {
+    if wrapped_keys.len() > MAX_WRAPPED_KEYS {
+        return Err(FormatError::TooLong);
+    }
+    wrapped_keys.iter().try_for_each(WrappedKey::check)?;
+    let rising = wrapped_keys.windows(2).all(|pair| pair[0].sort_key() < pair[1].sort_key());
+    if rising && !wrapped_keys.is_empty() { Ok(()) } else { Err(FormatError::Malformed) }
+}

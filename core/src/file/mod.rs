@@ -1,0 +1,55 @@
+//! Sealed files: FORMAT.md, section 9.
+//!
+//! A file is written front to back, so it can go through a pipe: two slots with the head, the body, the attributes.
+//!
+//! ```
+//! # #[cfg(feature = "keyring")] {
+//! use objseal::cobblestone::Threads;
+//! use objseal::envelope::{EncryptionContext, Opening, Policy, Sealing};
+//! use objseal::keyring::Keyring;
+//! use objseal::file;
+//!
+//! let mut keyring = Keyring::new();
+//! keyring.create("photos")?;
+//! let mut context = EncryptionContext::new();
+//! context.insert("name", "cat.jpg")?;
+//!
+//! let mut stored = Vec::new();
+//! let recipients = [(&keyring as _, "photos")];
+//! let sealing = Sealing::new(&recipients).with_context(context.clone());
+//! file::seal(&sealing, &b"the plaintext"[..], &mut stored, &Threads::available())?;
+//!
+//! let mut policy = Policy::default();
+//! policy.context = Some(context);
+//! let services = [&keyring as _];
+//! let opening = Opening::new(&services).with_policy(policy);
+//! let mut opened = Vec::new();
+//! file::open(&opening, &stored[..], &mut opened, &Threads::available())?;
+//! assert_eq!(opened, b"the plaintext");
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `stream` | from a reader to a writer |
+//! | `stored` | a file that can be read at any offset: ranges, and what it says without a key |
+//! | `rewrap` | another head for a file that stays where it is |
+//! | `slots` | the two places of the head, and which of them counts |
+//! | `tail` | finding the attributes at the end of a stream |
+
+mod error;
+mod rewrap;
+mod slots;
+mod stored;
+mod stream;
+mod tail;
+
+pub use error::FileError;
+pub use rewrap::{WriteAt, rewrap};
+pub use slots::SlotState;
+pub use stored::{Facts, SealedFile, inspect};
+pub use stream::{Opened, open, seal};
+
+/// Where the body begins.
+pub const BODY_OFFSET: u64 = slots::SLOTS_LEN as u64;

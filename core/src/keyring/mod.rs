@@ -1,0 +1,200 @@
+//! A keyring: root keys in one file, for programs and people without a key management service.
+//!
+//! Each root key has a name and versions. New objects are sealed under the latest version; older versions stay, so that
+//! older objects still open. The file can be protected by a passphrase.
+//!
+//! | file | what |
+//! |---|---|
+//! | `text` | the keyring as text |
+//! | `passphrase` | Argon2id, and the keyring sealed under what it gives |
+//! | `store` | reading and replacing the file |
+
+mod passphrase;
+mod store;
+mod text;
+
+pub use passphrase::{Passphrase, PassphraseCost};
+pub use store::KeyringFile;
+
+use crate::envelope::{Binding, KeyService, KeyServiceError, UnwrappedKey, WrappedKey, unwrap_locally, wrap_locally};
+use crate::error::Error;
+use crate::key::Key;
+use crate::random::RandomSource;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::string::String;
+use std::vec::Vec;
+
+/// The name of this key service in wrapped keys.
+pub const SERVICE: &str = "keyring";
+/// Longest name of a key, in bytes.
+pub const MAX_NAME_LEN: usize = 64;
+/// Most versions of a key.
+pub const MAX_VERSIONS: usize = 10_000;
+
+/// Root keys in memory, by name and version.
+#[derive(Default)]
+pub struct Keyring {
+    /// The versions of each key, from version 1 on.
+    keys: BTreeMap<String, Vec<Key>>,
+}
+
+/// Why something could not be done with a keyring.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum KeyringError {
+    /// The file is not a keyring, or is damaged.
+    Malformed {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// The file is of a version that this library does not know.
+    UnknownVersion,
+    /// The keyring is protected by a passphrase, and none was given.
+    PassphraseNeeded,
+    /// The passphrase is wrong, or the file was changed.
+    WrongPassphrase,
+    /// The cost of the passphrase is below what is safe or above what is sensible.
+    PassphraseCost,
+    /// There is a key of this name already.
+    KeyExists,
+    /// There is no key of this name.
+    UnknownKey,
+    /// A name is 1 to 64 letters, digits, dots, dashes and underscores.
+    BadName,
+    /// There are as many versions as a key can have.
+    TooManyVersions,
+    /// Other users can read the file.
+    Permissions {
+        /// The permissions, as of `chmod`.
+        mode: u32,
+    },
+    /// The file could not be read or written.
+    Io(io::Error),
+    /// Making a key failed.
+    Seal(Error),
+}
+
+impl fmt::Display for KeyringError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed { line } => write!(f, "not a keyring, or damaged at line {line}"),
+            Self::UnknownVersion => f.write_str("this keyring is of a version that is not known"),
+            Self::PassphraseNeeded => f.write_str("this keyring is protected by a passphrase"),
+            Self::WrongPassphrase => f.write_str("wrong passphrase, or the keyring was changed"),
+            Self::PassphraseCost => f.write_str("the cost of the passphrase is not within its bounds"),
+            Self::KeyExists => f.write_str("there is a key of this name already"),
+            Self::UnknownKey => f.write_str("there is no key of this name"),
+            Self::BadName => f.write_str("a key's name is 1 to 64 letters, digits, dots, dashes and underscores"),
+            Self::TooManyVersions => f.write_str("this key has as many versions as it can have"),
+            Self::Permissions { mode } => {
+                write!(f, "its permissions are {mode:03o}, so other users can read it; make them 600")
+            }
+            Self::Io(error) => error.fmt(f),
+            Self::Seal(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for KeyringError {}
+
+impl From<io::Error> for KeyringError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<Error> for KeyringError {
+    fn from(error: Error) -> Self {
+        Self::Seal(error)
+    }
+}
+
+impl Keyring {
+    /// A keyring without keys.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes version 1 of a key.
+    ///
+    /// # Errors
+    /// [`KeyringError::BadName`], [`KeyringError::KeyExists`], or [`KeyringError::Seal`] without randomness.
+    pub fn create(&mut self, name: &str) -> Result<(), KeyringError> {
+        check_name(name)?;
+        if self.keys.contains_key(name) {
+            return Err(KeyringError::KeyExists);
+        }
+        self.keys.insert(name.into(), std::vec![Key::generate()?]);
+        Ok(())
+    }
+
+    /// Makes the next version of a key and returns its number.
+    ///
+    /// # Errors
+    /// [`KeyringError::UnknownKey`], [`KeyringError::TooManyVersions`], or [`KeyringError::Seal`] without randomness.
+    pub fn rotate(&mut self, name: &str) -> Result<u32, KeyringError> {
+        let versions = self.keys.get_mut(name).ok_or(KeyringError::UnknownKey)?;
+        if versions.len() >= MAX_VERSIONS {
+            return Err(KeyringError::TooManyVersions);
+        }
+        versions.push(Key::generate()?);
+        Ok(version_number(versions.len()))
+    }
+
+    /// Name and latest version of each key, sorted by name.
+    pub fn list(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.keys.iter().map(|(name, versions)| (name.as_str(), version_number(versions.len())))
+    }
+
+    /// Whether there is a key of this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.keys.contains_key(name)
+    }
+}
+
+impl KeyService for Keyring {
+    fn name(&self) -> &str {
+        SERVICE
+    }
+
+    fn wrap(
+        &self,
+        key_id: &str,
+        binding: &Binding<'_>,
+        data_key: &Key,
+        random: &(dyn RandomSource + Sync),
+    ) -> Result<WrappedKey, KeyServiceError> {
+        let versions = self.keys.get(key_id).ok_or(KeyServiceError::UnknownKey)?;
+        let root_key = versions.last().ok_or(KeyServiceError::UnknownKey)?;
+        wrap_locally(root_key, (SERVICE, key_id, version_number(versions.len())), binding, data_key, random)
+    }
+
+    fn unwrap(&self, wrapped_key: &WrappedKey, binding: &Binding<'_>) -> Result<UnwrappedKey, KeyServiceError> {
+        let versions = self.keys.get(&wrapped_key.key_id).ok_or(KeyServiceError::UnknownKey)?;
+        let index = wrapped_key.key_version.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+        let root_key = index.and_then(|index| versions.get(index)).ok_or(KeyServiceError::UnknownKey)?;
+        unwrap_locally(root_key, wrapped_key, binding)
+    }
+}
+
+/// Names and numbers of versions only.
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.list()).finish()
+    }
+}
+
+/// The number of the latest of `count` versions, at most [`MAX_VERSIONS`].
+fn version_number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn check_name(name: &str) -> Result<(), KeyringError> {
+    let fits = (1..=MAX_NAME_LEN).contains(&name.len());
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte));
+    if fits && plain { Ok(()) } else { Err(KeyringError::BadName) }
+}

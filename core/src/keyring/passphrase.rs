@@ -1,0 +1,150 @@
+//! A keyring under a passphrase.
+//!
+//! ```text
+//! objseal-keyring 1
+//! argon2id m=19456 t=2 p=1 salt=32-HEXADECIMAL-DIGITS
+//! sealed HEXADECIMAL-DIGITS
+//! ```
+//!
+//! The `key` lines are the plaintext of a Cobblestone-256 message. Its key is what Argon2id (RFC 9106, version 0x13)
+//! makes of the passphrase and the salt, and its context is the two lines before it, line ends included: the cost
+//! cannot be lowered unseen.
+
+use super::text::{self, FIRST_LINE, hex_to_bytes, push_hex};
+use super::{Keyring, KeyringError};
+use crate::cobblestone;
+use crate::key::Key;
+use crate::random::{OsRandom, RandomSource};
+use argon2::{Algorithm, Argon2, Params, Version};
+use std::format;
+use std::string::{String, ToString};
+use std::vec;
+use zeroize::{Zeroize, Zeroizing};
+
+const SALT_LEN: usize = 16;
+
+/// A passphrase, wiped when dropped.
+pub struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    /// The passphrase that `text` is.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl core::fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Passphrase(..)")
+    }
+}
+
+/// What it costs to try a passphrase: the parameters of Argon2id.
+///
+/// At least 19 MiB, 2 passes, 1 lane (OWASP's second choice for Argon2id), also when a keyring is read; at most 4 GiB,
+/// 64 passes, 64 lanes, so that a file cannot take the machine down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PassphraseCost {
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+}
+
+impl PassphraseCost {
+    /// 64 MiB, 3 passes, 4 lanes (RFC 9106, section 4, second choice).
+    pub const DEFAULT: Self = Self { memory_kib: 64 * 1024, passes: 3, lanes: 4 };
+
+    /// A cost within the bounds.
+    ///
+    /// # Errors
+    /// [`KeyringError::PassphraseCost`] outside them.
+    pub fn new(memory_kib: u32, passes: u32, lanes: u32) -> Result<Self, KeyringError> {
+        let sensible = (19 * 1024..=4 * 1024 * 1024).contains(&memory_kib)
+            && (2..=64).contains(&passes)
+            && (1..=64).contains(&lanes);
+        if sensible { Ok(Self { memory_kib, passes, lanes }) } else { Err(KeyringError::PassphraseCost) }
+    }
+
+    fn derive(self, passphrase: &Passphrase, salt: &[u8; SALT_LEN]) -> Result<Key, KeyringError> {
+        let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(Key::LEN));
+        let params = params.map_err(|_| KeyringError::PassphraseCost)?;
+        let mut bytes = [0; Key::LEN];
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let derived = argon2.hash_password_into(passphrase.0.as_bytes(), salt, &mut bytes);
+        let key = Key::from_bytes(&bytes);
+        bytes.zeroize();
+        derived.map(|()| key).map_err(|_| KeyringError::PassphraseCost)
+    }
+}
+
+impl Default for PassphraseCost {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// Whether `text`, behind its first line, is under a passphrase.
+pub(super) fn is_sealed(after_first_line: &str) -> bool {
+    after_first_line.starts_with("argon2id ")
+}
+
+/// The whole text of a keyring under a passphrase.
+pub(super) fn seal(
+    keyring: &Keyring,
+    passphrase: &Passphrase,
+    cost: PassphraseCost,
+) -> Result<Zeroizing<String>, KeyringError> {
+    let mut salt = [0; SALT_LEN];
+    OsRandom.fill(&mut salt).map_err(crate::error::Error::from)?;
+    let PassphraseCost { memory_kib, passes, lanes } = cost;
+    let mut head = format!("{FIRST_LINE}\nargon2id m={memory_kib} t={passes} p={lanes} salt=");
+    push_hex(&mut head, &salt);
+    head.push('\n');
+
+    let key = cost.derive(passphrase, &salt)?;
+    let message = cobblestone::seal(&key, head.as_bytes(), text::encode(keyring).as_bytes())?;
+    let mut whole = Zeroizing::new(head);
+    whole.push_str("sealed ");
+    push_hex(&mut whole, &message);
+    whole.push('\n');
+    Ok(whole)
+}
+
+/// Opens the whole text of a keyring under a passphrase; says what it costs, so that it can be sealed again.
+pub(super) fn open(text: &str, passphrase: &Passphrase) -> Result<(Keyring, PassphraseCost), KeyringError> {
+    let mut lines = text.split_inclusive('\n');
+    let (first, second) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
+    let head = &text[..first.len() + second.len()];
+    let (numbers, salt) = decode_cost(second).ok_or(KeyringError::Malformed { line: 2 })?;
+    // The floor holds on reading too: a cheaper passphrase was not set by this library.
+    let cost = PassphraseCost::new(numbers[0], numbers[1], numbers[2])?;
+    let message = decode_message(&text[head.len()..]).ok_or(KeyringError::Malformed { line: 3 })?;
+    let key = cost.derive(passphrase, &salt)?;
+    let lines = cobblestone::open(&key, head.as_bytes(), &message).map_err(|_| KeyringError::WrongPassphrase)?;
+    let lines = Zeroizing::new(lines);
+    let lines = core::str::from_utf8(&lines).map_err(|_| KeyringError::Malformed { line: 3 })?;
+    Ok((text::decode(lines, 3)?, cost))
+}
+
+/// Memory, passes, lanes, and the salt.
+fn decode_cost(line: &str) -> Option<([u32; 3], [u8; SALT_LEN])> {
+    let mut words = line.strip_suffix('\n')?.strip_prefix("argon2id ")?.split(' ');
+    let mut number = |name: &str| {
+        let digits = words.next()?.strip_prefix(name)?;
+        let number: u32 = digits.parse().ok()?;
+        // One way to write a number.
+        (number.to_string() == digits).then_some(number)
+    };
+    let numbers = [number("m=")?, number("t=")?, number("p=")?];
+    let mut salt = [0; SALT_LEN];
+    hex_to_bytes(words.next()?.strip_prefix("salt=")?, &mut salt)?;
+    words.next().is_none().then_some((numbers, salt))
+}
+
+fn decode_message(line: &str) -> Option<vec::Vec<u8>> {
+    let hex = line.strip_suffix('\n')?.strip_prefix("sealed ")?;
+    let mut message = vec![0; hex.len() / 2];
+    hex_to_bytes(hex, &mut message)?;
+    Some(message)
+}

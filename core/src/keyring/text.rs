@@ -1,0 +1,114 @@
+//! The keyring as text: a line for each version of each key.
+//!
+//! ```text
+//! objseal-keyring 1
+//! key NAME VERSION 64-HEXADECIMAL-DIGITS
+//! ```
+//!
+//! Lines are sorted by name and version, and versions count from 1 without gaps. Under a passphrase the `key` lines are
+//! sealed; see `passphrase`.
+
+use super::{Keyring, KeyringError, MAX_VERSIONS, check_name};
+use crate::key::Key;
+use std::format;
+use std::string::String;
+use zeroize::{Zeroize, Zeroizing};
+
+/// The first line.
+pub(super) const FIRST_LINE: &str = "objseal-keyring 1";
+const FIRST_WORD: &str = "objseal-keyring ";
+
+/// Checks the first line of `text`; returns the others.
+pub(super) fn after_first_line(text: &str) -> Result<&str, KeyringError> {
+    let (first, rest) = text.split_once('\n').ok_or(KeyringError::Malformed { line: 1 })?;
+    if first == FIRST_LINE {
+        Ok(rest)
+    } else if first.starts_with(FIRST_WORD) {
+        Err(KeyringError::UnknownVersion)
+    } else {
+        Err(KeyringError::Malformed { line: 1 })
+    }
+}
+
+/// The `key` lines.
+pub(super) fn encode(keyring: &Keyring) -> Zeroizing<String> {
+    // With its final capacity: a string that grows leaves copies of its keys behind.
+    let lines: usize = keyring.keys.iter().map(|(name, versions)| versions.len() * (name.len() + 90)).sum();
+    let mut text = Zeroizing::new(String::with_capacity(lines));
+    for (name, versions) in &keyring.keys {
+        for (index, key) in versions.iter().enumerate() {
+            text.push_str(&format!("key {name} {} ", index + 1));
+            push_hex(&mut text, key.expose_secret());
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Reads `key` lines, of which the first is line `first_line` of the file.
+pub(super) fn decode(lines: &str, first_line: usize) -> Result<Keyring, KeyringError> {
+    let mut keyring = Keyring::new();
+    if !lines.is_empty() && !lines.ends_with('\n') {
+        // Cut short.
+        return Err(KeyringError::Malformed { line: first_line + lines.lines().count() - 1 });
+    }
+    let mut previous = "";
+    for (number, line) in (first_line..).zip(lines.lines()) {
+        let malformed = KeyringError::Malformed { line: number };
+        let Some((name, version, key)) = decode_line(line) else {
+            return Err(malformed);
+        };
+        if name < previous || check_name(name).is_err() {
+            return Err(malformed);
+        }
+        previous = name;
+        let versions = keyring.keys.entry(name.into()).or_default();
+        if version != versions.len() + 1 || version > MAX_VERSIONS {
+            return Err(malformed);
+        }
+        versions.push(key);
+    }
+    Ok(keyring)
+}
+
+fn decode_line(line: &str) -> Option<(&str, usize, Key)> {
+    let (name, rest) = line.strip_prefix("key ")?.split_once(' ')?;
+    let (version, hex) = rest.split_once(' ')?;
+    let mut bytes = [0; Key::LEN];
+    hex_to_bytes(hex, &mut bytes)?;
+    let key = Key::from_bytes(&bytes);
+    bytes.zeroize();
+    Some((name, version.parse().ok()?, key))
+}
+
+/// Appends `bytes` as lower-case hexadecimal digits, without a branch or an index that depends on them.
+pub(super) fn push_hex(text: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            // 39 more from 10 on: the distance from '9' + 1 to 'a'.
+            let letter = (9_u8.wrapping_sub(digit) >> 7) * 39;
+            text.push(char::from(b'0' + digit + letter));
+        }
+    }
+}
+
+/// Fills `bytes` from as many pairs of lower-case hexadecimal digits.
+pub(super) fn hex_to_bytes(hex: &str, bytes: &mut [u8]) -> Option<()> {
+    if hex.len() != 2 * bytes.len() {
+        return None;
+    }
+    let mut wrong = 0;
+    for (byte, digits) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+        let mut value = 0;
+        for &digit in digits {
+            let (of_number, of_letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
+            // All ones where the digit is within its range, without a branch.
+            let is_number = 0_u8.wrapping_sub(u8::from(of_number < 10));
+            let is_letter = 0_u8.wrapping_sub(u8::from(of_letter < 6));
+            wrong |= !(is_number | is_letter);
+            value = value << 4 | (of_number & is_number) | (of_letter.wrapping_add(10) & is_letter);
+        }
+        *byte = value;
+    }
+    (wrong == 0).then_some(())
+}

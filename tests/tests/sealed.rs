@@ -1,0 +1,416 @@
+//! Sealed files: sizes, streams, ranges, policy, and what stored bytes that were changed lead to.
+
+use objseal::cobblestone::{ReadAt, Threads};
+use objseal::envelope::{
+    Demand, EncryptionContext, EnvelopeError, FormatError, Head, KeyService, Opening, Policy, Sealing, WrappedKey,
+};
+use objseal::file::{self, BODY_OFFSET, FileError, SealedFile, SlotState};
+use objseal::keyring::Keyring;
+use objseal_tests::{backends, context, open_file, pattern, report, seal_file};
+use std::io::{self, Read};
+use std::num::NonZeroUsize;
+
+const SIZES: [usize; 9] = [0, 1, 16_311, 16_383, 16_384, 16_385, 32_768, 100_000, 1 << 20];
+
+fn keyring() -> Keyring {
+    let mut keyring = Keyring::new();
+    keyring.create("main").expect("random bytes");
+    keyring
+}
+
+/// Gives at most so many bytes at a time.
+struct Slowly<'b>(&'b [u8], usize);
+
+impl Read for Slowly<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let len = out.len().min(self.1);
+        self.0.read(&mut out[..len])
+    }
+}
+
+fn is_authentication(error: &FileError) -> bool {
+    matches!(error, FileError::Envelope(EnvelopeError::Authentication))
+}
+
+#[test]
+fn every_size_comes_back() {
+    let keyring = keyring();
+    for backend in backends() {
+        for size in SIZES {
+            let plain = pattern(size);
+            let recipients = [(&keyring as _, "main")];
+            let sealing = Sealing::new(&recipients).with_backend(backend).expect("available");
+            let services = [&keyring as _];
+            let opening = Opening::new(&services).with_backend(backend).expect("available");
+            let mut stored = Vec::new();
+            let threads = Threads(NonZeroUsize::new(3).expect("3"));
+            file::seal(&sealing, &plain[..], &mut stored, &threads).expect("sealed");
+            assert_eq!(stored.len(), 8192 + 56 + size + 16 * (size / 16_384 + 1) + 84 + 4);
+            for piece in [1 << 20, 16_075, 16_076, 16_077, 4_096, 1009] {
+                let mut opened = Vec::new();
+                let whole = file::open(&opening, Slowly(&stored, piece), &mut opened, &threads).expect("authentic");
+                assert!(opened == plain, "{size} bytes in pieces of {piece}");
+                assert_eq!(whole.attributes.plaintext_len, size as u64);
+                assert_eq!(whole.slots, SlotState::Same);
+                assert_eq!(whole.envelope.backend(), backend);
+            }
+            let file = SealedFile::open(&opening, &stored[..]).expect("authentic");
+            let from = size as u64 / 3;
+            assert!(file.body().open_range(from..size as u64).expect("authentic") == plain[size / 3..]);
+        }
+        report("sealed", backend, format!("{} sizes", SIZES.len()));
+    }
+}
+
+#[test]
+fn the_envelope_is_as_small_as_the_format_says() {
+    let keyring = keyring();
+    let stored = seal_file(&keyring, "main", EncryptionContext::new(), b"");
+    let (envelope, _) = Sealing::new(&[(&keyring, "main")]).start().expect("sealed");
+    assert_eq!(envelope.stored().len(), 253 + "main".len());
+    assert_eq!(stored.len(), 8352);
+}
+
+#[test]
+fn one_changed_byte_is_refused_or_answered_as_the_format_says() {
+    let keyring = keyring();
+    let plain = pattern(1 << 20);
+    let stored = seal_file(&keyring, "main", context(&[("name", "cat.jpg")]), &plain);
+    let body_end = stored.len() - 88;
+    // Every byte of the slots, the header of the body, the first border, the last chunk's end and the tail; a sample of
+    // the rest.
+    let near = |at: usize, of: usize| at.abs_diff(of) < 40;
+    let places = (0..stored.len()).filter(|&at| {
+        at < 8192 + 56 + 40
+            || at + 160 > stored.len()
+            || near(at, 8248 + 16_400)
+            || near(at, body_end)
+            || at % 9973 == 0
+    });
+    let (mut by_the_other_slot, mut refused) = (0, 0);
+    for at in places {
+        let mut changed = stored.clone();
+        changed[at] ^= 1 << (at % 8);
+        if at < 8192 {
+            let slot = at / 4096;
+            // The body need not be opened each time.
+            let services = [&keyring as _];
+            let file = SealedFile::open(&Opening::new(&services), &changed[..]).expect("the other slot serves");
+            assert_eq!(file.opened().slots, SlotState::Damaged { slot }, "byte {at}");
+            by_the_other_slot += 1;
+        } else {
+            let (result, opened) = open_file(&keyring, &changed);
+            let error = result.err().unwrap_or_else(|| panic!("byte {at} opens"));
+            assert!(is_authentication(&error), "byte {at}: {error}");
+            assert!(plain.starts_with(&opened) && opened.len() % 16_384 == 0, "byte {at}");
+            refused += 1;
+        }
+    }
+    println!("sealed: {by_the_other_slot} bytes changed in a slot, {refused} elsewhere");
+    assert_eq!(by_the_other_slot, 8192);
+    // Both slots.
+    let mut changed = stored.clone();
+    changed[100] ^= 1;
+    changed[5000] ^= 1;
+    assert!(matches!(open_file(&keyring, &changed).0, Err(FileError::NotSealed)));
+}
+
+#[test]
+fn every_other_length_is_refused() {
+    let keyring = keyring();
+    let plain = pattern(40_000);
+    let stored = seal_file(&keyring, "main", EncryptionContext::new(), &plain);
+    let services = [&keyring as _];
+    let opening = Opening::new(&services);
+    for len in (0..stored.len()).filter(|len| len % 97 == 0 || *len + 200 > stored.len() || *len < 100) {
+        let cut = &stored[..len];
+        let error = open_file(&keyring, cut).0.err().unwrap_or_else(|| panic!("{len} bytes open"));
+        let at_any_offset = SealedFile::open(&opening, cut).err().unwrap_or_else(|| panic!("{len} bytes open"));
+        for error in [error, at_any_offset] {
+            if len < 8192 {
+                assert!(matches!(error, FileError::NotSealed), "{len}: {error}");
+            } else {
+                assert!(is_authentication(&error), "{len}: {error}");
+            }
+        }
+    }
+    for more in [1, 4, 16, 84, 88, 16_400] {
+        let longer = [&stored[..], &vec![0; more]].concat();
+        assert!(is_authentication(&open_file(&keyring, &longer).0.expect_err("refused")), "{more} more");
+        assert!(is_authentication(&SealedFile::open(&opening, &longer[..]).err().expect("refused")), "{more} more");
+        // A tail that is there twice is no better.
+        let twice = [&stored[..], &stored[stored.len() - 88..]].concat();
+        assert!(is_authentication(&open_file(&keyring, &twice).0.expect_err("refused")));
+    }
+}
+
+#[test]
+fn no_length_at_the_end_is_believed() {
+    let keyring = keyring();
+    let stored = seal_file(&keyring, "main", EncryptionContext::new(), &pattern(40_000));
+    let lens = [0, 1, 83, 85, 88, 16_072, 16_073, 50_000, u32::MAX - 3, u32::MAX];
+    for len in lens {
+        let mut changed = stored.clone();
+        let at = changed.len() - 4;
+        changed[at..].copy_from_slice(&len.to_be_bytes());
+        assert!(is_authentication(&open_file(&keyring, &changed).0.expect_err("refused")), "{len}");
+        let services = [&keyring as _];
+        let error = SealedFile::open(&Opening::new(&services), &changed[..]).err().expect("refused");
+        assert!(is_authentication(&error), "{len}");
+    }
+}
+
+#[test]
+fn nothing_of_another_object_fits() {
+    let keyring = keyring();
+    let plain = pattern(40_000);
+    let one = seal_file(&keyring, "main", EncryptionContext::new(), &plain);
+    let other = seal_file(&keyring, "main", EncryptionContext::new(), &plain);
+    let tail = one.len() - 88;
+    let body = usize::try_from(BODY_OFFSET).expect("small");
+    for (what, mixed) in [
+        ("head", [&other[..body], &one[body..]].concat()),
+        ("body", [&one[..body], &other[body..tail], &one[tail..]].concat()),
+        ("attributes", [&one[..tail], &other[tail..]].concat()),
+        ("header of the body", [&one[..body], &other[body..body + 56], &one[body + 56..]].concat()),
+        ("last chunk", [&one[..tail - 7248], &other[tail - 7248..tail], &one[tail..]].concat()),
+    ] {
+        assert!(is_authentication(&open_file(&keyring, &mixed).0.expect_err("refused")), "{what}");
+    }
+    // A slot of another object, though intact, does not even look like an older head.
+    let mixed = [&one[..4096], &other[4096..8192], &one[8192..]].concat();
+    let error = open_file(&keyring, &mixed).0.expect_err("refused");
+    assert!(matches!(error, FileError::Envelope(EnvelopeError::Format(FormatError::Malformed))), "{error}");
+}
+
+#[test]
+fn policy_comes_before_any_key_service() {
+    /// A key service that must not be asked.
+    struct Never;
+    impl KeyService for Never {
+        fn name(&self) -> &'static str {
+            "keyring"
+        }
+        fn wrap(
+            &self,
+            _: &str,
+            _: &objseal::envelope::Binding<'_>,
+            _: &objseal::Key,
+            _: &(dyn objseal::RandomSource + Sync),
+        ) -> Result<WrappedKey, objseal::envelope::KeyServiceError> {
+            panic!("asked to wrap")
+        }
+        fn unwrap(
+            &self,
+            _: &WrappedKey,
+            _: &objseal::envelope::Binding<'_>,
+        ) -> Result<objseal::envelope::UnwrappedKey, objseal::envelope::KeyServiceError> {
+            panic!("asked to unwrap")
+        }
+    }
+    let keyring = keyring();
+    let bound = context(&[("bucket", "photos"), ("name", "cat.jpg")]);
+    let (envelope, _) = Sealing::new(&[(&keyring, "main")]).with_context(bound.clone()).start().expect("sealed");
+    let refusal = |change: fn(&mut Policy)| {
+        let mut policy = Policy::default();
+        change(&mut policy);
+        match Opening::new(&[&Never]).with_policy(policy).open(envelope.stored()) {
+            Err(EnvelopeError::Policy(demand)) => Some(demand),
+            Err(EnvelopeError::NoAcceptedKey { wanted }) => {
+                assert_eq!(wanted, [("keyring".to_owned(), "main".to_owned())]);
+                None
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(refusal(|policy| policy.context = Some(EncryptionContext::new())), Some(Demand::Context));
+    assert_eq!(refusal(|policy| policy.context = Some(context(&[("bucket", "photos")]))), Some(Demand::Context));
+    let case = |policy: &mut Policy| policy.context = Some(context(&[("bucket", "photos"), ("name", "Cat.jpg")]));
+    assert_eq!(refusal(case), Some(Demand::Context));
+    let other = |policy: &mut Policy| policy.object_id = Some(objseal::envelope::ObjectId::from_bytes([7; 32]));
+    assert_eq!(refusal(other), Some(Demand::ObjectId));
+    assert_eq!(refusal(|policy| policy.minimum_generation = 2), Some(Demand::Generation));
+    assert_eq!(refusal(|policy| policy.key_ids = Some(vec!["other".into()])), None);
+
+    let mut policy = Policy::default();
+    policy.context = Some(bound);
+    policy.object_id = Some(envelope.head().object_id);
+    policy.minimum_generation = 1;
+    policy.key_ids = Some(vec!["main".into()]);
+    let opened = Opening::new(&[&keyring]).with_policy(policy).open(envelope.stored()).expect("accepted");
+    assert_eq!(opened.head(), envelope.head());
+    assert_eq!((opened.opened_by().key_id.as_str(), opened.opened_by().key_version), ("main", 1));
+}
+
+#[test]
+fn wrong_keys_are_refused_each_for_its_reason() {
+    let keyring = keyring();
+    let stored = seal_file(&keyring, "main", EncryptionContext::new(), b"text");
+    // A key of the same name and version, and not the same.
+    let mut other = Keyring::new();
+    other.create("main").expect("random bytes");
+    assert!(is_authentication(&open_file(&other, &stored).0.expect_err("refused")));
+    let mut other = Keyring::new();
+    other.create("another").expect("random bytes");
+    let error = open_file(&other, &stored).0.expect_err("refused");
+    assert!(matches!(error, FileError::Envelope(EnvelopeError::NoAcceptedKey { .. })), "{error}");
+    assert_eq!(error.to_string(), r#"no key at hand opens this object; it was sealed under "main" of "keyring""#);
+}
+
+#[test]
+fn rotated_keys_open_what_was_sealed_before() {
+    let mut keyring = keyring();
+    let old = seal_file(&keyring, "main", EncryptionContext::new(), b"old");
+    assert_eq!(keyring.rotate("main").expect("random bytes"), 2);
+    let new = seal_file(&keyring, "main", EncryptionContext::new(), b"new");
+    for (stored, plain, version) in [(&old, b"old", 1), (&new, b"new", 2)] {
+        let (opened, plaintext) = open_file(&keyring, stored);
+        assert_eq!(plaintext, plain);
+        assert_eq!(opened.expect("authentic").envelope.opened_by().key_version, version);
+    }
+}
+
+#[test]
+fn any_recipient_opens() {
+    let (one, two) = (keyring(), {
+        let mut keyring = Keyring::new();
+        keyring.create("second").expect("random bytes");
+        keyring
+    });
+    let recipients: [(&dyn KeyService, &str); 2] = [(&two, "second"), (&one, "main")];
+    let (envelope, _) = Sealing::new(&recipients).start().expect("sealed");
+    let ids: Vec<_> = envelope.head().wrapped_keys.iter().map(|key| key.key_id.as_str()).collect();
+    // Sorted as encoded, so the shorter id goes first.
+    assert_eq!(ids, ["main", "second"]);
+    for (keyring, id) in [(&one, "main"), (&two, "second")] {
+        let opened = Opening::new(&[keyring]).open(envelope.stored()).expect("authentic");
+        assert_eq!(opened.opened_by().key_id, id);
+    }
+    let none = Sealing::new(&[]).start().expect_err("refused");
+    assert!(matches!(none, EnvelopeError::Format(FormatError::Malformed)), "{none}");
+    let twice = [(&one as &dyn KeyService, "main"); 2];
+    let twice = Sealing::new(&twice).start().expect_err("refused");
+    assert!(matches!(twice, EnvelopeError::Format(FormatError::Malformed)), "{twice}");
+    let nine: Vec<Keyring> = (0..9).map(|_| self::keyring()).collect();
+    let nine: Vec<_> = nine.iter().map(|keyring| (keyring as &dyn KeyService, "main")).collect();
+    let nine = Sealing::new(&nine).start().expect_err("refused");
+    assert!(matches!(nine, EnvelopeError::Format(FormatError::TooLong)), "{nine}");
+}
+
+#[test]
+fn contexts_are_bounded_and_exact() {
+    let mut pairs = EncryptionContext::new();
+    assert_eq!(pairs.insert("", "x"), Err(FormatError::Malformed));
+    pairs.insert("a", "1").expect("room");
+    assert_eq!(pairs.insert("a", "2"), Err(FormatError::Malformed));
+    assert_eq!(pairs.insert("b", &"x".repeat(8192)), Err(FormatError::TooLong));
+    for i in 1..64 {
+        pairs.insert(&format!("k{i}"), "").expect("room");
+    }
+    assert_eq!(pairs.insert("k64", ""), Err(FormatError::TooLong));
+    let keyring = keyring();
+    // It fits a head, and not a slot.
+    let long = context(&[("k", &"x".repeat(5000))]);
+    Sealing::new(&[(&keyring, "main")]).with_context(long.clone()).start().expect("sealed");
+    let recipients = [(&keyring as _, "main")];
+    let sealing = Sealing::new(&recipients).with_context(long);
+    let mut output = Vec::new();
+    let error = file::seal(&sealing, &b""[..], &mut output, &Threads::available()).expect_err("refused");
+    assert!(matches!(error, FileError::Envelope(EnvelopeError::Format(FormatError::TooLong))), "{error}");
+    assert!(output.is_empty());
+}
+
+#[test]
+fn inspecting_needs_no_key_and_promises_nothing() {
+    let keyring = keyring();
+    let bound = context(&[("name", "cat.jpg")]);
+    let stored = seal_file(&keyring, "main", bound.clone(), &pattern(40_000));
+    let facts = file::inspect(&stored[..]).expect("a sealed file");
+    let facts = facts.unverified();
+    assert_eq!((facts.plaintext_len, facts.slots), (40_000, SlotState::Same));
+    assert_eq!(facts.head.context, bound);
+    assert!(matches!(file::inspect(&b"something else"[..]), Err(FileError::NotSealed)));
+    assert!(matches!(file::inspect(&vec![0; 100_000][..]), Err(FileError::NotSealed)));
+}
+
+#[test]
+fn a_range_reads_little() {
+    /// Counts what is read.
+    struct Counted<'b>(&'b [u8], std::cell::Cell<usize>);
+    impl ReadAt for Counted<'_> {
+        fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+            self.1.set(self.1.get() + buffer.len());
+            self.0.read_exact_at(buffer, offset)
+        }
+        fn size(&self) -> io::Result<u64> {
+            self.0.size()
+        }
+    }
+    let keyring = keyring();
+    let plain = pattern(5 << 20);
+    let stored = seal_file(&keyring, "main", EncryptionContext::new(), &plain);
+    let counted = Counted(&stored, 0.into());
+    let services = [&keyring as _];
+    let file = SealedFile::open(&Opening::new(&services), &counted).expect("authentic");
+    assert!(file.body().open_range(3_000_000..3_000_100).expect("authentic") == plain[3_000_000..3_000_100]);
+    assert!(counted.1.get() < 8192 + 2 * 16_400 + 200, "{}", counted.1.get());
+}
+
+#[test]
+fn heads_have_one_encoding() {
+    let keyring = keyring();
+    let bound = context(&[("a", "1"), ("b", "2")]);
+    let (envelope, _) = Sealing::new(&[(&keyring, "main")]).with_context(bound).start().expect("sealed");
+    let stored = envelope.stored();
+    assert_eq!(Head::parse(stored).expect("a head").unverified(), envelope.head());
+    // Whatever is inserted, removed or changed in the fields: a head that parses is another head, or it does not parse.
+    for at in 0..stored.len() - 32 {
+        for change in [1_u8, 0x80, 0xff] {
+            let mut changed = stored.to_vec();
+            changed[at] ^= change;
+            if let Ok(head) = Head::parse(&changed) {
+                assert_ne!(head.unverified(), envelope.head(), "byte {at}");
+            }
+            let error = Opening::new(&[&keyring]).open(&changed).expect_err("refused");
+            let expected = matches!(
+                error,
+                EnvelopeError::Authentication | EnvelopeError::Format(_) | EnvelopeError::NoAcceptedKey { .. }
+            );
+            assert!(expected, "byte {at}: {error}");
+        }
+        let mut longer = stored.to_vec();
+        longer.insert(at, 0);
+        Opening::new(&[&keyring]).open(&longer).expect_err("refused");
+        let mut shorter = stored.to_vec();
+        shorter.remove(at);
+        Opening::new(&[&keyring]).open(&shorter).expect_err("refused");
+    }
+}
+
+#[test]
+fn what_is_not_known_is_refused_for_what_it_is() {
+    let keyring = keyring();
+    let (envelope, _) = Sealing::new(&[(&keyring, "main")]).start().expect("sealed");
+    let stored = envelope.stored();
+    let parse = |bytes: &[u8]| Head::parse(bytes).expect_err("refused");
+    let with = |at: usize, value: &[u8]| {
+        let mut changed = stored.to_vec();
+        changed[at..at + value.len()].copy_from_slice(value);
+        changed
+    };
+    assert_eq!(parse(b"gzip"), FormatError::NotSealed);
+    assert_eq!(parse(&with(7, &[2])), FormatError::UnknownVersion(2));
+    // Offsets by FORMAT.md: 8 bytes, then fields of 4 bytes and their value.
+    assert_eq!(parse(&with(8, &[0, 9])), FormatError::UnknownField(9));
+    assert_eq!(parse(&with(48, &[9])), FormatError::Unsupported, "mode");
+    assert_eq!(parse(&with(53, &[0, 2])), FormatError::Unsupported, "suite");
+    assert_eq!(parse(&stored[..8 + 20]), FormatError::Malformed);
+    assert_eq!(parse(&vec![b'o'; 20_000]), FormatError::TooLong);
+    // Field 8 is not known yet, and critical; 0x8000 may be passed over, but it was not there when the MAC was made.
+    let fields_end = stored.len() - 32;
+    let add = |tag: [u8; 2]| [&stored[..fields_end], &tag, &[0, 0], &stored[fields_end..]].concat();
+    assert_eq!(parse(&add([0, 8])), FormatError::UnknownField(8));
+    assert!(Head::parse(&add([0x80, 0])).is_ok());
+    let error = Opening::new(&[&keyring]).open(&add([0x80, 0])).expect_err("refused");
+    assert!(matches!(error, EnvelopeError::Authentication), "{error}");
+}
