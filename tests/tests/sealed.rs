@@ -137,7 +137,7 @@ fn every_other_length_is_refused() {
     for more in [1, 4, 16, 84, 88, 16_400] {
         let longer = [&stored[..], &vec![0; more]].concat();
         assert!(is_authentication(&open_file(&keyring, &longer).0.expect_err("refused")), "{more} more");
-        assert!(is_authentication(&SealedFile::open(&opening, &longer[..]).err().expect("refused")), "{more} more");
+        assert!(is_authentication(&SealedFile::open(&opening, &longer[..]).expect_err("refused")), "{more} more");
         // A tail that is there twice is no better.
         let twice = [&stored[..], &stored[stored.len() - 88..]].concat();
         assert!(is_authentication(&open_file(&keyring, &twice).0.expect_err("refused")));
@@ -155,7 +155,7 @@ fn no_length_at_the_end_is_believed() {
         changed[at..].copy_from_slice(&len.to_be_bytes());
         assert!(is_authentication(&open_file(&keyring, &changed).0.expect_err("refused")), "{len}");
         let services = [&keyring as _];
-        let error = SealedFile::open(&Opening::new(&services), &changed[..]).err().expect("refused");
+        let error = SealedFile::open(&Opening::new(&services), &changed[..]).expect_err("refused");
         assert!(is_authentication(&error), "{len}");
     }
 }
