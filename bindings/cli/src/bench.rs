@@ -2,10 +2,9 @@
 
 use crate::backend;
 use crate::failure::Failure;
+use crate::text::print;
 use objseal::cobblestone::{Cobblestone, Threads, sealed_len};
 use objseal::{Backend, Error, Key};
-use std::fmt::Arguments;
-use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 /// One measurement. There are two for each backend and two for all threads.
@@ -17,7 +16,7 @@ const LARGE: usize = 64 << 20;
 
 pub(crate) fn run() -> Result<(), Failure> {
     let key = Key::generate()?;
-    let in_use = backend::chosen(Cobblestone::new(&key, b"bench"))?;
+    let in_use = backend::chosen(Cobblestone::new(&key, b"bench"), Cobblestone::with_backend)?;
     print(format_args!("{:<10} {:>9} {:>10} {:>10}", "backend", "threads", "seal GB/s", "open GB/s"))?;
     let mut buffers = Buffers::random(&key, SMALL)?;
     for &backend in Backend::ALL {
@@ -36,11 +35,6 @@ pub(crate) fn run() -> Result<(), Failure> {
     let open = buffers.rate(|plaintext, message| in_use.open_parallel(&threads, message, plaintext))?;
     print(format_args!("{:<10} {:>9} {seal:>10.2} {open:>10.2}", in_use.backend(), threads.0))?;
     print(format_args!("\nOne thread works on 4 MiB, all threads on 64 MiB. {} is in use.", in_use.backend()))
-}
-
-/// Like `println!`, which panics where standard output is closed.
-fn print(line: Arguments<'_>) -> Result<(), Failure> {
-    writeln!(io::stdout(), "{line}").map_err(|error| Failure::of_stdout(&error))
 }
 
 struct Buffers {

@@ -1,7 +1,10 @@
 //! How the command ends when something went wrong: one line, and an exit code.
 
+use crate::text::{say, shown};
+use objseal::envelope::{EnvelopeError, KeyServiceError};
+use objseal::file::FileError;
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 /// Why the command failed.
@@ -9,8 +12,10 @@ use std::process::ExitCode;
 pub(crate) enum Failure {
     /// Whoever read the output closed it: that is their choice and needs no words.
     ClosedPipe,
-    /// The message is not authentic.
-    Authentication(String),
+    /// What was given is not authentic, or not what was asked for.
+    Refused(String),
+    /// The key is not there.
+    NoKey(String),
     /// Everything else.
     Other(String),
 }
@@ -24,11 +29,46 @@ impl Failure {
     /// the output.
     pub(crate) fn of_stream(error: &io::Error, message: &str, written: &str) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-            Some(objseal::Error::Authentication) => Self::Authentication(format!(
+            Some(objseal::Error::Authentication) => Self::Refused(format!(
                 "{message} does not open: wrong key, wrong context, or the file was changed; {written}"
             )),
             _ if error.kind() == io::ErrorKind::BrokenPipe => Self::ClosedPipe,
             _ => Self::other(error),
+        }
+    }
+
+    /// An error of opening the sealed file `name`. `written` says what became of the output.
+    pub(crate) fn of_opening(error: FileError, name: &str, written: &str) -> Self {
+        match error {
+            FileError::Io(error) => Self::of_stream(&error, name, written),
+            FileError::Envelope(EnvelopeError::Authentication) => {
+                Self::Refused(format!("{name} does not open: wrong key, or the file was changed; {written}"))
+            }
+            FileError::Envelope(EnvelopeError::Policy(_)) => Self::Refused(format!(
+                "{name} is not bound to the context that was asked for; `objseal inspect` shows to which it claims to be"
+            )),
+            FileError::Envelope(EnvelopeError::NoAcceptedKey { wanted }) => {
+                let names: Vec<_> = wanted.iter().map(|(_, key)| format!("\"{}\"", shown(key))).collect();
+                Self::NoKey(format!(
+                    "{name} is sealed under a key that this keyring does not have: {}",
+                    names.join(", ")
+                ))
+            }
+            FileError::Envelope(EnvelopeError::Seal(error)) => Self::other(error),
+            FileError::Envelope(EnvelopeError::KeyService(error)) => Self::other(error),
+            error => Self::Refused(format!("{name}: {error}")),
+        }
+    }
+
+    /// An error of sealing under the key `key`.
+    pub(crate) fn of_sealing(error: FileError, name: &str, key: &str) -> Self {
+        match error {
+            FileError::Io(error) => Self::of_stream(&error, name, ""),
+            FileError::Envelope(EnvelopeError::KeyService(KeyServiceError::UnknownKey)) => Self::NoKey(format!(
+                "the keyring has no key \"{}\"; `objseal key list` shows what there is, `objseal key create` makes one",
+                shown(key)
+            )),
+            error => Self::other(error),
         }
     }
 
@@ -40,24 +80,24 @@ impl Failure {
         }
     }
 
-    pub(crate) fn report(&self) -> ExitCode {
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::ClosedPipe => ExitCode::from(141),
-            Self::Authentication(what) => {
-                say(what);
-                ExitCode::from(3)
-            }
-            Self::Other(what) => {
-                say(what);
-                ExitCode::FAILURE
-            }
+            Self::Other(_) => 1,
+            Self::Refused(_) => 3,
+            Self::NoKey(_) => 4,
+            Self::ClosedPipe => 141,
         }
     }
-}
 
-fn say(what: &str) {
-    // If that fails too, the exit code is all there is.
-    let _ = writeln!(io::stderr(), "objseal: {what}");
+    /// Says what went wrong.
+    pub(crate) fn report(&self) -> ExitCode {
+        match self {
+            Self::ClosedPipe => {}
+            Self::Refused(what) | Self::NoKey(what) | Self::Other(what) => say(what),
+        }
+        ExitCode::from(self.code())
+    }
 }
 
 impl From<objseal::Error> for Failure {

@@ -1,6 +1,7 @@
 //! What the command reads: a file or standard input, with errors that name it.
 
 use crate::failure::Failure;
+use crate::text::shown_path;
 use objseal::cobblestone::ReadAt;
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek};
@@ -17,7 +18,7 @@ pub(crate) struct Input {
 impl Input {
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let standard = is_standard(path);
-        let name = if standard { "standard input".into() } else { shown(path) };
+        let name = if standard { "standard input".into() } else { shown_path(path) };
         // Not through `io::stdin`: its buffer would keep plaintext.
         let file = if standard { io::stdin().as_fd().try_clone_to_owned().map(File::from) } else { File::open(path) };
         let opened = file.and_then(|file| file.metadata().map(|metadata| (file, metadata)));
@@ -43,10 +44,10 @@ impl Input {
         self.metadata.len().checked_sub(at).filter(|&len| self.metadata.is_file() && len > 0)
     }
 
-    /// This input as one that can be read at any position.
-    pub(crate) fn stored(&self) -> Result<impl ReadAt, Failure> {
+    /// This input as one that can be read at any position, which is what `purpose` needs.
+    pub(crate) fn stored(&self, purpose: &str) -> Result<impl ReadAt, Failure> {
         if self.standard || !self.metadata.is_file() {
-            return Err(Failure::other(format!("{}: --range needs a file, not a stream", self.name)));
+            return Err(Failure::other(format!("{}: {purpose} needs a file, not a stream", self.name)));
         }
         Ok(Stored(self))
     }
@@ -77,17 +78,4 @@ impl ReadAt for Stored<'_> {
 /// Whether `path` stands for standard input.
 pub(crate) fn is_standard(path: &Path) -> bool {
     path == Path::new("-") || path == Path::new("/dev/stdin")
-}
-
-/// A path for people: control characters, which a terminal would obey, are escaped.
-pub(crate) fn shown(path: &Path) -> String {
-    let mut shown = String::new();
-    for c in path.to_string_lossy().chars() {
-        if c.is_control() {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
 }

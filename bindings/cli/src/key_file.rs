@@ -1,8 +1,8 @@
 //! Files that hold one key.
 
 use crate::failure::Failure;
-use crate::input::shown;
 use crate::output::{stdout, sync_folder_of};
+use crate::text::shown_path;
 use objseal::Key;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -14,7 +14,7 @@ const HEX_LEN: usize = 2 * Key::LEN;
 
 /// Reads a key: 64 hexadecimal digits and perhaps an end of line, or 32 bytes as they are.
 pub(crate) fn read(path: &Path) -> Result<Key, Failure> {
-    let name = shown(path);
+    let name = shown_path(path);
     let fail = |error: io::Error| {
         let hint = if error.kind() == ErrorKind::NotFound { "; `objseal cobblestone keygen` makes one" } else { "" };
         Failure::other(format!("key file {name}: cannot read: {error}{hint}"))
@@ -57,7 +57,7 @@ pub(crate) fn generate(path: &Path) -> Result<(), Failure> {
     if let Some(stdout) = stdout(path) {
         return stdout.and_then(|mut stdout| stdout.write_all(&text[..])).map_err(|error| Failure::of_stdout(&error));
     }
-    let name = shown(path);
+    let name = shown_path(path);
     let fail = |error: io::Error| {
         let hint = if error.kind() == ErrorKind::AlreadyExists { "; a key is never overwritten" } else { "" };
         Failure::other(format!("key file {name}: cannot write: {error}{hint}"))

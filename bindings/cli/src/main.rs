@@ -5,28 +5,43 @@ mod bench;
 mod cobblestone;
 mod failure;
 mod input;
+mod inspect;
 mod key_file;
+mod keyring;
+mod keys;
+mod manual;
 mod output;
 mod progress;
+mod range;
+mod sealed;
+mod text;
+mod threads;
 
 use clap::{Args, Parser, Subcommand};
+use range::ByteRange;
+use sealed::Pair;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use threads::ThreadCount;
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
 Exit codes:
   0              done
   1              a file could not be read or written, or something else went wrong
   2              the command line is wrong
-  3              wrong key, wrong context, or the message was changed
+  3              refused: wrong key, wrong context, not sealed, or changed
+  4              the key is not there: no keyring, no such key, no passphrase
   129, 130, 143  ended by SIGHUP, SIGINT, SIGTERM; no unfinished file is left
   141            whoever read the output closed it
 
-OBJSEAL_BACKEND=soft|aes-ni|vaes-256|vaes-512 chooses a slower backend than the best one of this CPU.";
+Environment:
+  OBJSEAL_KEYRING          where the keyring is
+  OBJSEAL_PASSPHRASE_FILE  a file whose first line is the passphrase of the keyring
+  OBJSEAL_BACKEND          soft, aes-ni, vaes-256 or vaes-512: a slower backend than the best one of this CPU";
 
 /// Encrypts stored objects.
 #[derive(Parser)]
-#[command(name = "objseal", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(name = "objseal", version, after_help = AFTER_HELP, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -34,41 +49,189 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Encrypt a file under a key of the keyring. The first time, that makes a keyring.
+    Seal(SealArgs),
+    /// Verify a sealed file and decrypt it, or a range of it.
+    Open(OpenArgs),
+    /// Verify sealed files, all of them, and write nothing.
+    Verify(VerifyArgs),
+    /// Show what a sealed file says about itself.
+    Inspect(InspectArgs),
+    /// Put sealed files under the latest version of their key, or under another one; only their heads are written.
+    ///
+    /// It is rotation, not revocation: a copy made before still opens under the old key.
+    Rewrap(RewrapArgs),
+    /// The keys of the keyring.
+    #[command(subcommand, arg_required_else_help = true)]
+    Key(Key),
     /// Bare Cobblestone-256 messages, the published format C2SP chunked-encryption.
     #[command(subcommand, arg_required_else_help = true)]
     Cobblestone(Cobblestone),
     /// Measure this machine, for about ten seconds.
     Bench,
+    /// Print what makes a shell complete the command line.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder.
+    Manual {
+        /// The folder.
+        folder: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum Key {
+    /// Make a key.
+    Create(KeyNameArgs),
+    /// List the keys and the version that each is at.
+    List(KeyListArgs),
+    /// Make a new version of a key. What is sealed from now on is under it; older files still open.
+    Rotate(KeyNameArgs),
+    /// Put the keyring under a passphrase, or under another one.
+    Passphrase(PassphraseArgs),
 }
 
 #[derive(Subcommand)]
 enum Cobblestone {
     /// Encrypt a file into a message.
-    Seal(SealArgs),
+    Seal(MessageArgs),
     /// Verify a message and decrypt it, or a range of it.
-    Open(OpenArgs),
+    Open(OpenMessageArgs),
     /// Make a key file.
     Keygen(KeygenArgs),
 }
 
 #[derive(Args)]
 struct SealArgs {
+    /// What to read; - for standard input.
+    input: PathBuf,
+    /// What to write; - for standard output [default: INPUT.sealed].
+    #[arg(short, long)]
+    output: Option<PathBuf>,
     #[command(flatten)]
-    common: CommonArgs,
+    context: ContextArgs,
+    /// The key to seal under.
+    #[arg(short, long, value_name = "NAME", default_value = keyring::DEFAULT_KEY)]
+    key: String,
+    #[command(flatten)]
+    work: WorkArgs,
+    #[command(flatten)]
+    keyring: KeyringArgs,
 }
 
 #[derive(Args)]
 struct OpenArgs {
-    #[command(flatten)]
-    common: CommonArgs,
+    /// What to read; - for standard input.
+    input: PathBuf,
+    /// What to write; - for standard output [default: INPUT without .sealed].
+    #[arg(short, long)]
+    output: Option<PathBuf>,
     /// Bytes of the plaintext to open, as in HTTP: A-B (both included), A- (from A on) or -N (the last N). Without -o
     /// they go to standard output.
     #[arg(long, value_name = "A-B", allow_hyphen_values = true)]
-    range: Option<cobblestone::ByteRange>,
+    range: Option<ByteRange>,
+    #[command(flatten)]
+    context: ContextArgs,
+    #[command(flatten)]
+    work: WorkArgs,
+    #[command(flatten)]
+    keyring: KeyringArgs,
 }
 
 #[derive(Args)]
-struct CommonArgs {
+struct VerifyArgs {
+    /// Sealed files; - for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    context: ContextArgs,
+    #[arg(short, long, value_name = "N", help = threads::HELP)]
+    threads: Option<ThreadCount>,
+    #[command(flatten)]
+    keyring: KeyringArgs,
+}
+
+#[derive(Args)]
+struct InspectArgs {
+    /// A sealed file.
+    file: PathBuf,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    keyring: KeyringArgs,
+}
+
+#[derive(Args)]
+struct RewrapArgs {
+    /// Sealed files.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The key to put them under [default: the one that opens them].
+    #[arg(short, long, value_name = "NAME")]
+    key: Option<String>,
+    #[command(flatten)]
+    context: ContextArgs,
+    #[command(flatten)]
+    keyring: KeyringArgs,
+}
+
+#[derive(Args)]
+struct KeyNameArgs {
+    /// The name of the key: 1 to 64 letters, digits, dots, dashes and underscores.
+    name: String,
+    #[command(flatten)]
+    keyring: KeyringArgs,
+}
+
+#[derive(Args)]
+struct KeyListArgs {
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    keyring: KeyringArgs,
+}
+
+#[derive(Args)]
+struct PassphraseArgs {
+    /// A file whose first line is the new passphrase [default: ask for it].
+    #[arg(short, long)]
+    file: Option<PathBuf>,
+    /// No passphrase any more.
+    #[arg(long, conflicts_with = "file")]
+    remove: bool,
+    #[command(flatten)]
+    keyring: KeyringArgs,
+}
+
+#[derive(Args)]
+struct KeyringArgs {
+    /// The keyring [default: objseal/keyring in the user's data folder].
+    #[arg(long, value_name = "FILE", env = "OBJSEAL_KEYRING", hide_env = true)]
+    keyring: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct ContextArgs {
+    /// A public pair that the object is bound to; it opens only when all pairs are the same. Can be given many times.
+    #[arg(short, long = "context", value_name = "KEY=VALUE")]
+    pairs: Vec<Pair>,
+}
+
+#[derive(Args)]
+struct WorkArgs {
+    #[arg(short, long, value_name = "N", help = threads::HELP)]
+    threads: Option<ThreadCount>,
+    /// Replace OUTPUT if it exists.
+    #[arg(short, long)]
+    force: bool,
+}
+
+#[derive(Args)]
+struct MessageArgs {
     /// What to read; - for standard input.
     input: PathBuf,
     /// What to write; - for standard output [default: INPUT.cobblestone, and back].
@@ -80,12 +243,18 @@ struct CommonArgs {
     /// Public text that the message is bound to: it opens only with the same.
     #[arg(short, long, value_name = "TEXT", default_value = "")]
     context: String,
-    /// Threads to work on, up to 1000 [default: as many as this machine can run at once].
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(cobblestone::MAX_THREADS)))]
-    threads: Option<u16>,
-    /// Replace OUTPUT if it exists.
-    #[arg(short, long)]
-    force: bool,
+    #[command(flatten)]
+    work: WorkArgs,
+}
+
+#[derive(Args)]
+struct OpenMessageArgs {
+    #[command(flatten)]
+    message: MessageArgs,
+    /// Bytes of the plaintext to open, as in HTTP: A-B (both included), A- (from A on) or -N (the last N). Without -o
+    /// they go to standard output.
+    #[arg(long, value_name = "A-B", allow_hyphen_values = true)]
+    range: Option<ByteRange>,
 }
 
 #[derive(Args)]
@@ -97,10 +266,21 @@ struct KeygenArgs {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Cobblestone(Cobblestone::Seal(args)) => cobblestone::seal(&args.common),
-        Command::Cobblestone(Cobblestone::Open(args)) => cobblestone::open(&args.common, args.range),
+        Command::Seal(args) => sealed::seal(args),
+        Command::Open(args) => sealed::open(args),
+        Command::Verify(args) => sealed::verify(args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Rewrap(args) => sealed::rewrap(args),
+        Command::Key(Key::Create(args)) => keys::create(&args),
+        Command::Key(Key::List(args)) => keys::list(&args),
+        Command::Key(Key::Rotate(args)) => keys::rotate(&args),
+        Command::Key(Key::Passphrase(args)) => keys::passphrase(&args),
+        Command::Cobblestone(Cobblestone::Seal(args)) => cobblestone::seal(&args),
+        Command::Cobblestone(Cobblestone::Open(args)) => cobblestone::open(&args.message, args.range),
         Command::Cobblestone(Cobblestone::Keygen(args)) => key_file::generate(&args.output),
         Command::Bench => bench::run(),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Manual { folder } => manual::pages(&folder),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,8 @@
 //! What the command writes: a stream, or a file beside its target that is renamed once it is whole.
 
 use crate::failure::Failure;
-use crate::input::{is_standard, shown};
+use crate::input::is_standard;
+use crate::text::shown_path;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fs::{self, File, Metadata};
@@ -25,7 +26,7 @@ pub(crate) fn default_output(input: &Path, suffix: &str, add: bool) -> Result<Pa
     if input.extension().is_some_and(|extension| extension == suffix) {
         return Ok(input.with_extension(""));
     }
-    Err(Failure::other(format!("{}: its name does not end in .{suffix}, so say with -o where to", shown(input))))
+    Err(Failure::other(format!("{}: its name does not end in .{suffix}, so say with -o where to", shown_path(input))))
 }
 
 /// Standard output without the buffer of [`io::stdout`], which would keep plaintext and split large writes. `None` if
@@ -55,7 +56,7 @@ impl Output {
             let name = String::from("standard output");
             return Self::direct(file.map_err(|error| cannot_write(&name, &error))?, name, in_use, sealed);
         }
-        let name = shown(path);
+        let name = shown_path(path);
         match fs::metadata(path) {
             Ok(existing) if existing.is_dir() => {
                 return Err(Failure::other(format!("{name} is a directory; name a file in it")));

@@ -1,10 +1,10 @@
 //! What is shown while work goes on, and the line at its end. Nothing, unless standard error is a terminal; nor when
 //! the plaintext itself goes to one.
 
-use crate::output::Output;
+use crate::text::Size;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use objseal::Backend;
-use std::fmt::{Display, Formatter, Result};
+use objseal::cobblestone::Threads;
 use std::io::{self, IsTerminal, Read, Write};
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,9 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Begins, with the number of bytes to come if it is known.
-    pub(crate) fn start(total: Option<u64>, output: &Output) -> Self {
+    /// Begins, with the number of bytes to come if it is known. `plaintext_shown` says that the plaintext goes to the
+    /// terminal.
+    pub(crate) fn start(total: Option<u64>, plaintext_shown: bool) -> Self {
         let bar = match total {
             Some(total) => ProgressBar::new(total),
             None => ProgressBar::no_length(),
@@ -30,7 +31,7 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        let silent = output.is_terminal() || !io::stderr().is_terminal();
+        let silent = plaintext_shown || !io::stderr().is_terminal();
         if silent {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         } else {
@@ -51,7 +52,7 @@ impl Progress {
     }
 
     /// Ends with a line such as `sealed photos.tar: 8.00 GiB in 2.1 s, 4.1 GB/s (vaes-512, 2 threads)`.
-    pub(crate) fn finish(self, verb: &str, name: &str, bytes: u64, backend: Backend, threads: usize) {
+    pub(crate) fn finish(self, verb: &str, name: &str, bytes: u64, backend: Backend, threads: Threads) {
         self.bar.finish_and_clear();
         if self.silent {
             return;
@@ -64,28 +65,10 @@ impl Progress {
             ..1000.0 => format!(", {megabytes:.0} MB/s"),
             _ => format!(", {:.1} GB/s", megabytes / 1e3),
         };
-        let s = if threads == 1 { "" } else { "s" };
+        let threads = threads.0;
+        let s = if threads.get() == 1 { "" } else { "s" };
         let size = Size(bytes);
         let _ =
             writeln!(io::stderr(), "{verb} {name}: {size} in {seconds:.1} s{rate} ({backend}, {threads} thread{s})");
-    }
-}
-
-/// A number of bytes, for people.
-struct Size(u64);
-
-impl Display for Size {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let units = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-        if self.0 < 1024 {
-            return write!(f, "{} B", self.0);
-        }
-        let mut value = self.0 as f64 / 1024.0;
-        let mut unit = 0;
-        while value >= 1024.0 && unit + 1 < units.len() {
-            value /= 1024.0;
-            unit += 1;
-        }
-        write!(f, "{value:.2} {}", units[unit])
     }
 }

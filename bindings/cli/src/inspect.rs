@@ -1,0 +1,129 @@
+//! `objseal inspect`: what a sealed file says about itself, and whether it is true.
+
+use crate::InspectArgs;
+use crate::failure::Failure;
+use crate::input::Input;
+use crate::keyring::Place;
+use crate::text::{Size, print, shown};
+use objseal::cobblestone::ReadAt;
+use objseal::envelope::{EnvelopeError, Head, Opening};
+use objseal::file::{self, FileError, SealedFile, SlotState};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What is shown. As JSON, with these names.
+#[derive(Serialize)]
+struct Report {
+    format_version: u8,
+    object_id: String,
+    /// Whether head, attributes and length were verified under the data key. The body is not.
+    verified: bool,
+    plaintext_length: u64,
+    generation: u64,
+    head_copies: &'static str,
+    context: BTreeMap<String, String>,
+    layers: Vec<Layer>,
+    /// An object of one message has none.
+    parts: [(); 0],
+}
+
+#[derive(Serialize)]
+struct Layer {
+    suite: &'static str,
+    engine: &'static str,
+    wrapped_keys: Vec<WrappedKey>,
+}
+
+#[derive(Serialize)]
+struct WrappedKey {
+    service: String,
+    key_id: String,
+    key_version: u32,
+}
+
+pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
+    let input = Input::open(&args.file)?;
+    let report = report(args, &input)?;
+    if args.json {
+        let json = serde_json::to_string_pretty(&report).map_err(Failure::other)?;
+        return print(format_args!("{json}"));
+    }
+    show(input.name(), &report)
+}
+
+fn report(args: &InspectArgs, input: &Input) -> Result<Report, Failure> {
+    let stored = input.stored("inspect")?;
+    let refused = |error| Failure::of_opening(error, input.name(), "what it says is not to be trusted");
+    let facts = file::inspect(&stored).map_err(refused)?;
+    let facts = facts.unverified();
+    let verified = match verify(args, &stored)? {
+        Some(opened) => {
+            opened.map_err(refused)?;
+            true
+        }
+        None => false,
+    };
+    Ok(Report::new(&facts.head, facts.plaintext_len, facts.slots, verified))
+}
+
+/// Opens the file under the keyring. `None` if there is no keyring, or it does not have the key.
+fn verify(args: &InspectArgs, stored: &impl ReadAt) -> Result<Option<Result<(), FileError>>, Failure> {
+    let mut place = Place::find(&args.keyring)?;
+    if !place.exists() {
+        return Ok(None);
+    }
+    let keyring = match place.read() {
+        Err(Failure::NoKey(_)) => return Ok(None),
+        other => other?,
+    };
+    let services = [&keyring as _];
+    Ok(match SealedFile::open(&Opening::new(&services), stored) {
+        Err(FileError::Envelope(EnvelopeError::NoAcceptedKey { .. })) => None,
+        opened => Some(opened.map(drop)),
+    })
+}
+
+impl Report {
+    fn new(head: &Head, plaintext_length: u64, slots: SlotState, verified: bool) -> Self {
+        let wrapped_keys = head.wrapped_keys.iter().map(|key| WrappedKey {
+            service: key.service.clone(),
+            key_id: key.key_id.clone(),
+            key_version: key.key_version,
+        });
+        Self {
+            format_version: 1,
+            object_id: head.object_id.to_string(),
+            verified,
+            plaintext_length,
+            generation: head.generation,
+            head_copies: match slots {
+                SlotState::Same => "same",
+                SlotState::Older { .. } => "one is older",
+                _ => "one is damaged",
+            },
+            context: head.context.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            layers: vec![Layer { suite: "Cobblestone-256", engine: "native", wrapped_keys: wrapped_keys.collect() }],
+            parts: [],
+        }
+    }
+}
+
+fn show(name: &str, report: &Report) -> Result<(), Failure> {
+    let state = if report.verified { "verified (head and length; `objseal verify` reads all)" } else { "NOT VERIFIED" };
+    print(format_args!("{name}: sealed file, format {}, {state}", report.format_version))?;
+    let row = |what: &str, value: &str| print(format_args!("  {what:<12} {value}"));
+    row("object id", &report.object_id)?;
+    row("plaintext", &format!("{} bytes ({})", report.plaintext_length, Size(report.plaintext_length)))?;
+    row("generation", &format!("{}, the copies of the head: {}", report.generation, report.head_copies))?;
+    for (key, value) in &report.context {
+        row("context", &format!("{}={}", shown(key), shown(value)))?;
+    }
+    for (number, layer) in (1..).zip(&report.layers) {
+        row(&format!("layer {number}"), &format!("{}, engine {}", layer.suite, layer.engine))?;
+        for key in &layer.wrapped_keys {
+            let (service, id) = (shown(&key.service), shown(&key.key_id));
+            row("", &format!("{service} \"{id}\", version {}", key.key_version))?;
+        }
+    }
+    Ok(())
+}

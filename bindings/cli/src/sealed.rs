@@ -1,0 +1,205 @@
+//! `objseal seal`, `open`, `verify` and `rewrap`: sealed files.
+
+use crate::failure::Failure;
+use crate::input::Input;
+use crate::keyring::Place;
+use crate::output::{Output, default_output};
+use crate::progress::Progress;
+use crate::text::{Size, print, say, shown_path};
+use crate::threads::{ThreadCount, threads};
+use crate::{ContextArgs, OpenArgs, RewrapArgs, SealArgs, VerifyArgs, backend, range};
+use objseal::envelope::{EncryptionContext, Opening, Policy, Sealing};
+use objseal::file::{self, FileError, SealedFile, SlotState};
+use objseal::keyring::Keyring;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// What the names of sealed files end in.
+const SUFFIX: &str = "sealed";
+
+/// A pair of the encryption context, as it is written on the command line.
+#[derive(Clone)]
+pub(crate) struct Pair {
+    key: String,
+    value: String,
+}
+
+impl FromStr for Pair {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok(Self { key: key.into(), value: value.into() }),
+            _ => Err("a pair is KEY=VALUE"),
+        }
+    }
+}
+
+pub(crate) fn seal(args: SealArgs) -> Result<(), Failure> {
+    let context = encryption_context(&args.context)?;
+    let input = Input::open(&args.input)?;
+    let name = input.name().to_owned();
+    let mut place = Place::find(&args.keyring)?;
+    let keyring = place.read_or_create(&args.key)?;
+    let recipients = [(&keyring as _, args.key.as_str())];
+    let sealing = backend::chosen(Sealing::new(&recipients).with_context(context), Sealing::with_backend)?;
+    let path = match args.output {
+        Some(path) => path,
+        None => default_output(&args.input, SUFFIX, true)?,
+    };
+    let mut output = create_output(&path, &input, &place, args.work.force, true)?;
+    let threads = threads(args.work.threads);
+    let progress = Progress::start(input.len(), output.is_terminal());
+    let sealed = file::seal(&sealing, progress.watch(input), &mut output, &threads);
+    let sealed = sealed.map_err(|error| Failure::of_sealing(error, &name, &args.key))?;
+    output.finish()?;
+    progress.finish("sealed", &name, sealed.attributes.plaintext_len, sealed.envelope.backend(), threads);
+    Ok(())
+}
+
+pub(crate) fn open(args: OpenArgs) -> Result<(), Failure> {
+    let policy = policy(&args.context)?;
+    let input = Input::open(&args.input)?;
+    let name = input.name().to_owned();
+    let mut place = Place::find(&args.keyring)?;
+    let keyring = place.read()?;
+    let services = [&keyring as _];
+    let opening = backend::chosen(Opening::new(&services).with_policy(policy), Opening::with_backend)?;
+    let create = |path: &Path| create_output(path, &input, &place, args.work.force, false);
+    if let Some(range) = args.range {
+        let stored = SealedFile::open(&opening, input.stored("--range")?);
+        let stored = stored.map_err(|error| Failure::of_opening(error, &name, "nothing was written"))?;
+        warn(&name, stored.opened().slots, &args.context);
+        let backend = stored.opened().envelope.backend();
+        return range::open(stored.body(), range, &name, args.output.as_deref(), backend, create);
+    }
+    let mut output = match &args.output {
+        Some(path) => create(path)?,
+        None => create(&default_output(&args.input, SUFFIX, false)?)?,
+    };
+    let threads = threads(args.work.threads);
+    let progress = Progress::start(input.len(), output.is_terminal());
+    let opened = file::open(&opening, progress.watch(input), &mut output, &threads);
+    let opened = opened.map_err(|error| Failure::of_opening(error, &name, output.after_failure()))?;
+    output.finish()?;
+    progress.finish("opened", &name, opened.attributes.plaintext_len, opened.envelope.backend(), threads);
+    warn(&name, opened.slots, &args.context);
+    Ok(())
+}
+
+/// Verifies file after file; the exit code is the highest of all.
+pub(crate) fn verify(args: VerifyArgs) -> Result<(), Failure> {
+    let policy = policy(&args.context)?;
+    let keyring = Place::find(&args.keyring)?.read()?;
+    let services = [&keyring as _];
+    let opening = backend::chosen(Opening::new(&services).with_policy(policy), Opening::with_backend)?;
+    for_each(&args.files, |path| verify_one(path, &opening, args.threads))
+}
+
+fn verify_one(path: &Path, opening: &Opening<'_>, asked: Option<ThreadCount>) -> Result<(), Failure> {
+    let input = Input::open(path)?;
+    let name = input.name().to_owned();
+    let threads = threads(asked);
+    let progress = Progress::start(input.len(), false);
+    let opened = file::open(opening, progress.watch(input), io::sink(), &threads);
+    let opened = opened.map_err(|error| Failure::of_opening(error, &name, "it is not to be trusted"))?;
+    let len = opened.attributes.plaintext_len;
+    progress.finish("verified", &name, len, opened.envelope.backend(), threads);
+    warn_of_slots(&name, opened.slots);
+    print(format_args!("{name}: verified, {}", Size(len)))
+}
+
+/// Rewraps file after file; the exit code is the highest of all.
+pub(crate) fn rewrap(args: RewrapArgs) -> Result<(), Failure> {
+    let policy = policy(&args.context)?;
+    let keyring = Place::find(&args.keyring)?.read()?;
+    let services = [&keyring as _];
+    let opening = Opening::new(&services).with_policy(policy);
+    for_each(&args.files, |path| rewrap_one(path, &opening, &keyring, args.key.as_deref()))
+}
+
+fn rewrap_one(path: &Path, opening: &Opening<'_>, keyring: &Keyring, key: Option<&str>) -> Result<(), Failure> {
+    let name = shown_path(path);
+    let fail = |error: io::Error| Failure::other(format!("{name}: cannot rewrap: {error}"));
+    let target = File::options().read(true).write(true).open(path).map_err(fail)?;
+    // Another process that rewraps would write the same slots.
+    target.lock().map_err(fail)?;
+    let failed = |error: FileError| match error {
+        FileError::Io(error) => fail(error),
+        error => Failure::of_opening(error, &name, "nothing was written"),
+    };
+    let old = SealedFile::open(opening, &target).map_err(failed)?;
+    let old = &old.opened().envelope;
+    let key = key.unwrap_or(&old.opened_by().key_id);
+    let recipients = [(keyring as _, key)];
+    let sealing = Sealing::new(&recipients).with_context(old.head().context.clone());
+    let new = file::rewrap(opening, &sealing, &target).map_err(|error| match error {
+        FileError::Io(error) => fail(error),
+        error => Failure::of_sealing(error, &name, key),
+    })?;
+    print(format_args!("{name}: under key \"{key}\", version {}", new.opened_by().key_version))
+}
+
+/// Goes on after a failure; what failed with the highest exit code is what is returned, and the others are reported.
+fn for_each(paths: &[PathBuf], work: impl Fn(&Path) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut worst: Result<(), Failure> = Ok(());
+    for path in paths {
+        match (work(path), &worst) {
+            (Err(Failure::ClosedPipe), _) => return Err(Failure::ClosedPipe),
+            (Ok(()), _) => {}
+            (Err(failure), Err(before)) if before.code() >= failure.code() => {
+                failure.report();
+            }
+            (Err(failure), before) => {
+                if let Err(before) = before {
+                    before.report();
+                }
+                worst = Err(failure);
+            }
+        }
+    }
+    worst
+}
+
+fn encryption_context(args: &ContextArgs) -> Result<EncryptionContext, Failure> {
+    let mut context = EncryptionContext::new();
+    for Pair { key, value } in &args.pairs {
+        context.insert(key, value).map_err(|_| {
+            Failure::other("--context: a key is given twice, or there are more than 64 pairs or 8 KiB of them")
+        })?;
+    }
+    Ok(context)
+}
+
+fn policy(args: &ContextArgs) -> Result<Policy, Failure> {
+    let mut policy = Policy::default();
+    if !args.pairs.is_empty() {
+        policy.context = Some(encryption_context(args)?);
+    }
+    Ok(policy)
+}
+
+fn create_output(path: &Path, input: &Input, place: &Place, force: bool, sealed: bool) -> Result<Output, Failure> {
+    let keyring = place.metadata();
+    let in_use: Vec<_> = [Some(input.metadata()), keyring.as_ref()].into_iter().flatten().collect();
+    Output::create(path, &in_use, force, sealed)
+}
+
+fn warn(name: &str, slots: SlotState, context: &ContextArgs) {
+    if context.pairs.is_empty() {
+        say(format_args!("{name} was opened without --context: nothing says that it is the object you meant"));
+    }
+    warn_of_slots(name, slots);
+}
+
+fn warn_of_slots(name: &str, slots: SlotState) {
+    match slots {
+        SlotState::Same => {}
+        SlotState::Older { .. } => {
+            say(format_args!("{name}: a rewrap did not come to its end; `objseal rewrap` ends it"));
+        }
+        _ => say(format_args!("{name}: one of the two copies of its head is damaged; `objseal rewrap` mends it")),
+    }
+}
