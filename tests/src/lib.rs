@@ -5,6 +5,8 @@ use objseal::cobblestone::Threads;
 use objseal::envelope::{EncryptionContext, Opening, Sealing};
 use objseal::file::{self, FileError, Opened};
 use objseal::keyring::Keyring;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The backends under test: all that this machine has, or the one that `OBJSEAL_BACKEND` names.
 ///
@@ -63,4 +65,45 @@ pub fn open_file(keyring: &Keyring, stored: &[u8]) -> (Result<Opened, FileError>
     let mut plaintext = Vec::new();
     let opened = file::open(&Opening::new(&services), stored, &mut plaintext, &Threads::available());
     (opened, plaintext)
+}
+
+/// A path in `vectors`.
+#[must_use]
+pub fn vectors(path: &str) -> PathBuf {
+    root("vectors").join(path)
+}
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// A Python that has PyCA's `cryptography`.
+pub struct Python(PathBuf);
+
+impl Python {
+    /// The one that `tests/pyca/install` makes, or that `OBJSEAL_PYCA_PYTHON` names.
+    #[must_use]
+    pub fn find() -> Self {
+        Self(std::env::var_os("OBJSEAL_PYCA_PYTHON").map_or_else(|| root("target/pyca/bin/python"), PathBuf::from))
+    }
+
+    /// Runs a script of this repository; gives its status and what it printed.
+    #[must_use]
+    pub fn run(&self, script: &str, args: &[&str]) -> (Option<i32>, String) {
+        self.run_with(script, args, &[])
+    }
+
+    /// The same with variables in its environment.
+    ///
+    /// # Panics
+    /// If there is no such Python; the message says how to make it.
+    #[must_use]
+    pub fn run_with(&self, script: &str, args: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
+        let install = "tests/pyca/install makes it: cryptography 50 or later";
+        let output = Command::new(&self.0).arg(root(script)).args(args).envs(variables.iter().copied()).output();
+        let output = output.unwrap_or_else(|error| panic!("{} does not run ({error}); {install}", self.0.display()));
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(!errors.contains("ImportError") && !errors.contains("ModuleNotFoundError"), "{errors}\n{install}");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).trim().to_owned() + &errors)
+    }
 }

@@ -2,32 +2,17 @@
 
 use objseal::cobblestone::{Cobblestone, Threads};
 use objseal::{Error, Key};
-use objseal_tests::{backends, pattern, report};
+use objseal_tests::{Python, backends, pattern, report};
 use std::fs;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 const SIZES: [usize; 7] = [0, 1, 16_383, 16_384, 16_385, 1 << 20, 100 << 20];
 const KEY: [u8; 32] = *b"a key that is known to everybody";
 const CONTEXT: &[u8] = "bucket/\u{fc}ber".as_bytes();
 
-/// A Python that has PyCA's `cryptography`.
-fn python() -> PathBuf {
-    match std::env::var_os("OBJSEAL_PYCA_PYTHON") {
-        Some(python) => python.into(),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/pyca/bin/python"),
-    }
-}
-
 fn peer(args: &[&str]) -> (Option<i32>, String) {
-    let install = "python3 -m venv target/pyca && target/pyca/bin/pip install 'cryptography>=50'";
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("pyca/peer.py");
-    let output = Command::new(python()).arg(script).args(args).output();
-    let output = output.unwrap_or_else(|error| panic!("{} does not run ({error}): {install}", python().display()));
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(!errors.contains("ImportError") && !errors.contains("ModuleNotFoundError"), "{errors}\n{install}");
-    (output.status.code(), String::from_utf8_lossy(&output.stdout).trim().to_owned() + &errors)
+    Python::find().run("tests/pyca/peer.py", args)
 }
 
 fn hex(bytes: &[u8]) -> String {

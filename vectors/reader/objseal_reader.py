@@ -5,7 +5,7 @@
     objseal_reader.py open KEYRING SEALED OUT [KEY=VALUE ...]   pairs: the encryption context that is demanded
     objseal_reader.py values KEYRING SEALED                     what FORMAT.md gives as test values
 
-The passphrase of a keyring is read from OBJSEAL_PASSPHRASE. A refused file ends with status 3.
+The passphrase of a keyring is the first line of the file that OBJSEAL_PASSPHRASE_FILE names. A refused file ends with status 3.
 """
 
 import hashlib
@@ -213,7 +213,8 @@ def read_keyring(path):
         kdf = Argon2id(
             salt=bytes.fromhex(salt), length=32, iterations=int(passes), lanes=int(lanes), memory_cost=int(memory)
         )
-        key = kdf.derive(os.environ["OBJSEAL_PASSPHRASE"].encode())
+        passphrase = read(os.environ["OBJSEAL_PASSPHRASE_FILE"]).split(b"\n")[0]
+        key = kdf.derive(passphrase)
         context = "".join(line + "\n" for line in lines[:2]).encode()
         lines = ["", *cobblestone(key, context, bytes.fromhex(lines[2].removeprefix("sealed "))).decode().splitlines()]
     keys = (line.split(" ") for line in lines[1:])

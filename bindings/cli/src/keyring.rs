@@ -134,7 +134,12 @@ pub(crate) fn read_passphrase(path: &Path) -> Result<Passphrase, Failure> {
 
 /// Asks for a new passphrase, twice.
 pub(crate) fn ask_new_passphrase() -> Result<Passphrase, Failure> {
-    let ask = |prompt| rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(Failure::other);
+    let ask = |prompt| {
+        let answer = rpassword::prompt_password(prompt).map(Zeroizing::new);
+        answer.map_err(|error| {
+            Failure::other(format!("no terminal to ask for a passphrase ({error}); --file names a file"))
+        })
+    };
     let new = ask("New passphrase: ")?;
     if new.is_empty() {
         return Err(Failure::other("an empty passphrase protects nothing; --remove takes it away"));

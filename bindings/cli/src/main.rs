@@ -217,7 +217,7 @@ struct KeyringArgs {
 #[derive(Args)]
 struct ContextArgs {
     /// A public pair that the object is bound to; it opens only when all pairs are the same. Can be given many times.
-    #[arg(short, long = "context", value_name = "KEY=VALUE")]
+    #[arg(short = 'c', long = "context", value_name = "KEY=VALUE")]
     pairs: Vec<Pair>,
 }
 

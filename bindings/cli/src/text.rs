@@ -25,7 +25,8 @@ pub(crate) fn shown_path(path: &Path) -> String {
 
 /// A line to standard error that the user should see. If that fails, the exit code is all there is.
 pub(crate) fn say(what: impl Display) {
-    let _ = writeln!(io::stderr(), "objseal: {what}");
+    // In one write: other commands of a pipeline may say something too.
+    let _ = io::stderr().write_all(format!("objseal: {what}\n").as_bytes());
 }
 
 /// A line to standard output.
