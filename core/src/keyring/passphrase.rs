@@ -17,7 +17,7 @@ use crate::key::Key;
 use crate::random::{OsRandom, RandomSource};
 use argon2::{Algorithm, Argon2, Params, Version};
 use std::format;
-use std::string::{String, ToString};
+use std::string::String;
 use std::vec;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -130,12 +130,7 @@ pub(super) fn open(text: &str, passphrase: &Passphrase) -> Result<(Keyring, Pass
 /// Memory, passes, lanes, and the salt.
 fn decode_cost(line: &str) -> Option<([u32; 3], [u8; SALT_LEN])> {
     let mut words = line.strip_suffix('\n')?.strip_prefix("argon2id ")?.split(' ');
-    let mut number = |name: &str| {
-        let digits = words.next()?.strip_prefix(name)?;
-        let number: u32 = digits.parse().ok()?;
-        // One way to write a number.
-        (number.to_string() == digits).then_some(number)
-    };
+    let mut number = |name: &str| text::number(words.next()?.strip_prefix(name)?);
     let numbers = [number("m=")?, number("t=")?, number("p=")?];
     let mut salt = [0; SALT_LEN];
     hex_to_bytes(words.next()?.strip_prefix("salt=")?, &mut salt)?;

@@ -11,7 +11,7 @@
 use super::{Keyring, KeyringError, MAX_VERSIONS, check_name};
 use crate::key::Key;
 use std::format;
-use std::string::String;
+use std::string::{String, ToString};
 use zeroize::{Zeroize, Zeroizing};
 
 /// The first line.
@@ -50,10 +50,10 @@ pub(super) fn decode(lines: &str, first_line: usize) -> Result<Keyring, KeyringE
     let mut keyring = Keyring::new();
     if !lines.is_empty() && !lines.ends_with('\n') {
         // Cut short.
-        return Err(KeyringError::Malformed { line: first_line + lines.lines().count() - 1 });
+        return Err(KeyringError::Malformed { line: first_line + lines.split_terminator('\n').count() - 1 });
     }
     let mut previous = "";
-    for (number, line) in (first_line..).zip(lines.lines()) {
+    for (number, line) in (first_line..).zip(lines.split_terminator('\n')) {
         let malformed = KeyringError::Malformed { line: number };
         let Some((name, version, key)) = decode_line(line) else {
             return Err(malformed);
@@ -78,7 +78,13 @@ fn decode_line(line: &str) -> Option<(&str, usize, Key)> {
     hex_to_bytes(hex, &mut bytes)?;
     let key = Key::from_bytes(&bytes);
     bytes.zeroize();
-    Some((name, version.parse().ok()?, key))
+    Some((name, usize::try_from(number(version)?).ok()?, key))
+}
+
+/// A number that is written in the one way that there is.
+pub(super) fn number(digits: &str) -> Option<u32> {
+    let number: u32 = digits.parse().ok()?;
+    (number.to_string() == digits).then_some(number)
 }
 
 /// Appends `bytes` as lower-case hexadecimal digits, without a branch or an index that depends on them.

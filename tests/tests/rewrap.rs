@@ -1,0 +1,190 @@
+//! Another head for a file that stays where it is, and a crash at every step of it.
+
+use objseal::cobblestone::ReadAt;
+use objseal::envelope::{EncryptionContext, EnvelopeError, KeyService, Opening, Policy, Sealing};
+use objseal::file::{self, FileError, SealedFile, SlotState, WriteAt};
+use objseal::keyring::Keyring;
+use objseal_tests::{context, open_file, pattern, seal_file};
+use std::cell::{Cell, RefCell};
+use std::io;
+
+fn keyring() -> Keyring {
+    let mut keyring = Keyring::new();
+    keyring.create("main").expect("random bytes");
+    keyring.create("other").expect("random bytes");
+    keyring
+}
+
+/// A disk that stops working after some steps: a write of a sector of 512 bytes is a step, and so is a sync.
+struct Disk {
+    bytes: RefCell<Vec<u8>>,
+    steps: Cell<usize>,
+}
+
+impl Disk {
+    fn new(bytes: &[u8], steps: usize) -> Self {
+        Self { bytes: RefCell::new(bytes.to_vec()), steps: steps.into() }
+    }
+
+    fn step(&self) -> io::Result<()> {
+        let left = self.steps.get().checked_sub(1).ok_or(io::ErrorKind::Other)?;
+        self.steps.set(left);
+        Ok(())
+    }
+}
+
+impl ReadAt for Disk {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.bytes.borrow()[..].read_exact_at(buffer, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.bytes.borrow()[..].size()
+    }
+}
+
+impl WriteAt for Disk {
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let start = usize::try_from(offset).expect("small");
+        for (index, sector) in bytes.chunks(512).enumerate() {
+            self.step()?;
+            self.bytes.borrow_mut()[start + 512 * index..][..sector.len()].copy_from_slice(sector);
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.step()
+    }
+}
+
+fn rewrap(keyring: &Keyring, key: &str, pairs: EncryptionContext, disk: &Disk) -> Result<(), FileError> {
+    let (services, recipients) = ([keyring as _], [(keyring as _, key)]);
+    let sealing = Sealing::new(&recipients).with_context(pairs);
+    file::rewrap(&Opening::new(&services), &sealing, disk).map(drop)
+}
+
+#[test]
+fn only_the_head_changes() {
+    let keyring = keyring();
+    let plain = pattern(40_000);
+    let old = seal_file(&keyring, "main", context(&[("name", "a")]), &plain);
+    let disk = Disk::new(&old, usize::MAX);
+    rewrap(&keyring, "other", context(&[("name", "b")]), &disk).expect("rewrapped");
+    let new = disk.bytes.into_inner();
+    assert!(new[8192..] == old[8192..]);
+    assert!(new[..4096] == new[4096..8192]);
+    let (opened, plaintext) = open_file(&keyring, &new);
+    let opened = opened.expect("authentic");
+    assert!(plaintext == plain);
+    assert_eq!(opened.slots, SlotState::Same);
+    assert_eq!(opened.envelope.head().generation, 2);
+    assert_eq!(opened.envelope.head().context, context(&[("name", "b")]));
+    assert_eq!(opened.envelope.opened_by().key_id, "other");
+    // An old head is a valid one; a policy tells.
+    let mut policy = Policy::default();
+    policy.minimum_generation = 2;
+    let services = [&keyring as _];
+    let opening = Opening::new(&services).with_policy(policy);
+    SealedFile::open(&opening, &new[..]).expect("new enough");
+    let error = SealedFile::open(&opening, &old[..]).expect_err("refused");
+    assert!(matches!(error, FileError::Envelope(EnvelopeError::Policy(_))), "{error}");
+}
+
+#[test]
+fn a_crash_at_any_step_leaves_a_file_that_opens() {
+    let keyring = keyring();
+    let plain = pattern(20_000);
+    let fresh = seal_file(&keyring, "main", context(&[("name", "a")]), &plain);
+    let disk = Disk::new(&fresh, usize::MAX);
+    rewrap(&keyring, "main", context(&[("name", "b")]), &disk).expect("rewrapped");
+    let rewrapped = disk.bytes.into_inner();
+    let mut slot_a_damaged = fresh.clone();
+    slot_a_damaged[1000] ^= 1;
+    let mut slot_b_older = rewrapped.clone();
+    slot_b_older[4096..8192].copy_from_slice(&fresh[4096..8192]);
+    for start in [&fresh, &rewrapped, &slot_a_damaged, &slot_b_older] {
+        let (before, _) = open_file(&keyring, start);
+        let before = before.expect("authentic").envelope.head().generation;
+        let (mut old, mut new) = (0, 0);
+        for steps in 0..=18 {
+            let disk = Disk::new(start, steps);
+            let done = rewrap(&keyring, "other", context(&[("name", "c")]), &disk);
+            assert_eq!(done.is_ok(), steps == 18, "{steps} steps");
+            let (opened, plaintext) = open_file(&keyring, &disk.bytes.borrow());
+            let opened = opened.unwrap_or_else(|error| panic!("{steps} steps: {error}"));
+            assert!(plaintext == plain, "{steps} steps");
+            match opened.envelope.head().generation {
+                generation if generation == before => old += 1,
+                generation if generation == before + 1 => new += 1,
+                generation => panic!("generation {generation}"),
+            }
+            // Whatever was left behind, the next rewrap ends it.
+            disk.steps.set(usize::MAX);
+            rewrap(&keyring, "main", EncryptionContext::new(), &disk).expect("rewrapped");
+            let (opened, _) = open_file(&keyring, &disk.bytes.borrow());
+            assert_eq!(opened.expect("authentic").slots, SlotState::Same, "{steps} steps");
+        }
+        assert!(old >= 8 && new >= 9, "{old} old, {new} new");
+        println!("rewrap: {old} crashes left the old head, {new} the new one");
+    }
+}
+
+#[test]
+fn what_does_not_open_is_not_rewrapped() {
+    let keyring = keyring();
+    let stored = seal_file(&keyring, "main", EncryptionContext::new(), b"text");
+    let unchanged = |disk: &Disk, bytes: &[u8]| assert!(disk.bytes.borrow()[..] == *bytes);
+    // Another key of the same name.
+    let disk = Disk::new(&stored, usize::MAX);
+    let error = rewrap(&self::keyring(), "main", EncryptionContext::new(), &disk).expect_err("refused");
+    assert!(matches!(error, FileError::Envelope(EnvelopeError::Authentication)), "{error}");
+    unchanged(&disk, &stored);
+    // No such key to go to.
+    let error = rewrap(&keyring, "nowhere", EncryptionContext::new(), &disk).expect_err("refused");
+    assert!(matches!(error, FileError::Envelope(EnvelopeError::KeyService(_))), "{error}");
+    unchanged(&disk, &stored);
+    // A head that does not fit.
+    let error = rewrap(&keyring, "main", context(&[("k", &"x".repeat(5000))]), &disk).expect_err("refused");
+    assert!(matches!(error, FileError::Envelope(EnvelopeError::Format(_))), "{error}");
+    unchanged(&disk, &stored);
+    for other in [&b""[..], &[0; 100], &[0; 10_000]] {
+        let disk = Disk::new(other, usize::MAX);
+        let error = rewrap(&keyring, "main", EncryptionContext::new(), &disk).expect_err("refused");
+        assert!(matches!(error, FileError::NotSealed), "{error}");
+    }
+}
+
+#[test]
+fn a_service_that_forgets_is_found_out() {
+    /// Wraps one data key and unwraps to another.
+    struct Forgetful<'k>(&'k Keyring, objseal::envelope::WrappedKey, objseal::envelope::ObjectId);
+    impl KeyService for Forgetful<'_> {
+        fn name(&self) -> &'static str {
+            "keyring"
+        }
+        fn wrap(
+            &self,
+            key_id: &str,
+            binding: &objseal::envelope::Binding<'_>,
+            data_key: &objseal::Key,
+            random: &(dyn objseal::RandomSource + Sync),
+        ) -> Result<objseal::envelope::WrappedKey, objseal::envelope::KeyServiceError> {
+            self.0.wrap(key_id, binding, data_key, random)
+        }
+        fn unwrap(
+            &self,
+            _: &objseal::envelope::WrappedKey,
+            _: &objseal::envelope::Binding<'_>,
+        ) -> Result<objseal::envelope::UnwrappedKey, objseal::envelope::KeyServiceError> {
+            let context = EncryptionContext::new();
+            self.0.unwrap(&self.1, &objseal::envelope::Binding { object_id: self.2, layer: 1, context: &context })
+        }
+    }
+    let keyring = keyring();
+    let (another, _) = Sealing::new(&[(&keyring, "main")]).start().expect("sealed");
+    let (old, _) = Sealing::new(&[(&keyring, "main")]).start().expect("sealed");
+    let forgetful = Forgetful(&keyring, another.opened_by().clone(), another.head().object_id);
+    let error = Sealing::new(&[(&forgetful, "main")]).rewrap(&old).expect_err("refused");
+    assert!(matches!(error, EnvelopeError::Authentication), "{error}");
+}
