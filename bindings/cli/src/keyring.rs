@@ -96,7 +96,6 @@ impl Place {
             KeyringError::Io(error) if error.kind() == ErrorKind::NotFound => Failure::NoKey(format!(
                 "there is no {name}; `objseal key create {DEFAULT_KEY}` makes it, OBJSEAL_KEYRING says where another one is"
             )),
-            KeyringError::Permissions { .. } => Failure::other(format!("{name}: {error}: chmod 600")),
             KeyringError::WrongPassphrase | KeyringError::UnknownKey => Failure::NoKey(format!("{name}: {error}")),
             error => Failure::other(format!("{name}: {error}")),
         }

@@ -118,6 +118,9 @@ impl KeyringFile {
     fn read_text(&self) -> Result<Zeroizing<String>, KeyringError> {
         let file = File::open(&self.path)?;
         let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Err(io::Error::from(io::ErrorKind::IsADirectory).into());
+        }
         check_permissions(&metadata)?;
         // With its final capacity: a string that grows leaves copies of its keys behind.
         let len = metadata.len().min(MAX_FILE_LEN);

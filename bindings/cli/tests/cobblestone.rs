@@ -1,97 +1,19 @@
-//! The command from the outside: files, pipes, ranges, and everything that can be wrong.
+//! `objseal cobblestone` from the outside: files, pipes, ranges, and everything that can be wrong.
+
+mod shared;
 
 use objseal::Backend;
 use objseal::cobblestone::sealed_len;
 use rustix::process::{Pid, Signal, kill_process};
+use shared::{Ended, Folder, LEN, peak_memory, piped, plaintext, wait_for_part};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use tempfile::TempDir;
-
-/// A folder with a key, `key`, and a file of three chunks and a bit, `plain`.
-struct Folder(TempDir);
-
-const LEN: usize = 3 * 16_384 + 777;
-
-impl Folder {
-    fn new() -> Self {
-        let folder = Self(tempfile::tempdir().expect("a folder"));
-        folder.run(&["keygen", "-o", "key"]).ok();
-        fs::write(folder.path("plain"), plaintext(LEN)).expect("written");
-        folder
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_objseal"));
-        command.arg("cobblestone").args(args).current_dir(self.0.path()).stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Ended {
-        Ended(self.command(args).output().expect("it runs"))
-    }
-
-    fn run_with_input(&self, args: &[&str], input: &[u8]) -> Ended {
-        let mut child = piped(&mut self.command(args));
-        let mut stdin = child.stdin.take().expect("a pipe");
-        let input = input.to_vec();
-        // It may end before it has read everything.
-        let feeding = std::thread::spawn(move || stdin.write_all(&input));
-        let output = child.wait_with_output().expect("it ends");
-        let _ = feeding.join().expect("no panic");
-        Ended(output)
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).expect("read")
-    }
-
-    /// Names in the folder, without the key and the plaintext.
-    fn others(&self) -> Vec<String> {
-        let names = fs::read_dir(self.0.path()).expect("read").map(|entry| entry.expect("read").file_name());
-        let mut names: Vec<_> = names.map(|name| name.into_string().expect("plain")).collect();
-        names.retain(|name| name != "key" && name != "plain");
-        names.sort();
-        names
-    }
-}
-
-fn piped(command: &mut Command) -> Child {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
-}
-
-fn plaintext(len: usize) -> Vec<u8> {
-    (0..len).map(|i| u8::try_from(i % 251).expect("below 251")).collect()
-}
-
-struct Ended(Output);
-
-impl Ended {
-    /// It succeeded and, as no terminal is there, said nothing.
-    fn ok(self) -> Vec<u8> {
-        assert_eq!(String::from_utf8_lossy(&self.0.stderr), "");
-        assert_eq!(self.0.status.code(), Some(0));
-        self.0.stdout
-    }
-
-    /// It failed with this code and one line that has these words.
-    fn failed(&self, code: i32, words: &str) {
-        let said = String::from_utf8_lossy(&self.0.stderr);
-        assert_eq!(self.0.status.code(), Some(code), "{said}");
-        assert!(said.contains(words), "{said:?} lacks {words:?}");
-        assert!(code == 2 || (said.starts_with("objseal: ") && said.lines().count() == 1), "{said}");
-    }
-}
+use std::process::Command;
 
 #[test]
 fn files_and_pipes_round_trip() {
-    let folder = Folder::new();
+    let folder = Folder::with_key();
     for len in [0, 1, 16_383, 16_384, 16_385, (1 << 20) + 3] {
         let plain = plaintext(len);
         fs::write(folder.path("plain"), &plain).expect("written");
@@ -110,7 +32,7 @@ fn files_and_pipes_round_trip() {
 
 #[test]
 fn the_default_output_goes_back() {
-    let folder = Folder::new();
+    let folder = Folder::with_key();
     folder.run(&["seal", "-k", "key", "plain"]).ok();
     fs::remove_file(folder.path("plain")).expect("removed");
     folder.run(&["open", "-k", "key", "plain.cobblestone"]).ok();
@@ -120,7 +42,7 @@ fn the_default_output_goes_back() {
 
 #[test]
 fn ranges() {
-    let folder = Folder::new();
+    let folder = Folder::with_key();
     folder.run(&["seal", "-k", "key", "plain", "-o", "sealed"]).ok();
     let plain = plaintext(LEN);
     let range = |range: &str| folder.run(&["open", "-k", "key", "sealed", "--range", range]);
@@ -144,7 +66,7 @@ fn ranges() {
 
 #[test]
 fn what_is_not_authentic_is_refused_and_leaves_nothing() {
-    let folder = Folder::new();
+    let folder = Folder::with_key();
     folder.run(&["keygen", "-o", "other"]).ok();
     folder.run(&["seal", "-k", "key", "plain", "-o", "sealed", "-c", "name"]).ok();
     let message = folder.read("sealed");
@@ -179,7 +101,7 @@ fn what_is_not_authentic_is_refused_and_leaves_nothing() {
 
 #[test]
 fn outputs_are_not_overwritten_unasked() {
-    let folder = Folder::new();
+    let folder = Folder::with_key();
     fs::write(folder.path("target"), "precious").expect("written");
     folder.run(&["seal", "-k", "key", "plain", "-o", "target"]).failed(1, "target exists; --force replaces it");
     assert_eq!(folder.read("target"), b"precious");
@@ -199,7 +121,7 @@ fn outputs_are_not_overwritten_unasked() {
 
 #[test]
 fn standard_output_can_be_a_file() {
-    let folder = Folder::new();
+    let folder = Folder::with_key();
     for name in ["-", "/dev/stdout"] {
         let to = File::create(folder.path("sealed")).expect("made");
         let mut seal = folder.command(&["seal", "-k", "key", "plain", "-o", name]);
@@ -216,7 +138,7 @@ fn standard_output_can_be_a_file() {
 
 #[test]
 fn permissions_are_those_of_any_new_file() {
-    let folder = Folder::new();
+    let folder = Folder::with_key();
     let mode = |name: &str| fs::metadata(folder.path(name)).expect("there").permissions().mode() & 0o777;
     folder.run(&["seal", "-k", "key", "plain", "-o", "sealed"]).ok();
     assert_eq!(mode("sealed"), mode("plain"));
@@ -225,7 +147,7 @@ fn permissions_are_those_of_any_new_file() {
 
 #[test]
 fn files_that_are_not_there_or_not_files() {
-    let folder = Folder::new();
+    let folder = Folder::with_key();
     fs::create_dir(folder.path("folder")).expect("made");
     let seal = |input: &str, output: &str| folder.run(&["seal", "-k", "key", input, "-o", output]);
     seal("nothing", "out").failed(1, "nothing: cannot read: No such file");
@@ -244,7 +166,7 @@ fn files_that_are_not_there_or_not_files() {
 
 #[test]
 fn key_files() {
-    let folder = Folder::new();
+    let folder = Folder::with_key();
     let hex = String::from_utf8(folder.read("key")).expect("text");
     assert!(hex.len() == 65 && hex.ends_with('\n') && hex.trim_end().bytes().all(|b| b.is_ascii_hexdigit()));
     folder.run(&["keygen", "-o", "key"]).failed(1, "never overwritten");
@@ -274,7 +196,7 @@ fn key_files() {
 
 #[test]
 fn a_full_disk_and_a_closed_pipe() {
-    let folder = Folder::new();
+    let folder = Folder::with_key();
     folder.run(&["seal", "-k", "key", "plain", "-o", "/dev/full"]).failed(1, "/dev/full: cannot write: No space left");
     folder.run(&["seal", "-k", "key", "plain", "-o", "/dev/null"]).ok();
     let full = || File::options().write(true).open("/dev/full").expect("opened");
@@ -295,22 +217,13 @@ fn a_full_disk_and_a_closed_pipe() {
     assert_eq!((output.status.code(), &output.stderr[..]), (Some(141), &b""[..]));
 }
 
-/// The unfinished output is there once the command listens to signals.
-fn wait_for_part(folder: &Folder, child: &mut Child) {
-    while folder.others().is_empty() {
-        assert!(child.try_wait().expect("a child").is_none(), "it ended before it began to write");
-        std::thread::yield_now();
-    }
-}
-
 #[test]
 fn a_signal_leaves_neither_target_nor_part() {
-    let folder = Folder::new();
+    let folder = Folder::with_key();
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)] {
         // Whoever runs the tests may have some of the signals ignored, as nohup does.
-        let mut env = Command::new("env");
-        env.args(["--default-signal=TERM,INT,HUP", env!("CARGO_BIN_EXE_objseal")]).current_dir(folder.0.path());
-        let mut child = piped(env.args(["cobblestone", "seal", "-k", "key", "-", "-o", "sealed"]));
+        let seal = ["seal", "-k", "key", "-", "-o", "sealed"];
+        let mut child = piped(&mut folder.command_behind("env", &["--default-signal=TERM,INT,HUP"], &seal));
         // The input does not end; the part is there once there is anything at all.
         let mut stdin = child.stdin.take().expect("a pipe");
         stdin.write_all(&plaintext(1 << 20)).expect("taken");
@@ -323,7 +236,7 @@ fn a_signal_leaves_neither_target_nor_part() {
 
 #[test]
 fn the_backend_can_be_lowered() {
-    let folder = Folder::new();
+    let folder = Folder::with_key();
     let seal = |backend: &str| {
         let mut command = folder.command(&["seal", "-k", "key", "plain", "-o", "-"]);
         Ended(command.env("OBJSEAL_BACKEND", backend).output().expect("it runs"))
@@ -341,10 +254,10 @@ fn the_backend_can_be_lowered() {
 
 #[test]
 fn a_signal_that_is_ignored_stays_ignored() {
-    let folder = Folder::new();
+    let folder = Folder::with_key();
     let mut shell = Command::new("sh");
     let script = "trap '' HUP; exec \"$0\" cobblestone seal -k key - -o sealed";
-    shell.args(["-c", script, env!("CARGO_BIN_EXE_objseal")]).current_dir(folder.0.path());
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_objseal")]).current_dir(folder.root());
     let mut child = piped(&mut shell);
     wait_for_part(&folder, &mut child);
     kill_process(Pid::from_child(&child), Signal::HUP).expect("sent");
@@ -356,42 +269,25 @@ fn a_signal_that_is_ignored_stays_ignored() {
 #[test]
 fn memory_does_not_grow_with_the_size() {
     const BIG: u64 = 300 << 20;
-    let folder = Folder::new();
+    let folder = Folder::with_key();
     File::create(folder.path("plain")).and_then(|file| file.set_len(BIG)).expect("made");
     folder.run(&["seal", "-k", "key", "plain", "-o", "sealed"]).ok();
     for threads in ["1", "64"] {
         let message_len = sealed_len(BIG).expect("short enough");
         for (what, input, output_len) in [("seal", "plain", message_len), ("open", "sealed", BIG)] {
-            let peak = peak_memory(folder.command(&[what, "-k", "key", input, "-o", "-", "-t", threads]), output_len);
+            let peak =
+                peak_memory(&mut folder.command(&[what, "-k", "key", input, "-o", "-", "-t", threads]), output_len);
             println!("{what} 300 MiB, {threads} threads: peak RSS {} MiB", peak >> 20);
             assert!(peak <= 64 << 20, "{what}, {threads} threads: {peak} bytes");
         }
     }
 }
 
-/// Runs `command`, which writes `output_len` bytes, and says how many bytes were resident at most.
-///
-/// The kernel tells it of a process that lives: this one does, because it cannot write its last bytes yet.
-fn peak_memory(mut command: Command, output_len: u64) -> u64 {
-    let mut child = piped(&mut command);
-    let mut stdout = child.stdout.take().expect("a pipe");
-    let most = output_len - (1 << 20);
-    let read = std::io::copy(&mut (&mut stdout).take(most), &mut std::io::sink()).expect("read");
-    assert_eq!(read, most);
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it lives");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
-    let kibibytes: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
-    let rest = std::io::copy(&mut stdout, &mut std::io::sink()).expect("read");
-    assert_eq!(read + rest, output_len);
-    Ended(child.wait_with_output().expect("it ends")).ok();
-    kibibytes << 10
-}
-
 #[test]
 fn help_names_what_there_is() {
     let help = Command::new(env!("CARGO_BIN_EXE_objseal")).arg("--help").output().expect("it runs");
     let help = String::from_utf8(help.stdout).expect("text");
-    for word in ["cobblestone", "bench", "Exit codes", "OBJSEAL_BACKEND"] {
+    for word in ["cobblestone", "bench", "Exit codes", "OBJSEAL_BACKEND", "OBJSEAL_KEYRING"] {
         assert!(help.contains(word), "{word}");
     }
 }
