@@ -1,0 +1,248 @@
+//! The command, killed or failed by the system at every call that changes files. What was there stays, what comes is
+//! whole, and a failure leaves nothing behind.
+
+mod shared;
+
+use rustix::process::{Pid, Signal, kill_process};
+use shared::{Ended, Folder, piped, plaintext};
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// Calls that change files. There is one thread that makes them.
+const CALLS: [&str; 12] = [
+    "write",
+    "pwrite64",
+    "writev",
+    "fsync",
+    "fdatasync",
+    "rename",
+    "renameat",
+    "renameat2",
+    "link",
+    "linkat",
+    "unlink",
+    "flock",
+];
+
+/// What is done to a call.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// The process is killed instead.
+    Kill,
+    /// It fails, and everything after it goes on.
+    Fail(&'static str),
+}
+
+impl Fault {
+    fn injection(self, call: &str, number: usize) -> String {
+        match self {
+            Self::Kill => format!("inject={call}:signal=KILL:when={number}"),
+            Self::Fail(error) => format!("inject={call}:error={error}:when={number}"),
+        }
+    }
+}
+
+/// Runs `args` again and again, with the fault at the first call, the second and so on until there is none; `check` looks
+/// at the folder after each, and `reset` goes back to the start. Returns the number of faults.
+fn at_every_call(
+    folder: &Folder,
+    args: &[&str],
+    fault: Fault,
+    reset: impl Fn(),
+    check: impl Fn(&Ended, &str),
+) -> usize {
+    let mut faults = 0;
+    for call in CALLS {
+        for number in 1.. {
+            assert!(number < 1000, "{call}: no end");
+            reset();
+            let injection = fault.injection(call, number);
+            let strace = ["-f", "-qqq", "-o", "trace", "-e", &format!("trace={call}"), "-e", &injection];
+            let ended = folder.command_behind("strace", &strace, args).output();
+            let ended =
+                Ended(ended.unwrap_or_else(|error| panic!("strace does not run ({error}): apt-get install strace")));
+            let trace = String::from_utf8_lossy(&folder.read("trace")).into_owned();
+            fs::remove_file(folder.path("trace")).expect("removed");
+            let met = match fault {
+                Fault::Kill => trace.contains("killed by SIGKILL"),
+                Fault::Fail(_) => trace.contains("(INJECTED)"),
+            };
+            if !met {
+                assert_eq!(ended.0.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.0.stderr));
+                break;
+            }
+            check(&ended, &injection);
+            faults += 1;
+        }
+    }
+    faults
+}
+
+const FAULTS: [Fault; 3] = [Fault::Kill, Fault::Fail("ENOSPC"), Fault::Fail("EIO")];
+
+fn remove(folder: &Folder, names: &[String]) {
+    for name in names {
+        fs::remove_file(folder.path(name)).expect("removed");
+    }
+}
+
+/// Unfinished outputs, which only a kill may leave.
+fn parts(folder: &Folder) -> Vec<String> {
+    folder.others().into_iter().filter(|name| name.ends_with(".part") || name.ends_with(".new")).collect()
+}
+
+fn check_parts(folder: &Folder, fault: Fault, injection: &str) {
+    if !matches!(fault, Fault::Kill) {
+        // To remove it may be what failed.
+        assert!(parts(folder).is_empty() || injection.contains("unlink"), "{injection}: {:?}", parts(folder));
+    }
+}
+
+#[test]
+fn sealing_and_opening() {
+    let folder = Folder::with_keyring();
+    let plain = plaintext(1_200_000);
+    fs::write(folder.path("plain"), &plain).expect("written");
+    folder.run(&["seal", "plain", "-o", "good"]).ok();
+    let good = folder.read("good");
+    let cases: [(&[&str], bool); 4] = [
+        (&["seal", "plain", "-o", "target", "-t", "1"], false),
+        (&["seal", "plain", "-o", "target", "-t", "1", "--force"], true),
+        (&["open", "good", "-o", "target", "-t", "1"], false),
+        (&["open", "good", "-o", "target", "-t", "1", "--force"], true),
+    ];
+    for (args, replaces) in cases {
+        for fault in FAULTS {
+            let reset = || {
+                let mut names = folder.others();
+                names.retain(|name| name != "good");
+                remove(&folder, &names);
+                if replaces {
+                    fs::write(folder.path("target"), "before").expect("written");
+                }
+            };
+            let check = |ended: &Ended, injection: &str| {
+                check_parts(&folder, fault, injection);
+                let Ok(target) = fs::read(folder.path("target")) else {
+                    assert!(!replaces, "{injection}: the target is gone");
+                    assert_ne!(ended.0.status.code(), Some(0), "{injection}");
+                    return;
+                };
+                let old = replaces && target == b"before";
+                // An end that is reported as good is one.
+                assert!(!old || ended.0.status.code() != Some(0), "{injection}");
+                if !old && args[0] == "seal" {
+                    folder.run(&["verify", "target"]).ok();
+                } else if !old {
+                    assert!(target == plain, "{injection}");
+                }
+            };
+            let faults = at_every_call(&folder, args, fault, reset, check);
+            println!("interrupted: {} with {fault:?}: {faults} faults, target replaced: {replaces}", args[0]);
+            assert!(faults >= 5, "{args:?}, {fault:?}");
+        }
+    }
+    assert!(folder.read("good") == good);
+}
+
+#[test]
+fn the_keyring() {
+    let folder = Folder::without_keyring();
+    let made = folder.run(&["seal", "plain", "-o", "good"]);
+    made.said("made the keyring");
+    let before = folder.read("keyring");
+    let cases: [(&[&str], bool); 4] = [
+        (&["key", "create", "default"], false),
+        (&["seal", "plain", "-o", "first", "-t", "1"], false),
+        (&["key", "create", "second"], true),
+        (&["key", "rotate", "default"], true),
+    ];
+    for (args, exists) in cases {
+        for fault in FAULTS {
+            let reset = || {
+                let mut names = folder.others();
+                names.retain(|name| name != "good");
+                remove(&folder, &names);
+                if exists {
+                    folder.run(&["key", "create", "default"]).said("made the keyring");
+                    fs::write(folder.path("keyring"), &before).expect("written");
+                }
+            };
+            let check = |_: &Ended, injection: &str| {
+                check_parts(&folder, fault, injection);
+                if exists {
+                    // Old or new, the old key is in it, and the next change gets through.
+                    folder.run(&["verify", "good"]).ok();
+                    folder.run(&["key", "create", "next"]).ok();
+                } else if folder.path("keyring").exists() {
+                    folder.run(&["key", "list"]).ok();
+                }
+            };
+            let faults = at_every_call(&folder, args, fault, reset, check);
+            println!("interrupted: {} {} with {fault:?}: {faults} faults", args[0], args[1]);
+            assert!(faults >= 5, "{args:?}, {fault:?}");
+        }
+    }
+}
+
+#[test]
+fn rewrapping() {
+    let folder = Folder::with_keyring();
+    folder.run(&["key", "create", "other"]).ok();
+    folder.run(&["seal", "plain", "-o", "good"]).ok();
+    for fault in FAULTS {
+        let reset = || {
+            fs::copy(folder.path("good"), folder.path("target")).expect("copied");
+        };
+        let check = |_: &Ended, injection: &str| {
+            let verified = folder.run(&["verify", "target"]).0;
+            assert_eq!(verified.status.code(), Some(0), "{injection}: {}", String::from_utf8_lossy(&verified.stderr));
+            folder.run(&["rewrap", "target"]).ok();
+            folder.run(&["verify", "target"]).ok();
+        };
+        let faults = at_every_call(&folder, &["rewrap", "target", "-k", "other"], fault, reset, check);
+        println!("interrupted: rewrap with {fault:?}: {faults} faults");
+        assert!(faults >= 4, "{fault:?}");
+    }
+}
+
+#[test]
+fn fifty_kills() {
+    let folder = Folder::with_keyring();
+    let plain = plaintext(24 << 20);
+    fs::write(folder.path("plain"), &plain).expect("written");
+    let start = Instant::now();
+    folder.run(&["seal", "plain", "-o", "good"]).ok();
+    let whole = start.elapsed();
+    let (mut absent, mut old, mut new) = (0, 0, 0);
+    for number in 0..50 {
+        let replaces = number % 2 == 1;
+        if replaces {
+            fs::write(folder.path("target"), "before").expect("written");
+        }
+        let mut child = piped(&mut folder.command(&["seal", "plain", "-o", "target", "--force"]));
+        // Wherever it comes, the result must be right; that is spread over the time that sealing takes.
+        std::thread::sleep(whole.mul_f64(f64::from(number) / 45.0).min(Duration::from_secs(5)));
+        // It may have ended.
+        let _ = kill_process(Pid::from_child(&child), Signal::KILL);
+        let ended = child.wait().expect("it ends");
+        match fs::read(folder.path("target")) {
+            Err(_) => {
+                assert!(!replaces && !ended.success());
+                absent += 1;
+            }
+            Ok(target) if target == b"before" => {
+                assert!(!ended.success());
+                old += 1;
+            }
+            Ok(_) => {
+                folder.run(&["verify", "target"]).ok();
+                new += 1;
+            }
+        }
+        let mut names = folder.others();
+        names.retain(|name| name != "good");
+        remove(&folder, &names);
+    }
+    println!("interrupted: 50 kills: target absent {absent}, old {old}, new {new}");
+}
