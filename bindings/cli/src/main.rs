@@ -37,7 +37,7 @@ Exit codes:
 Environment:
   OBJSEAL_KEYRING          where the keyring is
   OBJSEAL_PASSPHRASE_FILE  a file whose first line is the passphrase of the keyring
-  OBJSEAL_BACKEND          soft, aes-ni, vaes-256 or vaes-512: a slower backend than the best one of this CPU";
+  OBJSEAL_BACKEND          soft, aes-ni, vaes-256 or vaes-512, in place of the best one of this CPU";
 
 /// Encrypts stored objects.
 #[derive(Parser)]
