@@ -1,4 +1,4 @@
-//! Hooks for test vectors and benchmarks: everything here takes a nonce or a salt from the caller.
+//! Hooks for test vectors, benchmarks and fuzzing: what takes a nonce or a salt from the caller, or shows the inside.
 //!
 //! Compiled only with `--cfg objseal_hazmat`, which the published crate and the bindings never set.
 
@@ -77,4 +77,16 @@ pub fn seal_chunk(
     out: &mut [u8],
 ) -> Result<(), Error> {
     crate::cobblestone::seal_chunk_for_vectors(cobblestone, salt, index, plaintext, out)
+}
+
+/// A head as it is stored, up to its MAC.
+#[cfg(feature = "alloc")]
+pub fn encode_head(head: &crate::envelope::Head) -> Result<alloc::vec::Vec<u8>, crate::envelope::FormatError> {
+    head.encode()
+}
+
+/// Makes the checksums of the two slots right, whatever they hold.
+#[cfg(feature = "std")]
+pub fn fix_slot_checksums(file: &mut [u8]) {
+    crate::file::fix_slot_checksums(file);
 }

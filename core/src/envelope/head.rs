@@ -255,7 +255,7 @@ impl Head {
     }
 
     /// The head as it is stored, up to its MAC.
-    pub(super) fn encode(&self) -> Result<Vec<u8>, FormatError> {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, FormatError> {
         let mut out = Vec::with_capacity(512);
         out.extend_from_slice(MAGIC);
         out.push(VERSION);

@@ -48,6 +48,8 @@ mod tail;
 pub use error::FileError;
 pub use rewrap::{WriteAt, rewrap};
 pub use slots::SlotState;
+#[cfg(objseal_hazmat)]
+pub(crate) use slots::fix_slot_checksums;
 pub use stored::{Facts, SealedFile, inspect};
 pub use stream::{Opened, open, seal};
 
