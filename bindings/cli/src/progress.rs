@@ -51,6 +51,11 @@ impl Progress {
         self.bar.inc(bytes);
     }
 
+    /// Ends without a word.
+    pub(crate) fn clear(self) {
+        self.bar.finish_and_clear();
+    }
+
     /// Ends with a line such as `sealed photos.tar: 8.00 GiB in 2.1 s, 4.1 GB/s (vaes-512, 2 threads)`.
     pub(crate) fn finish(self, verb: &str, name: &str, bytes: u64, backend: Backend, threads: Threads) {
         self.bar.finish_and_clear();

@@ -105,10 +105,9 @@ fn verify_one(path: &Path, opening: &Opening<'_>, asked: Option<ThreadCount>) ->
     let progress = Progress::start(input.len(), false);
     let opened = file::open(opening, progress.watch(input), io::sink(), &threads);
     let opened = opened.map_err(|error| Failure::of_opening(error, &name, "it is not to be trusted"))?;
-    let len = opened.attributes.plaintext_len;
-    progress.finish("verified", &name, len, opened.envelope.backend(), threads);
+    progress.clear();
     warn_of_slots(&name, opened.slots);
-    print(format_args!("{name}: verified, {}", Size(len)))
+    print(format_args!("{name}: verified, {}", Size(opened.attributes.plaintext_len)))
 }
 
 /// Rewraps file after file; the exit code is the highest of all.

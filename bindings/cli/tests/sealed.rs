@@ -94,6 +94,35 @@ fn keys_are_made_listed_and_rotated() {
 }
 
 #[test]
+fn many_processes_at_once() {
+    let folder = Folder::without_keyring();
+    let all = |args: &dyn Fn(usize) -> Vec<String>| {
+        let children: Vec<_> = (0..8)
+            .map(|number| {
+                let args = args(number);
+                piped(&mut folder.command(&args.iter().map(String::as_str).collect::<Vec<_>>()))
+            })
+            .collect();
+        for child in children {
+            let ended = child.wait_with_output().expect("it ends");
+            assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        }
+    };
+    // The first use, eight times: one keyring comes of it.
+    all(&|number| ["seal", "plain", "-o", &format!("sealed-{number}")].map(String::from).into());
+    let names: Vec<_> = (0..8).map(|number| format!("sealed-{number}")).collect();
+    let verify: Vec<_> = ["verify"].into_iter().chain(names.iter().map(String::as_str)).collect();
+    folder.run(&verify).ok();
+    all(&|_| ["key", "rotate", "default"].map(String::from).into());
+    assert_eq!(folder.run(&["key", "list"]).ok(), b"default  version 9\n");
+    // Rewraps of one file wait for each other.
+    all(&|_| ["rewrap", "sealed-0"].map(String::from).into());
+    let json: serde_json::Value =
+        serde_json::from_slice(&folder.run(&["inspect", "sealed-0", "--json"]).ok()).expect("JSON");
+    assert_eq!((&json["generation"], &json["head_copies"]), (&9.into(), &"same".into()));
+}
+
+#[test]
 fn a_passphrase() {
     let folder = Folder::with_keyring();
     folder.run(&["seal", "plain"]).ok();
