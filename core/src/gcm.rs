@@ -2,11 +2,16 @@
 //!
 //! Only 96-bit nonces and 128-bit tags. This module is not public: a nonce is never the caller's to choose.
 
-use crate::arch::{Choice, GcmKey, KEY_LEN, Nonce, Tag};
+use crate::arch::{Choice, CounterTable, GcmKey, KEY_LEN, Nonce, Tag};
 use crate::error::Error;
 use crate::limits::{GCM_MAX_AAD_LEN, GCM_MAX_DATA_LEN};
 use inout::InOutBuf;
 use subtle::ConstantTimeEq;
+
+/// From how many bytes on the long table of hash key powers pays for itself.
+const LONG_LEN: u64 = 8 * 1024;
+/// From how many bytes on a table of counter blocks pays for itself.
+const CACHED_LEN: usize = 8 * 1024;
 
 /// An AES-256-GCM key, set up. Everything that is derived from the key is wiped on drop.
 pub(crate) struct Aes256Gcm(GcmKey);
@@ -18,17 +23,30 @@ impl Aes256Gcm {
         Self(GcmKey::new(choice, key, expected_len >= LONG_LEN))
     }
 
+    /// What seals and opens some messages, of about `len` bytes together, one after the other.
+    pub(crate) fn worker(&self, len: usize) -> Worker<'_> {
+        Worker { key: &self.0, table: (len >= CACHED_LEN).then(CounterTable::new) }
+    }
+}
+
+/// A key, and what one thread keeps from message to message.
+pub(crate) struct Worker<'k> {
+    key: &'k GcmKey,
+    table: Option<CounterTable>,
+}
+
+impl Worker<'_> {
     /// Encrypts `data`, in place or from one buffer into another, and returns the tag.
     ///
     /// A nonce must never be used twice with the same key.
-    pub(crate) fn seal(&self, nonce: &Nonce, aad: &[u8], data: InOutBuf<'_, '_, u8>) -> Result<Tag, Error> {
+    pub(crate) fn seal(&mut self, nonce: &Nonce, aad: &[u8], data: InOutBuf<'_, '_, u8>) -> Result<Tag, Error> {
         check_lengths(aad, data.len())?;
-        Ok(self.0.seal(nonce, aad, data))
+        Ok(self.key.seal(self.table.as_mut(), nonce, aad, data))
     }
 
     /// Decrypts `data`, in place or from one buffer into another. If `tag` does not hold, the output is zeroed.
     pub(crate) fn open(
-        &self,
+        &mut self,
         nonce: &Nonce,
         aad: &[u8],
         mut data: InOutBuf<'_, '_, u8>,
@@ -38,7 +56,7 @@ impl Aes256Gcm {
             data.get_out().fill(0);
             return Err(Error::Authentication);
         }
-        let computed = self.0.open(nonce, aad, data.reborrow());
+        let computed = self.key.open(self.table.as_mut(), nonce, aad, data.reborrow());
         if bool::from(computed.ct_eq(tag)) {
             Ok(())
         } else {
@@ -47,9 +65,6 @@ impl Aes256Gcm {
         }
     }
 }
-
-/// From how many bytes on the long table of hash key powers pays for itself.
-const LONG_LEN: u64 = 8 * 1024;
 
 fn check_lengths(aad: &[u8], data_len: usize) -> Result<(), Error> {
     if data_len as u64 > GCM_MAX_DATA_LEN || aad.len() as u64 > GCM_MAX_AAD_LEN {

@@ -17,6 +17,7 @@ mod native;
 mod native;
 
 use inout::InOutBuf;
+pub(crate) use native::CounterTable;
 
 /// Length of an AES-256 key, in bytes.
 pub(crate) const KEY_LEN: usize = 32;
@@ -142,19 +143,31 @@ impl GcmKey {
     }
 
     /// Encrypts `data` and returns the tag over `aad` and the ciphertext. Lengths are the caller's to check.
-    pub(crate) fn seal(&self, nonce: &Nonce, aad: &[u8], data: InOutBuf<'_, '_, u8>) -> Tag {
+    pub(crate) fn seal(
+        &self,
+        table: Option<&mut CounterTable>,
+        nonce: &Nonce,
+        aad: &[u8],
+        data: InOutBuf<'_, '_, u8>,
+    ) -> Tag {
         match self {
             Self::Soft(key) => key.seal(nonce, aad, data),
-            Self::Native(key) => key.seal(nonce, aad, data),
+            Self::Native(key) => key.seal(table, nonce, aad, data),
         }
     }
 
     /// Decrypts `data` and returns the tag over `aad` and the ciphertext. The caller must compare it with the tag
     /// that came with the message, and must not let anybody see the output if they differ.
-    pub(crate) fn open(&self, nonce: &Nonce, aad: &[u8], data: InOutBuf<'_, '_, u8>) -> Tag {
+    pub(crate) fn open(
+        &self,
+        table: Option<&mut CounterTable>,
+        nonce: &Nonce,
+        aad: &[u8],
+        data: InOutBuf<'_, '_, u8>,
+    ) -> Tag {
         match self {
             Self::Soft(key) => key.open(nonce, aad, data),
-            Self::Native(key) => key.open(nonce, aad, data),
+            Self::Native(key) => key.open(table, nonce, aad, data),
         }
     }
 }

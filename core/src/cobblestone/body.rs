@@ -71,49 +71,42 @@ impl Body {
     pub(super) fn seal(&self, first: u64, plaintext: &[u8], out: &mut [u8]) -> Result<(), Error> {
         debug_assert_eq!(plaintext.len() % CHUNK_LEN, 0);
         debug_assert_eq!(out.len(), plaintext.len() / CHUNK_LEN * SEALED_CHUNK_LEN);
-        let chunks = plaintext.chunks_exact(CHUNK_LEN).zip(out.chunks_exact_mut(SEALED_CHUNK_LEN));
-        for (index, (plaintext, out)) in (first..).zip(chunks) {
-            self.seal_chunk(index, plaintext, out)?;
-        }
-        Ok(())
+        self.seal_chunks(first, plaintext.chunks_exact(CHUNK_LEN), out)
     }
 
     /// Seals the end of the message, from chunk `first` on: whole chunks, then the last one, which may be empty.
     pub(super) fn seal_last(&self, first: u64, plaintext: &[u8], out: &mut [u8]) -> Result<(), Error> {
-        let whole_chunks = plaintext.len() / CHUNK_LEN;
-        let (whole, last) = plaintext.split_at(whole_chunks * CHUNK_LEN);
-        let (whole_out, last_out) = out.split_at_mut(whole_chunks * SEALED_CHUNK_LEN);
-        self.seal(first, whole, whole_out)?;
-        self.seal_chunk(first + whole_chunks as u64, last, last_out)
+        let whole = plaintext.chunks_exact(CHUNK_LEN);
+        let last = whole.remainder();
+        self.seal_chunks(first, whole.chain([last]), out)
+    }
+
+    fn seal_chunks<'p>(&self, first: u64, chunks: impl Iterator<Item = &'p [u8]>, out: &mut [u8]) -> Result<(), Error> {
+        let mut worker = self.gcm.worker(out.len());
+        for (index, (plaintext, out)) in (first..).zip(chunks.zip(out.chunks_mut(SEALED_CHUNK_LEN))) {
+            let nonce = self.nonce(index).ok_or(Error::TooLong)?;
+            let (given, needed) = (out.len(), plaintext.len() + TAG_LEN);
+            let (ciphertext, tag) = out.split_last_chunk_mut().ok_or(Error::OutputTooSmall { needed, given })?;
+            let data = InOutBuf::new(plaintext, ciphertext).map_err(|_| Error::OutputTooSmall { needed, given })?;
+            *tag = worker.seal(&nonce, &[], data)?;
+        }
+        Ok(())
     }
 
     /// Opens chunks from chunk `first` on. `sealed` is whole chunks and perhaps the last one. After an error what is
     /// in `out` must not be given out: the caller zeroes it.
     pub(super) fn open(&self, first: u64, sealed: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        let mut worker = self.gcm.worker(sealed.len());
         let mut rest = out;
         for (index, sealed) in (first..).zip(sealed.chunks(SEALED_CHUNK_LEN)) {
-            let len = sealed.len().checked_sub(TAG_LEN).ok_or(Error::Authentication)?;
-            let (plaintext, after) = rest.split_at_mut_checked(len).ok_or(Error::Authentication)?;
+            let nonce = self.nonce(index).ok_or(Error::Authentication)?;
+            let (ciphertext, tag) = sealed.split_last_chunk().ok_or(Error::Authentication)?;
+            let (plaintext, after) = rest.split_at_mut_checked(ciphertext.len()).ok_or(Error::Authentication)?;
             rest = after;
-            self.open_chunk(index, sealed, plaintext)?;
+            let data = InOutBuf::new(ciphertext, plaintext).map_err(|_| Error::Authentication)?;
+            worker.open(&nonce, &[], data, tag)?;
         }
         Ok(())
-    }
-
-    fn seal_chunk(&self, index: u64, plaintext: &[u8], out: &mut [u8]) -> Result<(), Error> {
-        let nonce = self.nonce(index).ok_or(Error::TooLong)?;
-        let (given, needed) = (out.len(), plaintext.len() + TAG_LEN);
-        let (ciphertext, tag) = out.split_last_chunk_mut().ok_or(Error::OutputTooSmall { needed, given })?;
-        let data = InOutBuf::new(plaintext, ciphertext).map_err(|_| Error::OutputTooSmall { needed, given })?;
-        *tag = self.gcm.seal(&nonce, &[], data)?;
-        Ok(())
-    }
-
-    fn open_chunk(&self, index: u64, sealed: &[u8], out: &mut [u8]) -> Result<(), Error> {
-        let nonce = self.nonce(index).ok_or(Error::Authentication)?;
-        let (ciphertext, tag) = sealed.split_last_chunk().ok_or(Error::Authentication)?;
-        let data = InOutBuf::new(ciphertext, out).map_err(|_| Error::Authentication)?;
-        self.gcm.open(&nonce, &[], data, tag)
     }
 
     /// The nonce of chunk `index`: the base nonce XOR the index as a big-endian number. `None` past the last index.

@@ -19,8 +19,10 @@
 //!    made in one register, next to a table of the same sums of the powers.
 //! 5. Bits are in the order of POLYVAL (RFC 8452, appendix A): bytes reversed, H multiplied by x, and a reduction
 //!    that needs no shift.
-//! 6. The last round key is XORed to the data beforehand, so that AESENCLAST also does the XOR with the key stream.
+//! 6. In a message that is long enough, the first two AES rounds of a counter block are one XOR: see [`counters`](super::counters).
+//! 7. The last round key is XORed to the data beforehand, so that AESENCLAST also does the XOR with the key stream.
 
+use super::counters::{Cached, CounterTable, Counters, Plain};
 use super::vector::{Block, Vector, Xmm};
 use super::{AesNi, KEY_LEN, Nonce, Tag};
 use crate::arch::{BLOCK_LEN, j0, length_block};
@@ -28,7 +30,7 @@ use inout::InOutBuf;
 use zeroize::optimization_barrier;
 
 /// Registers in a group.
-const STREAMS: usize = 8;
+pub(super) const STREAMS: usize = 8;
 /// Groups that share one reduction when the long table of powers is there.
 const LONG_GROUPS: usize = 8;
 /// Widest register, in blocks.
@@ -38,7 +40,7 @@ const MAX_GROUP: usize = STREAMS * MAX_LANES;
 /// Powers of H in the long table of the widest register.
 const MAX_POWERS: usize = LONG_GROUPS * MAX_GROUP;
 /// AES-256 round keys (FIPS 197, table 3: 14 rounds).
-const ROUND_KEYS: usize = 15;
+pub(super) const ROUND_KEYS: usize = 15;
 
 const ZERO: Block = Block([0; BLOCK_LEN]);
 /// Byte reversal within a lane.
@@ -117,6 +119,13 @@ impl Keys {
         }
     }
 
+    /// The keys of rounds 0, 1 and 2.
+    #[inline(always)]
+    pub(super) fn first_rounds(&self) -> [&Block; 3] {
+        let [first, second, third, ..] = &self.round;
+        [first, second, third]
+    }
+
     /// H itself.
     #[inline(always)]
     fn hash_key(&self, token: AesNi) -> Xmm {
@@ -124,34 +133,38 @@ impl Keys {
     }
 }
 
-/// Encrypts (`SEAL`) or decrypts `data` and returns the tag.
+/// Encrypts (`SEAL`) or decrypts `data` and returns the tag. With a `table` it is the faster way for long messages.
 #[inline(always)]
 pub(super) fn message<V: Vector, const SEAL: bool>(
     token: V::Token,
     keys: &Keys,
+    table: Option<&mut CounterTable>,
     nonce: &Nonce,
     aad: &[u8],
     data: InOutBuf<'_, '_, u8>,
 ) -> Tag {
     let xmm: AesNi = token.into();
-    let reverse = Xmm::broadcast(xmm, &REVERSE);
     let lengths = length_block(aad.len(), data.len());
-    let first_block = j0(nonce);
-    let tag_mask = encrypt_block(xmm, &keys.round, Block(first_block));
-
+    let tag_mask = encrypt_block(xmm, &keys.round, Block(j0(nonce)));
     let mut run = Run::<V> {
         token,
         keys,
         round: broadcast_all(token, &keys.round),
         reverse: V::broadcast(token, &REVERSE),
-        counters: first_counters(token, first_block),
-        step: V::broadcast(token, &Block((V::LANES as u128).to_le_bytes())),
         hash: Xmm::from_block(xmm, ZERO),
     };
     run.absorb_padded(aad);
-    let rest = run.whole_groups::<SEAL>(data);
-    run.last_group::<SEAL>(rest);
+    let whole_len = data.len() / Run::<V>::GROUP_LEN * Run::<V>::GROUP_LEN;
+    let (whole, rest) = data.split_at(whole_len);
+    if let Some(table) = table {
+        let counters = Cached::new(token, &run.round, keys, nonce, table);
+        run.whole_groups::<SEAL, _>(counters, whole);
+    } else {
+        run.whole_groups::<SEAL, _>(Plain::new(token, nonce, 0, run.reverse), whole);
+    }
+    run.last_group::<SEAL>(Plain::new(token, nonce, whole_len / BLOCK_LEN, run.reverse), rest);
 
+    let reverse = Xmm::broadcast(xmm, &REVERSE);
     let lengths = Xmm::from_block(xmm, Block(lengths)).shuffle(reverse);
     let hash = multiply(xmm, run.hash.xor(lengths), keys.hash_key(xmm));
     hash.shuffle(reverse).xor(Xmm::from_block(xmm, tag_mask)).to_block().0
@@ -163,10 +176,6 @@ struct Run<'k, V: Vector> {
     keys: &'k Keys,
     round: [V; ROUND_KEYS],
     reverse: V,
-    /// The next counter blocks, bytes reversed, so that the counter is the lowest 32-bit word.
-    counters: V,
-    /// What `counters` grows by per register.
-    step: V,
     /// Y, bytes reversed.
     hash: Xmm,
 }
@@ -175,13 +184,12 @@ impl<V: Vector> Run<'_, V> {
     const GROUP_BLOCKS: usize = STREAMS * V::LANES;
     const GROUP_LEN: usize = Self::GROUP_BLOCKS * BLOCK_LEN;
 
-    /// Ciphers and hashes all whole groups of `data`; returns what is left.
+    /// Ciphers and hashes `whole`, a whole number of groups.
     #[inline(always)]
-    fn whole_groups<'i, 'o, const SEAL: bool>(&mut self, data: InOutBuf<'i, 'o, u8>) -> InOutBuf<'i, 'o, u8> {
-        let groups = data.len() / Self::GROUP_LEN;
-        let (whole, rest) = data.split_at(groups * Self::GROUP_LEN);
+    fn whole_groups<const SEAL: bool, C: Counters<V>>(&mut self, mut counters: C, whole: InOutBuf<'_, '_, u8>) {
+        let groups = whole.len() / Self::GROUP_LEN;
         if groups == 0 {
-            return rest;
+            return;
         }
         let (input, output) = whole.into_raw();
         let ciphertext: *const u8 = if SEAL { output } else { input };
@@ -190,7 +198,7 @@ impl<V: Vector> Run<'_, V> {
         let mut ciphered = 0;
         if SEAL {
             // SAFETY: group 0 exists.
-            unsafe { self.group::<true, false>(input, output, ciphertext, 0, no_products) };
+            unsafe { self.group::<true, false, C>(&mut counters, input, output, ciphertext, 0, no_products) };
             ciphered = 1;
         }
         let mut hashed = 0;
@@ -206,9 +214,16 @@ impl<V: Vector> Run<'_, V> {
                     let hash_from = ciphertext.add(hashed * Self::GROUP_LEN);
                     products = if ciphered < groups {
                         let at = ciphered * Self::GROUP_LEN;
-                        self.group::<true, true>(input.add(at), output.add(at), hash_from, power, products)
+                        self.group::<true, true, C>(
+                            &mut counters,
+                            input.add(at),
+                            output.add(at),
+                            hash_from,
+                            power,
+                            products,
+                        )
                     } else {
-                        self.group::<false, true>(input, output, hash_from, power, products)
+                        self.group::<false, true, C>(&mut counters, input, output, hash_from, power, products)
                     };
                 }
                 ciphered += 1;
@@ -216,7 +231,6 @@ impl<V: Vector> Run<'_, V> {
             }
             self.hash = products.reduce(self.token.into());
         }
-        rest
     }
 
     /// Ciphers one group and hashes another, or does one of the two: what all the time is spent in.
@@ -225,8 +239,9 @@ impl<V: Vector> Run<'_, V> {
     /// To cipher, a group must be readable at `input` and writable at `output`. To hash, a group must be readable at
     /// `hash_from`, and a group of powers must start at index `power`.
     #[inline(always)]
-    unsafe fn group<const CIPHER: bool, const HASH: bool>(
-        &mut self,
+    unsafe fn group<const CIPHER: bool, const HASH: bool, C: Counters<V>>(
+        &self,
+        counters: &mut C,
         input: *const u8,
         output: *mut u8,
         hash_from: *const u8,
@@ -234,16 +249,17 @@ impl<V: Vector> Run<'_, V> {
         products: Products<V>,
     ) -> Products<V> {
         let mut products = products;
-        let mut states = [self.counters; STREAMS];
+        let mut states = [self.reverse; STREAMS];
         if CIPHER {
-            self.start_key_stream(&mut states);
+            counters.start(self.token, &self.round, &mut states);
         }
-        // Four pairs of registers to hash, each after three AES rounds.
+        let mut round = C::FIRST_ROUND;
+        // Four pairs of registers to hash, each after three AES rounds or, at the end, two.
         for pair in 0..STREAMS / 2 {
-            if CIPHER {
-                self.round(&mut states, 3 * pair + 1);
-                self.round(&mut states, 3 * pair + 2);
-                self.round(&mut states, 3 * pair + 3);
+            let until = (round + 3).min(ROUND_KEYS - 1);
+            while CIPHER && round < until {
+                self.round(&mut states, round);
+                round += 1;
             }
             if HASH {
                 // SAFETY: passed on.
@@ -251,7 +267,10 @@ impl<V: Vector> Run<'_, V> {
             }
         }
         if CIPHER {
-            self.round(&mut states, 13);
+            while round < ROUND_KEYS - 1 {
+                self.round(&mut states, round);
+                round += 1;
+            }
             for (i, &state) in states.iter().enumerate() {
                 let at = i * V::LANES * BLOCK_LEN;
                 // SAFETY: register `i` of the group.
@@ -259,15 +278,6 @@ impl<V: Vector> Run<'_, V> {
             }
         }
         products
-    }
-
-    /// The next registers of counter blocks, after round 0.
-    #[inline(always)]
-    fn start_key_stream<const N: usize>(&mut self, states: &mut [V; N]) {
-        for state in states {
-            *state = self.counters.shuffle(self.reverse).xor(self.round[0]);
-            self.counters = self.counters.add32(self.step);
-        }
     }
 
     /// One AES round of each register.
@@ -318,7 +328,7 @@ impl<V: Vector> Run<'_, V> {
 
     /// Ciphers and hashes what is left after the whole groups: less than one group.
     #[inline(always)]
-    fn last_group<const SEAL: bool>(&mut self, mut data: InOutBuf<'_, '_, u8>) {
+    fn last_group<const SEAL: bool>(&mut self, mut counters: Plain<V>, mut data: InOutBuf<'_, '_, u8>) {
         let len = data.len();
         if len == 0 {
             return;
@@ -330,8 +340,8 @@ impl<V: Vector> Run<'_, V> {
         // A few registers at a time, so that a short message does not pay for a whole group.
         let mut start = 0;
         while start < len {
-            let mut states = [self.counters; 2];
-            self.start_key_stream(&mut states);
+            let mut states = [self.reverse; 2];
+            counters.start(self.token, &self.round, &mut states);
             for round in 1..=13 {
                 self.round(&mut states, round);
             }
@@ -457,19 +467,6 @@ fn times_x(hash_key: Block) -> Block {
     let h = u128::from_be_bytes(hash_key.0);
     let carry = 0_u128.wrapping_sub(h >> 127); // all ones if the top bit is set
     Block(((h << 1) ^ (carry & u128::from_le_bytes(POLYNOMIAL.0))).to_le_bytes())
-}
-
-/// The counter blocks after J0, one a lane, bytes reversed.
-#[inline(always)]
-fn first_counters<V: Vector>(token: V::Token, first_block: [u8; BLOCK_LEN]) -> V {
-    let first = u128::from_be_bytes(first_block) + 1;
-    // A message has fewer than 2^32 blocks, so the counter word does not overflow here: it is at most 1 + 4.
-    let mut lanes = [ZERO; MAX_LANES];
-    for (i, lane) in lanes.iter_mut().enumerate() {
-        lane.0 = (first + i as u128).to_le_bytes();
-    }
-    // SAFETY: no register has more than MAX_LANES lanes.
-    unsafe { V::load(token, lanes.as_ptr().cast()) }
 }
 
 /// The round keys of AES-256 (FIPS 197, section 5.2).

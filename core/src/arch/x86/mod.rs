@@ -1,13 +1,16 @@
 //! AES-256-GCM kernels for x86-64.
 //!
-//! [`kernel`] is the one text of the algorithm, generic over the register width. [`vector`] gives the three widths.
+//! [`kernel`] is the one text of the algorithm, generic over the register width, and [`counters`] the first rounds of the
+//! counter blocks. [`vector`] gives the three widths.
 //! This file stamps a backend out of each: a token, the CPU check behind it, and the functions compiled for it.
 
+mod counters;
 mod cpu;
 mod kernel;
 mod vector;
 
 use super::{Backend, KEY_LEN, Nonce, Tag};
+pub(crate) use counters::CounterTable;
 use inout::InOutBuf;
 use kernel::Keys;
 use vector::{Xmm, Ymm, Zmm};
@@ -36,24 +39,52 @@ macro_rules! backend {
                 unsafe { set_up(self, key, long) }
             }
 
-            fn seal(self, keys: &Keys, nonce: &Nonce, aad: &[u8], data: InOutBuf<'_, '_, u8>) -> Tag {
+            fn seal(
+                self,
+                keys: &Keys,
+                table: Option<&mut CounterTable>,
+                nonce: &Nonce,
+                aad: &[u8],
+                data: InOutBuf<'_, '_, u8>,
+            ) -> Tag {
                 #[target_feature($(enable = $feature),+)]
                 #[inline(never)]
-                fn seal(token: $token, keys: &Keys, nonce: &Nonce, aad: &[u8], data: InOutBuf<'_, '_, u8>) -> Tag {
-                    kernel::message::<$vector, true>(token, keys, nonce, aad, data)
+                fn seal(
+                    token: $token,
+                    keys: &Keys,
+                    table: Option<&mut CounterTable>,
+                    nonce: &Nonce,
+                    aad: &[u8],
+                    data: InOutBuf<'_, '_, u8>,
+                ) -> Tag {
+                    kernel::message::<$vector, true>(token, keys, table, nonce, aad, data)
                 }
                 // SAFETY: the token exists only if the CPU has the features.
-                unsafe { seal(self, keys, nonce, aad, data) }
+                unsafe { seal(self, keys, table, nonce, aad, data) }
             }
 
-            fn open(self, keys: &Keys, nonce: &Nonce, aad: &[u8], data: InOutBuf<'_, '_, u8>) -> Tag {
+            fn open(
+                self,
+                keys: &Keys,
+                table: Option<&mut CounterTable>,
+                nonce: &Nonce,
+                aad: &[u8],
+                data: InOutBuf<'_, '_, u8>,
+            ) -> Tag {
                 #[target_feature($(enable = $feature),+)]
                 #[inline(never)]
-                fn open(token: $token, keys: &Keys, nonce: &Nonce, aad: &[u8], data: InOutBuf<'_, '_, u8>) -> Tag {
-                    kernel::message::<$vector, false>(token, keys, nonce, aad, data)
+                fn open(
+                    token: $token,
+                    keys: &Keys,
+                    table: Option<&mut CounterTable>,
+                    nonce: &Nonce,
+                    aad: &[u8],
+                    data: InOutBuf<'_, '_, u8>,
+                ) -> Tag {
+                    kernel::message::<$vector, false>(token, keys, table, nonce, aad, data)
                 }
                 // SAFETY: the token exists only if the CPU has the features.
-                unsafe { open(self, keys, nonce, aad, data) }
+                unsafe { open(self, keys, table, nonce, aad, data) }
             }
         }
     };
@@ -140,19 +171,31 @@ impl GcmKey {
         Self { choice, keys }
     }
 
-    pub(crate) fn seal(&self, nonce: &Nonce, aad: &[u8], data: InOutBuf<'_, '_, u8>) -> Tag {
+    pub(crate) fn seal(
+        &self,
+        table: Option<&mut CounterTable>,
+        nonce: &Nonce,
+        aad: &[u8],
+        data: InOutBuf<'_, '_, u8>,
+    ) -> Tag {
         match self.choice {
-            Choice::AesNi(token) => token.seal(&self.keys, nonce, aad, data),
-            Choice::Vaes256(token) => token.seal(&self.keys, nonce, aad, data),
-            Choice::Vaes512(token) => token.seal(&self.keys, nonce, aad, data),
+            Choice::AesNi(token) => token.seal(&self.keys, table, nonce, aad, data),
+            Choice::Vaes256(token) => token.seal(&self.keys, table, nonce, aad, data),
+            Choice::Vaes512(token) => token.seal(&self.keys, table, nonce, aad, data),
         }
     }
 
-    pub(crate) fn open(&self, nonce: &Nonce, aad: &[u8], data: InOutBuf<'_, '_, u8>) -> Tag {
+    pub(crate) fn open(
+        &self,
+        table: Option<&mut CounterTable>,
+        nonce: &Nonce,
+        aad: &[u8],
+        data: InOutBuf<'_, '_, u8>,
+    ) -> Tag {
         match self.choice {
-            Choice::AesNi(token) => token.open(&self.keys, nonce, aad, data),
-            Choice::Vaes256(token) => token.open(&self.keys, nonce, aad, data),
-            Choice::Vaes512(token) => token.open(&self.keys, nonce, aad, data),
+            Choice::AesNi(token) => token.open(&self.keys, table, nonce, aad, data),
+            Choice::Vaes256(token) => token.open(&self.keys, table, nonce, aad, data),
+            Choice::Vaes512(token) => token.open(&self.keys, table, nonce, aad, data),
         }
     }
 }

@@ -23,8 +23,12 @@ pub(super) trait Vector: Copy {
 
     /// `block` in every lane.
     fn broadcast(token: Self::Token, block: &Block) -> Self;
+    /// `block` in every lane.
+    fn splat(token: Self::Token, block: Xmm) -> Self;
     /// `block` in the lowest lane, zeros in the others.
     fn lowest(token: Self::Token, block: Xmm) -> Self;
+    /// Two registers: `all` in the last two lanes that they have together, zeros in the others.
+    fn last_two(token: Self::Token, all: Self) -> [Self; 2];
 
     /// # Safety
     /// `16 * LANES` bytes at `from` must be readable. No alignment is needed.
@@ -83,8 +87,18 @@ impl Vector for Xmm {
     }
 
     #[inline(always)]
+    fn splat(_: AesNi, block: Xmm) -> Self {
+        block
+    }
+
+    #[inline(always)]
     fn lowest(_: AesNi, block: Xmm) -> Self {
         block
+    }
+
+    #[inline(always)]
+    fn last_two(_: AesNi, all: Self) -> [Self; 2] {
+        [all, all]
     }
 
     #[inline(always)]
@@ -158,9 +172,21 @@ impl Vector for Ymm {
     }
 
     #[inline(always)]
+    fn splat(_: Vaes256, block: Xmm) -> Self {
+        // SAFETY: the token proves AVX2.
+        Self(unsafe { _mm256_broadcastsi128_si256(block.0) })
+    }
+
+    #[inline(always)]
     fn lowest(_: Vaes256, block: Xmm) -> Self {
         // SAFETY: the token proves AVX.
         Self(unsafe { _mm256_zextsi128_si256(block.0) })
+    }
+
+    #[inline(always)]
+    fn last_two(_: Vaes256, all: Self) -> [Self; 2] {
+        // SAFETY: the value proves AVX.
+        [Self(unsafe { _mm256_setzero_si256() }), all]
     }
 
     #[inline(always)]
@@ -208,9 +234,21 @@ impl Vector for Zmm {
     }
 
     #[inline(always)]
+    fn splat(_: Vaes512, block: Xmm) -> Self {
+        // SAFETY: the token proves AVX-512F.
+        Self(unsafe { _mm512_broadcast_i32x4(block.0) })
+    }
+
+    #[inline(always)]
     fn lowest(_: Vaes512, block: Xmm) -> Self {
         // SAFETY: the token proves AVX-512F.
         Self(unsafe { _mm512_zextsi128_si512(block.0) })
+    }
+
+    #[inline(always)]
+    fn last_two(_: Vaes512, all: Self) -> [Self; 2] {
+        // SAFETY: the value proves AVX-512F. Each bit of the mask keeps 64 bits.
+        unsafe { [Self(_mm512_setzero_si512()), Self(_mm512_maskz_mov_epi64(0b1111_0000, all.0))] }
     }
 
     #[inline(always)]

@@ -1,0 +1,203 @@
+//! The first AES rounds of counter blocks.
+//!
+//! [`Plain`] makes each counter block and starts with round 0. [`Cached`] starts after round 2 (counter-mode caching:
+//! D. J. Bernstein and P. Schwabe, "New AES software speed records", 2008; J. H. Park and D. H. Lee, "FACE", CHES 2018):
+//!
+//! In 256 consecutive counter blocks only the last byte, b, changes. ShiftRows brings bytes 0, 5, 10 and 15 of the block
+//! into the first column, so after round 1 that column depends on b, on nonce bytes 0, 5 and 10 and on the key, and the
+//! other columns do not depend on b. Round 2 takes one byte of the first column into each column, and all that follows
+//! SubBytes is linear. So, with the rest of the block held fixed,
+//!
+//! ```text
+//! state after round 2 = F[b] XOR D
+//! ```
+//!
+//! where F[b] is that state for a block whose upper counter bytes are zero, and D depends on everything but b: it is what
+//! round 2 gives for b = 0 XOR F[0]. F is the [`CounterTable`], and its index is public. It serves every message whose
+//! nonce has the same bytes 0, 5 and 10.
+
+use super::kernel::{Keys, ROUND_KEYS, STREAMS};
+use super::vector::{Block, Vector, Xmm};
+use super::{AesNi, Nonce};
+use crate::arch::{BLOCK_LEN, NONCE_LEN};
+use zeroize::optimization_barrier;
+
+/// Counter blocks that have their upper three counter bytes in common.
+const RUN: usize = 256;
+/// What the upper three counter bytes grow by.
+const UPPER_STEP: u32 = 256;
+/// The counter of the first block of data is 2 (SP 800-38D, algorithm 4).
+const FIRST_COUNTER: u8 = 2;
+/// The nonce bytes that the first column depends on.
+const COLUMN: [usize; 3] = [0, 5, 10];
+
+/// F of one key: see the module. Wiped on drop.
+#[repr(C, align(64))]
+pub(crate) struct CounterTable {
+    /// F[2], F[3], ... F[255], F[0], F[1]: in the order in which a message needs them.
+    states: [Block; RUN],
+    /// The nonce bytes that it is for; none at first.
+    column: Option<[u8; COLUMN.len()]>,
+}
+
+impl CounterTable {
+    pub(crate) fn new() -> Self {
+        Self { states: [Block([0; BLOCK_LEN]); RUN], column: None }
+    }
+
+    /// Makes it the table for `nonce`, if it is not.
+    #[inline(always)]
+    fn prepare<V: Vector>(&mut self, token: V::Token, round: &[V; ROUND_KEYS], nonce: &Nonce) {
+        let column = COLUMN.map(|at| nonce[at]);
+        if self.column == Some(column) {
+            return;
+        }
+        let mut block = [0; BLOCK_LEN];
+        block[..NONCE_LEN].copy_from_slice(nonce);
+        let upper = V::broadcast(token, &Block(block)).xor(round[0]);
+        let mut last_bytes = [Block([0; BLOCK_LEN]); 4];
+        let mut last_byte = FIRST_COUNTER;
+        for start in (0..RUN).step_by(V::LANES) {
+            for lane in &mut last_bytes[..V::LANES] {
+                lane.0[BLOCK_LEN - 1] = last_byte;
+                last_byte = last_byte.wrapping_add(1);
+            }
+            // SAFETY: no register has more than four lanes, and `start` is below RUN, a multiple of all widths.
+            unsafe {
+                let counters = V::load(token, last_bytes.as_ptr().cast());
+                let state = upper.xor(counters).aesenc(round[1]).aesenc(round[2]);
+                state.store(self.states.as_mut_ptr().add(start).cast());
+            }
+        }
+        self.column = Some(column);
+    }
+}
+
+impl Drop for CounterTable {
+    fn drop(&mut self) {
+        self.states.fill(Block([0; BLOCK_LEN]));
+        optimization_barrier(self);
+    }
+}
+
+/// Where the states of a group of counter blocks come from.
+pub(super) trait Counters<V: Vector> {
+    /// The first AES round that is left to do.
+    const FIRST_ROUND: usize;
+
+    /// The states of the next counter blocks, before that round.
+    fn start<const N: usize>(&mut self, token: V::Token, round: &[V; ROUND_KEYS], states: &mut [V; N]);
+}
+
+/// Counter blocks as they are.
+pub(super) struct Plain<V> {
+    /// The next counter blocks, bytes reversed, so that the counter is the lowest 32-bit word.
+    next: V,
+    /// What `next` grows by per register.
+    step: V,
+    reverse: V,
+}
+
+impl<V: Vector> Plain<V> {
+    /// Begins with the block of data that `blocks` others go before.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "a message has fewer than 2^32 - 2 blocks")]
+    pub(super) fn new(token: V::Token, nonce: &Nonce, blocks: usize, reverse: V) -> Self {
+        let mut lanes = [Block([0; BLOCK_LEN]); 4];
+        let mut counter = u32::from(FIRST_COUNTER).wrapping_add(blocks as u32);
+        for lane in &mut lanes {
+            lane.0[..NONCE_LEN].copy_from_slice(nonce);
+            lane.0[NONCE_LEN..].copy_from_slice(&counter.to_be_bytes());
+            lane.0.reverse();
+            // Lanes past the end of the longest message are not used.
+            counter = counter.wrapping_add(1);
+        }
+        // SAFETY: no register has more than four lanes.
+        let next = unsafe { V::load(token, lanes.as_ptr().cast()) };
+        let step = V::broadcast(token, &Block((V::LANES as u128).to_le_bytes()));
+        Self { next, step, reverse }
+    }
+}
+
+impl<V: Vector> Counters<V> for Plain<V> {
+    const FIRST_ROUND: usize = 1;
+
+    #[inline(always)]
+    fn start<const N: usize>(&mut self, _: V::Token, round: &[V; ROUND_KEYS], states: &mut [V; N]) {
+        for state in states {
+            *state = self.next.shuffle(self.reverse).xor(round[0]);
+            self.next = self.next.add32(self.step);
+        }
+    }
+}
+
+/// Counter blocks after two rounds.
+pub(super) struct Cached<'t, V> {
+    table: &'t CounterTable,
+    keys: &'t Keys,
+    nonce: &'t Nonce,
+    /// Position in the table.
+    at: usize,
+    /// The counter at the end of the table: a multiple of 256.
+    upper: u32,
+    /// D, in every lane.
+    difference: V,
+}
+
+impl<'t, V: Vector> Cached<'t, V> {
+    /// Begins with the first block of data.
+    #[inline(always)]
+    pub(super) fn new(
+        token: V::Token,
+        round: &[V; ROUND_KEYS],
+        keys: &'t Keys,
+        nonce: &'t Nonce,
+        table: &'t mut CounterTable,
+    ) -> Self {
+        table.prepare(token, round, nonce);
+        let mut counters =
+            Self { table, keys, nonce, at: 0, upper: 0, difference: V::broadcast(token, &Block([0; BLOCK_LEN])) };
+        counters.difference = counters.next_difference(token);
+        counters
+    }
+
+    /// D for the counters from `upper` on.
+    #[inline(always)]
+    fn next_difference(&self, token: V::Token) -> V {
+        let xmm: AesNi = token.into();
+        let mut block = [0; BLOCK_LEN];
+        block[..NONCE_LEN].copy_from_slice(self.nonce);
+        block[NONCE_LEN..].copy_from_slice(&self.upper.to_be_bytes());
+        let round = self.keys.first_rounds();
+        let state = Xmm::from_block(xmm, Block(block)).xor(Xmm::broadcast(xmm, round[0]));
+        let state = state.aesenc(Xmm::broadcast(xmm, round[1])).aesenc(Xmm::broadcast(xmm, round[2]));
+        // F[0] is where the counter ends in 0.
+        V::splat(token, state.xor(Xmm::broadcast(xmm, &self.table.states[RUN - FIRST_COUNTER as usize])))
+    }
+}
+
+impl<V: Vector> Counters<V> for Cached<'_, V> {
+    const FIRST_ROUND: usize = 3;
+
+    /// `N` must be [`STREAMS`]: the table is a whole number of such groups.
+    #[inline(always)]
+    fn start<const N: usize>(&mut self, token: V::Token, _: &[V; ROUND_KEYS], states: &mut [V; N]) {
+        const { assert!(N == STREAMS && RUN.is_multiple_of(N * V::LANES)) };
+        for (i, state) in states.iter_mut().enumerate() {
+            // SAFETY: `at` is below RUN and a multiple of the group's blocks.
+            let cached = unsafe { V::load(token, self.table.states.as_ptr().add(self.at + i * V::LANES).cast()) };
+            *state = cached.xor(self.difference);
+        }
+        self.at += N * V::LANES;
+        if self.at == RUN {
+            // The last two blocks have the next upper counter bytes.
+            self.at = 0;
+            self.upper = self.upper.wrapping_add(UPPER_STEP);
+            let next = self.next_difference(token);
+            let change = V::last_two(token, self.difference.xor(next));
+            states[N - 2] = states[N - 2].xor(change[0]);
+            states[N - 1] = states[N - 1].xor(change[1]);
+            self.difference = next;
+        }
+    }
+}
