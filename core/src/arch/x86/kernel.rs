@@ -265,6 +265,8 @@ impl<V: Vector> Run<'_, V> {
                 // SAFETY: passed on.
                 products = unsafe { self.hash_pair(hash_from, power, pair, products) };
             }
+            let Products { low, middle, high } = &mut products;
+            V::pin(&mut states, [low, middle, high]);
         }
         if CIPHER {
             while round < ROUND_KEYS - 1 {
@@ -311,8 +313,8 @@ impl<V: Vector> Run<'_, V> {
         // SAFETY: two registers from `block` on lie within the group, and one within its half as many sums.
         unsafe {
             let data = hash_from.add(block * BLOCK_LEN);
-            let a = V::load(self.token, data).shuffle(self.reverse);
-            let b = V::load(self.token, data.add(V::LANES * BLOCK_LEN)).shuffle(self.reverse);
+            let a = V::load(self.token, data).shuffle(self.reverse).opaque();
+            let b = V::load(self.token, data.add(V::LANES * BLOCK_LEN)).shuffle(self.reverse).opaque();
             let powers = self.keys.powers.as_ptr().add(power + block);
             let power_a = V::load(self.token, powers.cast());
             let power_b = V::load(self.token, powers.add(V::LANES).cast());

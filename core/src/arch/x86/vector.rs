@@ -6,7 +6,9 @@
 //! Every method is `inline(always)`: the code is compiled inside the backend's `target_feature` functions, where the
 //! intrinsics become single instructions.
 
+use super::kernel::STREAMS;
 use super::{AesNi, Vaes256, Vaes512};
+use core::arch::asm;
 use core::arch::x86_64::*;
 
 /// 16 bytes, aligned so that they can be an operand in memory.
@@ -59,6 +61,54 @@ pub(super) trait Vector: Copy {
 
     /// XOR of all lanes.
     fn sum(self) -> Xmm;
+
+    /// Says that the value may be any, so that the compiler does not merge what made it with what uses it.
+    fn opaque(self) -> Self {
+        self
+    }
+
+    /// Says that these values are in registers here, all at the same time, and may be any. It keeps the compiler from
+    /// moving the work before it behind it.
+    fn pin(_states: &mut [Self; STREAMS], _products: [&mut Self; 3]) {}
+}
+
+/// `opaque` and `pin` for registers of which there are just 16.
+macro_rules! pinned {
+    ($vector:ty, $register:ty, $class:ident, $feature:literal) => {
+        #[inline(always)]
+        fn opaque(self) -> Self {
+            #[inline]
+            #[target_feature(enable = $feature)]
+            fn opaque(mut value: $register) -> $register {
+                // SAFETY: there is no instruction.
+                unsafe { asm!("/* {0} */", inout($class) value, options(pure, nomem, nostack, preserves_flags)) };
+                value
+            }
+            // SAFETY: the value proves the feature.
+            Self(unsafe { opaque(self.0) })
+        }
+
+        #[inline(always)]
+        fn pin(states: &mut [Self; STREAMS], products: [&mut Self; 3]) {
+            #[inline]
+            #[target_feature(enable = $feature)]
+            fn pin(states: &mut [$vector; STREAMS], [low, middle, high]: [&mut $vector; 3]) {
+                let [a, b, c, d, e, f, g, h] = states;
+                // SAFETY: there is no instruction.
+                unsafe {
+                    asm!(
+                        "/* {0} {1} {2} {3} {4} {5} {6} {7} {8} {9} {10} */",
+                        inout($class) a.0, inout($class) b.0, inout($class) c.0, inout($class) d.0,
+                        inout($class) e.0, inout($class) f.0, inout($class) g.0, inout($class) h.0,
+                        inout($class) low.0, inout($class) middle.0, inout($class) high.0,
+                        options(pure, nomem, nostack, preserves_flags),
+                    );
+                }
+            }
+            // SAFETY: the values prove the feature.
+            unsafe { pin(states, products) }
+        }
+    };
 }
 
 /// Methods that are one intrinsic each.
@@ -129,6 +179,8 @@ impl Vector for Xmm {
     fn sum(self) -> Xmm {
         self
     }
+
+    pinned!(Xmm, __m128i, xmm_reg, "sse2");
 }
 
 /// What only the 128-bit register needs: key expansion and reduction.
@@ -218,6 +270,8 @@ impl Vector for Ymm {
         // SAFETY: the value proves AVX2.
         unsafe { Xmm(_mm256_castsi256_si128(self.0)).xor(Xmm(_mm256_extracti128_si256::<1>(self.0))) }
     }
+
+    pinned!(Ymm, __m256i, ymm_reg, "avx");
 }
 
 #[derive(Clone, Copy)]
