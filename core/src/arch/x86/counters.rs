@@ -183,9 +183,11 @@ impl<V: Vector> Counters<V> for Cached<'_, V> {
     #[inline(always)]
     fn start<const N: usize>(&mut self, token: V::Token, _: &[V; ROUND_KEYS], states: &mut [V; N]) {
         const { assert!(N == STREAMS && RUN.is_multiple_of(N * V::LANES)) };
+        // SAFETY: `at` is below RUN and a multiple of the group's blocks.
+        let table = unsafe { self.table.states.as_ptr().add(self.at) };
         for (i, state) in states.iter_mut().enumerate() {
-            // SAFETY: `at` is below RUN and a multiple of the group's blocks.
-            let cached = unsafe { V::load(token, self.table.states.as_ptr().add(self.at + i * V::LANES).cast()) };
+            // SAFETY: register `i` of the group.
+            let cached = unsafe { V::load(token, table.add(i * V::LANES).cast()) };
             *state = cached.xor(self.difference);
         }
         self.at += N * V::LANES;

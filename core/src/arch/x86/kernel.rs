@@ -249,29 +249,41 @@ impl<V: Vector> Run<'_, V> {
         products: Products<V>,
     ) -> Products<V> {
         let mut products = products;
+        // SAFETY: passed on.
+        let mut hash = unsafe { self.hash_source(hash_from, power) };
         let mut states = [self.reverse; STREAMS];
         if CIPHER {
             counters.start(self.token, &self.round, &mut states);
         }
-        let mut round = C::FIRST_ROUND;
-        // Four pairs of registers to hash, each after three AES rounds or, at the end, two.
-        for pair in 0..STREAMS / 2 {
-            let until = (round + 3).min(ROUND_KEYS - 1);
-            while CIPHER && round < until {
-                self.round(&mut states, round);
-                round += 1;
-            }
-            if HASH {
-                // SAFETY: passed on.
-                products = unsafe { self.hash_pair(hash_from, power, pair, products) };
-            }
-            let Products { low, middle, high } = &mut products;
-            V::pin(&mut states, [low, middle, high]);
+        // Four stages, each of three AES rounds and a pair of registers to hash. Written out, because a loop with
+        // `pin` in it would stay one.
+        macro_rules! stage {
+            ($stage:literal) => {
+                if CIPHER {
+                    let first = C::FIRST_ROUND + 3 * $stage;
+                    self.round(&mut states, first);
+                    pin(&mut states, &mut products, &mut hash);
+                    self.round(&mut states, first + 1);
+                    pin(&mut states, &mut products, &mut hash);
+                    if first + 2 < ROUND_KEYS - 1 {
+                        self.round(&mut states, first + 2);
+                        pin(&mut states, &mut products, &mut hash);
+                    }
+                }
+                if HASH {
+                    // SAFETY: passed on.
+                    products = unsafe { self.hash_pair(&hash, $stage, products) };
+                    pin(&mut states, &mut products, &mut hash);
+                }
+            };
         }
+        stage!(0);
+        stage!(1);
+        stage!(2);
+        stage!(3);
         if CIPHER {
-            while round < ROUND_KEYS - 1 {
-                self.round(&mut states, round);
-                round += 1;
+            if C::FIRST_ROUND == 1 {
+                self.round(&mut states, 13);
             }
             for (i, &state) in states.iter().enumerate() {
                 let at = i * V::LANES * BLOCK_LEN;
@@ -303,22 +315,38 @@ impl<V: Vector> Run<'_, V> {
         }
     }
 
-    /// Adds the products of registers `2 * pair` and `2 * pair + 1` of a group with their powers.
+    /// What [`hash_pair`](Self::hash_pair) reads.
     ///
     /// # Safety
     /// A group must be readable at `hash_from`; a group of powers must start at index `power`.
     #[inline(always)]
-    unsafe fn hash_pair(&self, hash_from: *const u8, power: usize, pair: usize, products: Products<V>) -> Products<V> {
-        let block = pair * 2 * V::LANES;
-        // SAFETY: two registers from `block` on lie within the group, and one within its half as many sums.
+    unsafe fn hash_source(&self, hash_from: *const u8, power: usize) -> HashSource {
+        // SAFETY: passed on; there are half as many sums as powers.
         unsafe {
-            let data = hash_from.add(block * BLOCK_LEN);
+            HashSource {
+                data: hash_from,
+                powers: self.keys.powers.as_ptr().add(power).cast(),
+                sums: self.keys.sums.as_ptr().add(power / 2).cast(),
+            }
+        }
+    }
+
+    /// Adds the products of registers `2 * pair` and `2 * pair + 1` of a group with their powers.
+    ///
+    /// # Safety
+    /// `source` must be valid, and `pair` below half of [`STREAMS`].
+    #[inline(always)]
+    unsafe fn hash_pair(&self, source: &HashSource, pair: usize, products: Products<V>) -> Products<V> {
+        let width = V::LANES * BLOCK_LEN;
+        // SAFETY: two registers from `2 * pair` on lie within the group, and one within its half as many sums.
+        unsafe {
+            let data = source.data.add(pair * 2 * width);
             let a = V::load(self.token, data).shuffle(self.reverse).opaque();
-            let b = V::load(self.token, data.add(V::LANES * BLOCK_LEN)).shuffle(self.reverse).opaque();
-            let powers = self.keys.powers.as_ptr().add(power + block);
-            let power_a = V::load(self.token, powers.cast());
-            let power_b = V::load(self.token, powers.add(V::LANES).cast());
-            let power_sums = V::load(self.token, self.keys.sums.as_ptr().add((power + block) / 2).cast());
+            let b = V::load(self.token, data.add(width)).shuffle(self.reverse).opaque();
+            let powers = source.powers.add(pair * 2 * width);
+            let power_a = V::load(self.token, powers);
+            let power_b = V::load(self.token, powers.add(width));
+            let power_sums = V::load(self.token, source.sums.add(pair * width));
             let sums = pair_sums(a, b);
             Products {
                 low: products.low.xor3(a.clmul_low(power_a), b.clmul_low(power_b)),
@@ -396,6 +424,20 @@ impl<V: Vector> Run<'_, V> {
     fn power(&self, n: usize) -> Xmm {
         Xmm::broadcast(self.token.into(), &self.keys.powers[MAX_POWERS - n])
     }
+}
+
+/// Where a group of blocks to hash is, and the powers and sums of powers for them.
+struct HashSource {
+    data: *const u8,
+    powers: *const u8,
+    sums: *const u8,
+}
+
+/// See [`Vector::pin`].
+#[inline(always)]
+fn pin<V: Vector>(states: &mut [V; STREAMS], products: &mut Products<V>, source: &mut HashSource) {
+    let Products { low, middle, high } = products;
+    V::pin(states, [low, middle, high], [&mut source.data, &mut source.powers, &mut source.sums]);
 }
 
 /// A sum of unreduced 256-bit products: `low + middle' * x^64 + high * x^128` with

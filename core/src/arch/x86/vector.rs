@@ -68,8 +68,8 @@ pub(super) trait Vector: Copy {
     }
 
     /// Says that these values are in registers here, all at the same time, and may be any. It keeps the compiler from
-    /// moving the work before it behind it.
-    fn pin(_states: &mut [Self; STREAMS], _products: [&mut Self; 3]) {}
+    /// moving what is done with them, and what is read through the pointers, from behind it to before it.
+    fn pin(_states: &mut [Self; STREAMS], _products: [&mut Self; 3], _pointers: [&mut *const u8; 3]) {}
 }
 
 /// `opaque` and `pin` for registers of which there are just 16.
@@ -89,24 +89,29 @@ macro_rules! pinned {
         }
 
         #[inline(always)]
-        fn pin(states: &mut [Self; STREAMS], products: [&mut Self; 3]) {
+        fn pin(states: &mut [Self; STREAMS], products: [&mut Self; 3], pointers: [&mut *const u8; 3]) {
             #[inline]
             #[target_feature(enable = $feature)]
-            fn pin(states: &mut [$vector; STREAMS], [low, middle, high]: [&mut $vector; 3]) {
+            fn pin(
+                states: &mut [$vector; STREAMS],
+                [low, middle, high]: [&mut $vector; 3],
+                [x, y, z]: [&mut *const u8; 3],
+            ) {
                 let [a, b, c, d, e, f, g, h] = states;
                 // SAFETY: there is no instruction.
                 unsafe {
                     asm!(
-                        "/* {0} {1} {2} {3} {4} {5} {6} {7} {8} {9} {10} */",
+                        "/* {0} {1} {2} {3} {4} {5} {6} {7} {8} {9} {10} {11} {12} {13} */",
                         inout($class) a.0, inout($class) b.0, inout($class) c.0, inout($class) d.0,
                         inout($class) e.0, inout($class) f.0, inout($class) g.0, inout($class) h.0,
                         inout($class) low.0, inout($class) middle.0, inout($class) high.0,
+                        inout(reg) *x, inout(reg) *y, inout(reg) *z,
                         options(pure, nomem, nostack, preserves_flags),
                     );
                 }
             }
             // SAFETY: the values prove the feature.
-            unsafe { pin(states, products) }
+            unsafe { pin(states, products, pointers) }
         }
     };
 }
