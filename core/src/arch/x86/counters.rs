@@ -19,7 +19,7 @@
 use super::kernel::{Keys, ROUND_KEYS, STREAMS};
 use super::vector::{Block, Vector, Xmm};
 use super::{AesNi, Nonce};
-use crate::arch::{BLOCK_LEN, NONCE_LEN};
+use crate::arch::BLOCK_LEN;
 use zeroize::optimization_barrier;
 
 /// Counter blocks that have their upper three counter bytes in common.
@@ -30,6 +30,24 @@ const UPPER_STEP: u32 = 256;
 const FIRST_COUNTER: u8 = 2;
 /// The nonce bytes that the first column depends on.
 const COLUMN: [usize; 3] = [0, 5, 10];
+
+/// Counter blocks 2, 3, ... but for the nonce.
+static FIRST_COUNTERS: [Block; 4] = [
+    last_byte(FIRST_COUNTER),
+    last_byte(FIRST_COUNTER + 1),
+    last_byte(FIRST_COUNTER + 2),
+    last_byte(FIRST_COUNTER + 3),
+];
+
+/// What adds 1 to the last byte.
+const LAST_BYTE_STEP: u128 = 1 << 120;
+
+/// A block of zeros and, at its end, `byte`.
+const fn last_byte(byte: u8) -> Block {
+    let mut block = Block([0; BLOCK_LEN]);
+    block.0[BLOCK_LEN - 1] = byte;
+    block
+}
 
 /// F of one key: see the module. Wiped on drop.
 #[repr(C, align(64))]
@@ -52,22 +70,16 @@ impl CounterTable {
         if self.column == Some(column) {
             return;
         }
-        let mut block = [0; BLOCK_LEN];
-        block[..NONCE_LEN].copy_from_slice(nonce);
-        let upper = V::broadcast(token, &Block(block)).xor(round[0]);
-        let mut last_bytes = [Block([0; BLOCK_LEN]); 4];
-        let mut last_byte = FIRST_COUNTER;
+        let upper = V::splat(token, Xmm::from_u128(token.into(), reversed_block(nonce, 0).swap_bytes())).xor(round[0]);
+        // SAFETY: no register has more than four lanes.
+        let mut counters = unsafe { V::load(token, FIRST_COUNTERS.as_ptr().cast()) };
+        // The last byte of a block is the top byte of its last 32-bit word, so the sum does not carry.
+        let step = V::broadcast(token, &Block((LAST_BYTE_STEP * V::LANES as u128).to_le_bytes()));
         for start in (0..RUN).step_by(V::LANES) {
-            for lane in &mut last_bytes[..V::LANES] {
-                lane.0[BLOCK_LEN - 1] = last_byte;
-                last_byte = last_byte.wrapping_add(1);
-            }
-            // SAFETY: no register has more than four lanes, and `start` is below RUN, a multiple of all widths.
-            unsafe {
-                let counters = V::load(token, last_bytes.as_ptr().cast());
-                let state = upper.xor(counters).aesenc(round[1]).aesenc(round[2]);
-                state.store(self.states.as_mut_ptr().add(start).cast());
-            }
+            let state = upper.xor(counters).aesenc(round[1]).aesenc(round[2]);
+            // SAFETY: `start` is below RUN, a multiple of all widths.
+            unsafe { state.store(self.states.as_mut_ptr().add(start).cast()) };
+            counters = counters.add32(step);
         }
         self.column = Some(column);
     }
@@ -103,20 +115,30 @@ impl<V: Vector> Plain<V> {
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation, reason = "a message has fewer than 2^32 - 2 blocks")]
     pub(super) fn new(token: V::Token, nonce: &Nonce, blocks: usize, reverse: V) -> Self {
-        let mut lanes = [Block([0; BLOCK_LEN]); 4];
-        let mut counter = u32::from(FIRST_COUNTER).wrapping_add(blocks as u32);
-        for lane in &mut lanes {
-            lane.0[..NONCE_LEN].copy_from_slice(nonce);
-            lane.0[NONCE_LEN..].copy_from_slice(&counter.to_be_bytes());
-            lane.0.reverse();
-            // Lanes past the end of the longest message are not used.
-            counter = counter.wrapping_add(1);
-        }
+        let counter = u32::from(FIRST_COUNTER).wrapping_add(blocks as u32);
+        let first = V::splat(token, Xmm::from_u128(token.into(), reversed_block(nonce, counter)));
         // SAFETY: no register has more than four lanes.
-        let next = unsafe { V::load(token, lanes.as_ptr().cast()) };
+        let lanes = unsafe { V::load(token, LANE_NUMBERS.as_ptr().cast()) };
         let step = V::broadcast(token, &Block((V::LANES as u128).to_le_bytes()));
-        Self { next, step, reverse }
+        Self { next: first.add32(lanes), step, reverse }
     }
+}
+
+/// What the counters of the lanes of a register differ by.
+static LANE_NUMBERS: [Block; 4] = [
+    Block(0_u128.to_le_bytes()),
+    Block(1_u128.to_le_bytes()),
+    Block(2_u128.to_le_bytes()),
+    Block(3_u128.to_le_bytes()),
+];
+
+/// The block nonce || counter, bytes reversed.
+#[inline(always)]
+pub(super) fn reversed_block(nonce: &Nonce, counter: u32) -> u128 {
+    let (first, last) = (&nonce[..8], &nonce[8..]);
+    let first = first.try_into().map_or(0, u64::from_be_bytes);
+    let last = last.try_into().map_or(0, u32::from_be_bytes);
+    u128::from(first) << 64 | u128::from(last) << 32 | u128::from(counter)
 }
 
 impl<V: Vector> Counters<V> for Plain<V> {
@@ -165,11 +187,9 @@ impl<'t, V: Vector> Cached<'t, V> {
     #[inline(always)]
     fn next_difference(&self, token: V::Token) -> V {
         let xmm: AesNi = token.into();
-        let mut block = [0; BLOCK_LEN];
-        block[..NONCE_LEN].copy_from_slice(self.nonce);
-        block[NONCE_LEN..].copy_from_slice(&self.upper.to_be_bytes());
+        let block = reversed_block(self.nonce, self.upper).swap_bytes();
         let round = self.keys.first_rounds();
-        let state = Xmm::from_block(xmm, Block(block)).xor(Xmm::broadcast(xmm, round[0]));
+        let state = Xmm::from_u128(xmm, block).xor(Xmm::broadcast(xmm, round[0]));
         let state = state.aesenc(Xmm::broadcast(xmm, round[1])).aesenc(Xmm::broadcast(xmm, round[2]));
         // F[0] is where the counter ends in 0.
         V::splat(token, state.xor(Xmm::broadcast(xmm, &self.table.states[RUN - FIRST_COUNTER as usize])))

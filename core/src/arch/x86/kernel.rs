@@ -22,10 +22,10 @@
 //! 6. In a message that is long enough, the first two AES rounds of a counter block are one XOR: see [`counters`](super::counters).
 //! 7. The last round key is XORed to the data beforehand, so that AESENCLAST also does the XOR with the key stream.
 
-use super::counters::{Cached, CounterTable, Counters, Plain};
+use super::counters::{Cached, CounterTable, Counters, Plain, reversed_block};
 use super::vector::{Block, Vector, Xmm};
 use super::{AesNi, KEY_LEN, Nonce, Tag};
-use crate::arch::{BLOCK_LEN, j0, length_block};
+use crate::arch::{BLOCK_LEN, length_block};
 use inout::InOutBuf;
 use zeroize::optimization_barrier;
 
@@ -87,7 +87,7 @@ impl Keys {
 
     #[inline(always)]
     fn fill_powers(&mut self, token: AesNi, count: usize) {
-        let mut hash_key = encrypt_block(token, &self.round, ZERO);
+        let mut hash_key = encrypt(token, &self.round, Xmm::from_u128(token, 0)).to_block();
         self.powers[MAX_POWERS - 1] = times_x(hash_key);
         hash_key.0.fill(0);
         optimization_barrier(&hash_key);
@@ -145,7 +145,7 @@ pub(super) fn message<V: Vector, const SEAL: bool>(
 ) -> Tag {
     let xmm: AesNi = token.into();
     let lengths = length_block(aad.len(), data.len());
-    let tag_mask = encrypt_block(xmm, &keys.round, Block(j0(nonce)));
+    let tag_mask = encrypt(xmm, &keys.round, Xmm::from_u128(xmm, reversed_block(nonce, 1).swap_bytes()));
     let mut run = Run::<V> {
         token,
         keys,
@@ -165,9 +165,9 @@ pub(super) fn message<V: Vector, const SEAL: bool>(
     run.last_group::<SEAL>(Plain::new(token, nonce, whole_len / BLOCK_LEN, run.reverse), rest);
 
     let reverse = Xmm::broadcast(xmm, &REVERSE);
-    let lengths = Xmm::from_block(xmm, Block(lengths)).shuffle(reverse);
+    let lengths = Xmm::from_u128(xmm, u128::from_be_bytes(lengths));
     let hash = multiply(xmm, run.hash.xor(lengths), keys.hash_key(xmm));
-    hash.shuffle(reverse).xor(Xmm::from_block(xmm, tag_mask)).to_block().0
+    hash.shuffle(reverse).xor(tag_mask).to_block().0
 }
 
 /// The state of one message.
@@ -551,12 +551,12 @@ fn broadcast_all<V: Vector>(token: V::Token, round: &[Block; ROUND_KEYS]) -> [V;
 
 /// One block through AES.
 #[inline(always)]
-fn encrypt_block(token: AesNi, round: &[Block; ROUND_KEYS], block: Block) -> Block {
-    let mut state = Xmm::from_block(token, block).xor(Xmm::broadcast(token, &round[0]));
+fn encrypt(token: AesNi, round: &[Block; ROUND_KEYS], block: Xmm) -> Xmm {
+    let mut state = block.xor(Xmm::broadcast(token, &round[0]));
     for round_key in &round[1..ROUND_KEYS - 1] {
         state = state.aesenc(Xmm::broadcast(token, round_key));
     }
-    state.aesenclast(Xmm::broadcast(token, &round[ROUND_KEYS - 1])).to_block()
+    state.aesenclast(Xmm::broadcast(token, &round[ROUND_KEYS - 1]))
 }
 
 /// Room for one group, wiped on drop: it holds plaintext and, before the XOR, key stream.

@@ -63,16 +63,14 @@ pub(super) trait Vector: Copy {
     fn sum(self) -> Xmm;
 
     /// Says that the value may be any, so that the compiler does not merge what made it with what uses it.
-    fn opaque(self) -> Self {
-        self
-    }
+    fn opaque(self) -> Self;
 
     /// Says that these values are in registers here, all at the same time, and may be any. It keeps the compiler from
     /// moving what is done with them, and what is read through the pointers, from behind it to before it.
-    fn pin(_states: &mut [Self; STREAMS], _products: [&mut Self; 3], _pointers: [&mut *const u8; 3]) {}
+    fn pin(states: &mut [Self; STREAMS], products: [&mut Self; 3], pointers: [&mut *const u8; 3]);
 }
 
-/// `opaque` and `pin` for registers of which there are just 16.
+/// `opaque` and `pin`. Left to itself the compiler spills states and takes one after the other through several rounds.
 macro_rules! pinned {
     ($vector:ty, $register:ty, $class:ident, $feature:literal) => {
         #[inline(always)]
@@ -97,6 +95,7 @@ macro_rules! pinned {
                 [low, middle, high]: [&mut $vector; 3],
                 [x, y, z]: [&mut *const u8; 3],
             ) {
+                #![allow(clippy::pointers_in_nomem_asm_block, reason = "nothing is read or written")]
                 let [a, b, c, d, e, f, g, h] = states;
                 // SAFETY: there is no instruction.
                 unsafe {
@@ -193,6 +192,14 @@ impl Xmm {
     #[inline(always)]
     pub(super) fn from_block(token: AesNi, block: Block) -> Self {
         Self::broadcast(token, &block)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "halves")]
+    pub(super) fn from_u128(_: AesNi, value: u128) -> Self {
+        let (low, high) = (value as i64, (value >> 64) as i64);
+        // SAFETY: the token proves SSE2.
+        Self(unsafe { _mm_set_epi64x(high, low) })
     }
 
     #[inline(always)]
@@ -347,4 +354,6 @@ impl Vector for Zmm {
             unsafe { Ymm(_mm256_xor_si256(_mm512_castsi512_si256(self.0), _mm512_extracti64x4_epi64::<1>(self.0))) };
         halves.sum()
     }
+
+    pinned!(Zmm, __m512i, zmm_reg, "avx512f");
 }
