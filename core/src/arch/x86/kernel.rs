@@ -183,6 +183,7 @@ struct Run<'k, V: Vector> {
 impl<V: Vector> Run<'_, V> {
     const GROUP_BLOCKS: usize = STREAMS * V::LANES;
     const GROUP_LEN: usize = Self::GROUP_BLOCKS * BLOCK_LEN;
+    const REGISTER_LEN: usize = V::LANES * BLOCK_LEN;
 
     /// Ciphers and hashes `whole`, a whole number of groups.
     #[inline(always)]
@@ -358,65 +359,77 @@ impl<V: Vector> Run<'_, V> {
 
     /// Ciphers and hashes what is left after the whole groups: less than one group.
     #[inline(always)]
-    fn last_group<const SEAL: bool>(&mut self, mut counters: Plain<V>, mut data: InOutBuf<'_, '_, u8>) {
+    fn last_group<const SEAL: bool>(&mut self, mut counters: Plain<V>, data: InOutBuf<'_, '_, u8>) {
         let len = data.len();
         if len == 0 {
             return;
         }
-        let mut buffer = Buffer::copy_of(data.get_in());
-        if !SEAL {
-            self.hash_buffer(&buffer, len);
-        }
-        // A few registers at a time, so that a short message does not pay for a whole group.
-        let mut start = 0;
-        while start < len {
-            let mut states = [self.reverse; 2];
+        let (input, output) = data.into_raw();
+        let blocks = len.div_ceil(BLOCK_LEN);
+        let mut products = Products::carry_in(self.token, self.hash, self.power(blocks));
+        let mut done = 0;
+        while done < len {
+            // Four registers side by side take no longer than one.
+            let mut states = [self.reverse; 4];
             counters.start(self.token, &self.round, &mut states);
             for round in 1..=13 {
                 self.round(&mut states, round);
             }
             for state in states {
-                // SAFETY: the buffer is a whole number of pairs of registers long.
-                unsafe {
-                    let at = buffer.0.as_mut_ptr().cast::<u8>().add(start);
-                    self.finish_key_stream(state, at, at);
+                if done == len {
+                    break;
                 }
-                start += V::LANES * BLOCK_LEN;
+                let here = (len - done).min(Self::REGISTER_LEN);
+                // SAFETY: so many bytes are left, and their powers lie within the table.
+                unsafe {
+                    let data = self.load_padded(input.add(done), here);
+                    let text = state.aesenclast(data.xor(self.round[14]));
+                    let text = store_part(self.token, text, output.add(done), here);
+                    let power = self.keys.powers.as_ptr().add(MAX_POWERS - blocks + done / BLOCK_LEN);
+                    let hashed = if SEAL { text } else { data };
+                    products = products.add(hashed.shuffle(self.reverse), V::load(self.token, power.cast()));
+                }
+                done += here;
             }
         }
-        data.get_out().copy_from_slice(&buffer.bytes()[..len]);
-        if SEAL {
-            buffer.bytes_mut()[len..].fill(0);
-            self.hash_buffer(&buffer, len);
-        }
+        self.hash = products.reduce(self.token.into());
     }
 
     /// Hashes `bytes`, padded with zeros to whole blocks.
     #[inline(always)]
     fn absorb_padded(&mut self, bytes: &[u8]) {
         for part in bytes.chunks(Self::GROUP_LEN) {
-            self.hash_buffer(&Buffer::copy_of(part), part.len());
+            let blocks = part.len().div_ceil(BLOCK_LEN);
+            let mut products = Products::carry_in(self.token, self.hash, self.power(blocks));
+            for (i, register) in part.chunks(Self::REGISTER_LEN).enumerate() {
+                // SAFETY: the bytes are those of a slice, and their powers lie within the table: a last register that
+                // reaches past the last block meets the zeros behind it.
+                unsafe {
+                    let data = self.load_padded(register.as_ptr(), register.len());
+                    let power = self.keys.powers.as_ptr().add(MAX_POWERS - blocks + i * V::LANES);
+                    products = products.add(data.shuffle(self.reverse), V::load(self.token, power.cast()));
+                }
+            }
+            self.hash = products.reduce(self.token.into());
         }
     }
 
-    /// Hashes the first `len` bytes of `buffer`, at most a group, which has zeros after them.
+    /// A register of `len` bytes, at most as many as it has, and zeros.
+    ///
+    /// # Safety
+    /// They must be readable at `from`.
     #[inline(always)]
-    fn hash_buffer(&mut self, buffer: &Buffer, len: usize) {
-        let blocks = len.div_ceil(BLOCK_LEN);
-        let first_power = MAX_POWERS - blocks;
-        let mut products = Products::carry_in(self.token, self.hash, self.power(blocks));
-        let mut block = 0;
-        while block < blocks {
-            // SAFETY: `block` is below the group's blocks and a multiple of the lanes, so the register lies within
-            // the buffer; powers past the last one are zeros that the table has for this.
-            unsafe {
-                let data = V::load(self.token, buffer.0.as_ptr().add(block).cast()).shuffle(self.reverse);
-                let power = V::load(self.token, self.keys.powers.as_ptr().add(first_power + block).cast());
-                products = products.add(data, power);
-            }
-            block += V::LANES;
+    unsafe fn load_padded(&self, from: *const u8, len: usize) -> V {
+        if len == Self::REGISTER_LEN {
+            // SAFETY: passed on.
+            return unsafe { V::load(self.token, from) };
         }
-        self.hash = products.reduce(self.token.into());
+        let mut buffer = Buffer([ZERO; MAX_LANES]);
+        // SAFETY: `len` is below the length of a register, and the buffer is as long as the widest.
+        unsafe {
+            core::ptr::copy_nonoverlapping(from, buffer.0.as_mut_ptr().cast(), len);
+            V::load(self.token, buffer.0.as_ptr().cast())
+        }
     }
 
     /// H^n.
@@ -559,30 +572,30 @@ fn encrypt(token: AesNi, round: &[Block; ROUND_KEYS], block: Xmm) -> Xmm {
     state.aesenclast(Xmm::broadcast(token, &round[ROUND_KEYS - 1]))
 }
 
-/// Room for one group, wiped on drop: it holds plaintext and, before the XOR, key stream.
-struct Buffer([Block; MAX_GROUP]);
-
-impl Buffer {
-    /// `bytes`, at most a group, with zeros after them.
-    #[inline(always)]
-    fn copy_of(bytes: &[u8]) -> Self {
-        let mut buffer = Self([ZERO; MAX_GROUP]);
-        buffer.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
-        buffer
+/// Stores the first `len` bytes of a register, at most all; returns them with zeros behind them.
+///
+/// # Safety
+/// They must be writable at `to`.
+#[inline(always)]
+unsafe fn store_part<V: Vector>(token: V::Token, value: V, to: *mut u8, len: usize) -> V {
+    if len == V::LANES * BLOCK_LEN {
+        // SAFETY: passed on.
+        unsafe { value.store(to) };
+        return value;
     }
-
-    #[inline(always)]
-    fn bytes(&self) -> &[u8; MAX_GROUP * BLOCK_LEN] {
-        // SAFETY: a block is 16 bytes without padding.
-        unsafe { &*self.0.as_ptr().cast() }
-    }
-
-    #[inline(always)]
-    fn bytes_mut(&mut self) -> &mut [u8; MAX_GROUP * BLOCK_LEN] {
-        // SAFETY: a block is 16 bytes without padding.
-        unsafe { &mut *self.0.as_mut_ptr().cast() }
+    let mut buffer = Buffer([ZERO; MAX_LANES]);
+    // SAFETY: the buffer is as long as the widest register, and `len` is below the length of one.
+    unsafe {
+        let bytes = buffer.0.as_mut_ptr().cast::<u8>();
+        value.store(bytes);
+        core::ptr::copy_nonoverlapping(bytes, to, len);
+        bytes.add(len).write_bytes(0, V::LANES * BLOCK_LEN - len);
+        V::load(token, bytes)
     }
 }
+
+/// Room for one register, wiped on drop: it holds plaintext or, behind the data, key stream.
+struct Buffer([Block; MAX_LANES]);
 
 impl Drop for Buffer {
     #[inline(always)]
