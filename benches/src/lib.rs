@@ -1,5 +1,9 @@
 //! What the benchmarks share: the peers behind one interface, and the data.
 
+#[cfg(feature = "boring")]
+mod boringssl;
+mod openssl;
+
 use aes_gcm::KeyInit;
 use aes_gcm::aead::{AeadInOut, inout::InOutBuf};
 use objseal::Backend;
@@ -40,6 +44,9 @@ pub fn peers(ours: Backend) -> Vec<Box<dyn Peer>> {
     all.push(Box::new(Ring(ring::aead::LessSafeKey::new(
         ring::aead::UnboundKey::new(&ring::aead::AES_256_GCM, &key).expect("a key of the right length"),
     ))));
+    #[cfg(feature = "boring")]
+    all.push(Box::new(boringssl::BoringSsl::new(&key)));
+    all.push(Box::new(openssl::OpenSsl::new(&key)));
     all.push(Box::new(Graviola(graviola::aead::AesGcm::new(&key))));
     all.push(Box::new(RustCrypto(aes_gcm::Aes256Gcm::new(&key.into()))));
     all
