@@ -68,15 +68,15 @@ pub fn derive(cobblestone: &Cobblestone<'_>, salt: &[u8; SALT_LEN]) -> ([u8; 32]
     crate::cobblestone::derive_for_vectors(cobblestone, salt)
 }
 
-/// Seals one chunk, at any position, as the last one if it is shorter than a chunk.
-pub fn seal_chunk(
+/// Seals chunks, from any position on; the last one of the message is there unless all are whole.
+pub fn seal_chunks(
     cobblestone: &Cobblestone<'_>,
     salt: &[u8; SALT_LEN],
-    index: u64,
+    first: u64,
     plaintext: &[u8],
     out: &mut [u8],
 ) -> Result<(), Error> {
-    crate::cobblestone::seal_chunk_for_vectors(cobblestone, salt, index, plaintext, out)
+    crate::cobblestone::seal_chunks_for_vectors(cobblestone, salt, first, plaintext, out)
 }
 
 /// A head as it is stored, up to its MAC.

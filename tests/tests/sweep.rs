@@ -5,7 +5,7 @@
 use aes_gcm::aead::{AeadInOut, inout::InOutBuf};
 use aes_gcm::{Aes256Gcm as Oracle, KeyInit};
 use objseal::cobblestone::{CHUNK_LEN, Cobblestone, SEALED_CHUNK_LEN, TAG_LEN};
-use objseal::hazmat::{Aes256Gcm, derive, seal_chunk};
+use objseal::hazmat::{Aes256Gcm, derive, seal_chunks};
 use objseal::limits::MAX_CHUNKS;
 use objseal::{Backend, Error, Key};
 use objseal_tests::{backends, pattern, report};
@@ -127,23 +127,73 @@ fn chunks_at_every_kind_of_number() {
         let (aead_key, base_nonce, _) = derive(&cobblestone, &salt);
         let oracle = Oracle::new(&aead_key.into());
         for number in numbers {
-            // The base nonce XOR the number as 12 big-endian bytes.
-            let mut nonce = [0; 12];
-            let wide = u128::from(number).to_be_bytes();
-            for (i, byte) in nonce.iter_mut().enumerate() {
-                *byte = base_nonce[i] ^ wide[4 + i];
-            }
+            let nonce = chunk_nonce(&base_nonce, number);
             for len in [CHUNK_LEN, CHUNK_LEN - 1, 1, 0] {
                 let expected = expected(&oracle, &nonce, b"", pattern(len));
                 let mut out = vec![0; len + TAG_LEN];
-                seal_chunk(&cobblestone, &salt, number, &expected.plaintext, &mut out).expect("within limits");
+                seal_chunks(&cobblestone, &salt, number, &expected.plaintext, &mut out).expect("within limits");
                 assert!(out[..len] == expected.ciphertext[..], "chunk {number} of {len} bytes, {backend}");
                 assert!(out[len..] == expected.tag, "chunk {number} of {len} bytes, {backend}");
             }
         }
         let mut out = [0; SEALED_CHUNK_LEN];
-        let beyond = seal_chunk(&cobblestone, &salt, MAX_CHUNKS, &pattern(CHUNK_LEN), &mut out);
+        let beyond = seal_chunks(&cobblestone, &salt, MAX_CHUNKS, &pattern(CHUNK_LEN), &mut out);
         assert_eq!(beyond, Err(Error::TooLong));
         report("sweep chunk numbers", backend, format!("{} numbers", numbers.len()));
+    }
+}
+
+/// The base nonce XOR the number as 12 big-endian bytes.
+fn chunk_nonce(base_nonce: &[u8; 12], number: u64) -> [u8; 12] {
+    let mut nonce = *base_nonce;
+    for (byte, wide) in nonce.iter_mut().zip(&u128::from(number).to_be_bytes()[4..]) {
+        *byte ^= wide;
+    }
+    nonce
+}
+
+/// What a kernel keeps from chunk to chunk must not outlive its nonce: a stale table opens what it sealed, so only
+/// another implementation finds it.
+#[test]
+fn runs_of_chunks_across_every_kind_of_number() {
+    let key = Key::from_bytes(&KEY);
+    let starts = [0, 253, 254, 65_533, (1 << 32) - 3, MAX_CHUNKS - 6];
+    let plaintext = pattern(5 * CHUNK_LEN + 100);
+    for backend in backends() {
+        let cobblestone = Cobblestone::new(&key, b"context").with_backend(backend).expect("available");
+        for salt in [[7; 24], [8; 24], [9; 24]] {
+            let (aead_key, base_nonce, commitment) = derive(&cobblestone, &salt);
+            let oracle = Oracle::new(&aead_key.into());
+            let header = [&salt[..], &commitment].concat().try_into().expect("56 bytes");
+            let opener = cobblestone.chunk_opener(&header).expect("the commitment of this salt");
+            for start in starts {
+                let mut expected_run = Vec::new();
+                for (number, chunk) in (start..).zip(plaintext.chunks(CHUNK_LEN)) {
+                    let expected = expected(&oracle, &chunk_nonce(&base_nonce, number), b"", chunk.to_vec());
+                    expected_run.extend_from_slice(&expected.ciphertext);
+                    expected_run.extend_from_slice(&expected.tag);
+                }
+                let mut sealed = vec![0; expected_run.len()];
+                seal_chunks(&cobblestone, &salt, start, &plaintext, &mut sealed).expect("within limits");
+                assert!(sealed == expected_run, "from chunk {start}, {backend}");
+                let mut opened = vec![0; plaintext.len()];
+                assert_eq!(opener.open(start, &expected_run, &mut opened), Ok(plaintext.len()), "{start}, {backend}");
+                assert!(opened == plaintext, "from chunk {start}, {backend}");
+            }
+        }
+        report("sweep runs of chunks", backend, format!("{} starts, 3 salts", starts.len()));
+    }
+}
+
+/// 2^32 counters are out of reach of a test; all their bytes but the first one are not.
+#[test]
+fn counters_across_every_byte() {
+    let oracle = Oracle::new(&KEY.into());
+    let len = (16 << 20) + 5000;
+    let expected = expected(&oracle, &NONCE, b"", pattern(len));
+    for backend in backends() {
+        let gcm = Aes256Gcm::new(backend, &KEY, len as u64).expect("available");
+        check(&gcm, b"", &expected, 0, &format!("{len} bytes, {backend}"));
+        report("sweep counters", backend, format!("{len} bytes"));
     }
 }

@@ -268,13 +268,14 @@ pub(crate) fn derive_for_vectors(c: &Cobblestone<'_>, salt: &[u8; SALT_LEN]) -> 
 }
 
 #[cfg(objseal_hazmat)]
-pub(crate) fn seal_chunk_for_vectors(
+pub(crate) fn seal_chunks_for_vectors(
     c: &Cobblestone<'_>,
     salt: &[u8; SALT_LEN],
-    index: u64,
+    first: u64,
     plaintext: &[u8],
     out: &mut [u8],
 ) -> Result<(), Error> {
     let (body, _) = Body::seal_with_new_salt(c.choice, c.key, c.context, &crate::hazmat::FixedSalt(*salt), u64::MAX)?;
-    if plaintext.len() == CHUNK_LEN { body.seal(index, plaintext, out) } else { body.seal_last(index, plaintext, out) }
+    let all_whole = !plaintext.is_empty() && plaintext.len().is_multiple_of(CHUNK_LEN);
+    if all_whole { body.seal(first, plaintext, out) } else { body.seal_last(first, plaintext, out) }
 }
