@@ -155,3 +155,11 @@ pub fn noise(len: usize) -> Vec<u8> {
     }
     bytes
 }
+
+/// The middle one of some values.
+#[must_use]
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
