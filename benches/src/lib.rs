@@ -2,6 +2,7 @@
 
 #[cfg(feature = "boring")]
 mod boringssl;
+pub mod chart;
 mod openssl;
 
 use aes_gcm::KeyInit;

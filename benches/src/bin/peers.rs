@@ -1,14 +1,15 @@
 //! AES-256-GCM next to its peers: all in one process, interleaved, on the same buffers.
 //!
-//! `cargo run --release -p objseal-benches --bin peers -- [--json] [--rounds N] [--backend NAME]`
+//! `cargo run --release -p objseal-benches --bin peers -- [--json] [--rounds N] [--backend NAME] [--chart FILE]`
 //!
-//! `--backend` holds ours to a slower backend. OPENSSL_ia32cap does the same to aws-lc-rs, BoringSSL and OpenSSL: it is
+//! `--chart` draws what sealing gave, as SVG. `--backend` holds ours to a slower backend. OPENSSL_ia32cap does the same to aws-lc-rs, BoringSSL and OpenSSL: it is
 //! `:~0xd0230000` against AVX-512 and `:~0x600d0230000` against VAES too.
 //!
 //! The rule for all: key set up once, no additional data, in place, messages side by side in 256 KiB that are warm, one
 //! thread. Per round each peer runs once, in an order that changes from round to round; ratios are of medians.
 
 use objseal::Backend;
+use objseal_benches::chart::{self, Line};
 use objseal_benches::{Peer, TAG_LEN, median, noise, peers};
 use std::time::{Duration, Instant};
 
@@ -28,12 +29,14 @@ fn main() {
     let mut json = false;
     let mut rounds = 9;
     let mut backend = Backend::detect();
+    let mut chart = None;
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--json" => json = true,
             "--rounds" => rounds = args.next().and_then(|n| n.parse().ok()).expect("--rounds takes a number"),
             "--backend" => backend = args.next().and_then(|b| b.parse().ok()).expect("--backend takes a name"),
+            "--chart" => chart = Some(args.next().expect("--chart takes a file")),
             _ => panic!("unknown argument {arg}"),
         }
     }
@@ -46,12 +49,29 @@ fn main() {
             peers[0].name()
         );
     }
+    let mut lines: Vec<_> = peers.iter().map(|peer| Line { name: peer.name(), gbps: Vec::new() }).collect();
     for (op, op_name) in [(Op::Seal, "seal"), (Op::Open, "open")] {
         for size in SIZES {
             let rows = measure(&peers, op, size, rounds);
             print_rows(&peers, op_name, size, &rows, json);
+            if matches!(op, Op::Seal) {
+                for (line, rates) in lines.iter_mut().zip(&rows) {
+                    line.gbps.push(median(rates));
+                }
+            }
         }
     }
+    if let Some(path) = chart {
+        let title = format!("AES-256-GCM, sealing in place on one thread of {}: GB/s", cpu());
+        std::fs::write(path, chart::svg(&title, &SIZES, &lines)).expect("the chart can be written");
+    }
+}
+
+/// The CPU as the kernel names it.
+fn cpu() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    name.map_or_else(|| "this machine".into(), |(_, name)| name.into())
 }
 
 /// All peers must give the same ciphertext and tag, or comparing them means nothing.
