@@ -16,7 +16,7 @@
 //! round 2 gives for b = 0 XOR F[0]. F is the [`CounterTable`], and its index is public. It serves every message whose
 //! nonce has the same bytes 0, 5 and 10.
 
-use super::kernel::{Keys, ROUND_KEYS, STREAMS};
+use super::kernel::{Keys, STREAMS};
 use super::vector::{Block, Vector, Xmm};
 use super::{AesNi, Nonce};
 use crate::arch::BLOCK_LEN;
@@ -65,18 +65,20 @@ impl CounterTable {
 
     /// Makes it the table for `nonce`, if it is not.
     #[inline(always)]
-    fn prepare<V: Vector>(&mut self, token: V::Token, round: &[V; ROUND_KEYS], nonce: &Nonce) {
+    fn prepare<V: Vector>(&mut self, token: V::Token, keys: &Keys, nonce: &Nonce) {
         let column = COLUMN.map(|at| nonce[at]);
         if self.column == Some(column) {
             return;
         }
-        let upper = V::splat(token, Xmm::from_u128(token.into(), reversed_block(nonce, 0).swap_bytes())).xor(round[0]);
+        let upper = V::splat(token, Xmm::from_u128(token.into(), reversed_block(nonce, 0).swap_bytes()));
+        let upper = upper.xor(keys.round_key(token, 0));
+        let (round_1, round_2) = (keys.round_key::<V>(token, 1), keys.round_key::<V>(token, 2));
         // SAFETY: no register has more than four lanes.
         let mut counters = unsafe { V::load(token, FIRST_COUNTERS.as_ptr().cast()) };
         // The last byte of a block is the top byte of its last 32-bit word, so the sum does not carry.
         let step = V::broadcast(token, &Block((LAST_BYTE_STEP * V::LANES as u128).to_le_bytes()));
         for start in (0..RUN).step_by(V::LANES) {
-            let state = upper.xor(counters).aesenc(round[1]).aesenc(round[2]);
+            let state = upper.xor(counters).aesenc(round_1).aesenc(round_2);
             // SAFETY: `start` is below RUN, a multiple of all widths.
             unsafe { state.store(self.states.as_mut_ptr().add(start).cast()) };
             counters = counters.add32(step);
@@ -98,7 +100,7 @@ pub(super) trait Counters<V: Vector> {
     const FIRST_ROUND: usize;
 
     /// The states of the next counter blocks, before that round.
-    fn start<const N: usize>(&mut self, token: V::Token, round: &[V; ROUND_KEYS], states: &mut [V; N]);
+    fn start<const N: usize>(&mut self, token: V::Token, keys: &Keys, states: &mut [V; N]);
 }
 
 /// Counter blocks as they are.
@@ -145,9 +147,10 @@ impl<V: Vector> Counters<V> for Plain<V> {
     const FIRST_ROUND: usize = 1;
 
     #[inline(always)]
-    fn start<const N: usize>(&mut self, _: V::Token, round: &[V; ROUND_KEYS], states: &mut [V; N]) {
+    fn start<const N: usize>(&mut self, token: V::Token, keys: &Keys, states: &mut [V; N]) {
+        let round_0 = keys.round_key(token, 0);
         for state in states {
-            *state = self.next.shuffle(self.reverse).xor(round[0]);
+            *state = self.next.shuffle(self.reverse).xor(round_0);
             self.next = self.next.add32(self.step);
         }
     }
@@ -169,14 +172,8 @@ pub(super) struct Cached<'t, V> {
 impl<'t, V: Vector> Cached<'t, V> {
     /// Begins with the first block of data.
     #[inline(always)]
-    pub(super) fn new(
-        token: V::Token,
-        round: &[V; ROUND_KEYS],
-        keys: &'t Keys,
-        nonce: &'t Nonce,
-        table: &'t mut CounterTable,
-    ) -> Self {
-        table.prepare(token, round, nonce);
+    pub(super) fn new(token: V::Token, keys: &'t Keys, nonce: &'t Nonce, table: &'t mut CounterTable) -> Self {
+        table.prepare::<V>(token, keys, nonce);
         let mut counters =
             Self { table, keys, nonce, at: 0, upper: 0, difference: V::broadcast(token, &Block([0; BLOCK_LEN])) };
         counters.difference = counters.next_difference(token);
@@ -188,9 +185,8 @@ impl<'t, V: Vector> Cached<'t, V> {
     fn next_difference(&self, token: V::Token) -> V {
         let xmm: AesNi = token.into();
         let block = reversed_block(self.nonce, self.upper).swap_bytes();
-        let round = self.keys.first_rounds();
-        let state = Xmm::from_u128(xmm, block).xor(Xmm::broadcast(xmm, round[0]));
-        let state = state.aesenc(Xmm::broadcast(xmm, round[1])).aesenc(Xmm::broadcast(xmm, round[2]));
+        let state = Xmm::from_u128(xmm, block).xor(self.keys.round_key(xmm, 0));
+        let state = state.aesenc(self.keys.round_key(xmm, 1)).aesenc(self.keys.round_key(xmm, 2));
         // F[0] is where the counter ends in 0.
         V::splat(token, state.xor(Xmm::broadcast(xmm, &self.table.states[RUN - FIRST_COUNTER as usize])))
     }
@@ -201,7 +197,7 @@ impl<V: Vector> Counters<V> for Cached<'_, V> {
 
     /// `N` must be [`STREAMS`]: the table is a whole number of such groups.
     #[inline(always)]
-    fn start<const N: usize>(&mut self, token: V::Token, _: &[V; ROUND_KEYS], states: &mut [V; N]) {
+    fn start<const N: usize>(&mut self, token: V::Token, _: &Keys, states: &mut [V; N]) {
         const { assert!(N == STREAMS && RUN.is_multiple_of(N * V::LANES)) };
         // SAFETY: `at` is below RUN and a multiple of the group's blocks.
         let table = unsafe { self.table.states.as_ptr().add(self.at) };

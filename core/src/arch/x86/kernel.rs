@@ -40,7 +40,7 @@ const MAX_GROUP: usize = STREAMS * MAX_LANES;
 /// Powers of H in the long table of the widest register.
 const MAX_POWERS: usize = LONG_GROUPS * MAX_GROUP;
 /// AES-256 round keys (FIPS 197, table 3: 14 rounds).
-pub(super) const ROUND_KEYS: usize = 15;
+const ROUND_KEYS: usize = 15;
 
 const ZERO: Block = Block([0; BLOCK_LEN]);
 /// Byte reversal within a lane.
@@ -119,11 +119,10 @@ impl Keys {
         }
     }
 
-    /// The keys of rounds 0, 1 and 2.
+    /// The key of a round in every lane.
     #[inline(always)]
-    pub(super) fn first_rounds(&self) -> [&Block; 3] {
-        let [first, second, third, ..] = &self.round;
-        [first, second, third]
+    pub(super) fn round_key<V: Vector>(&self, token: V::Token, round: usize) -> V {
+        V::broadcast(token, &self.round[round])
     }
 
     /// H itself.
@@ -146,18 +145,12 @@ pub(super) fn message<V: Vector, const SEAL: bool>(
     let xmm: AesNi = token.into();
     let lengths = length_block(aad.len(), data.len());
     let tag_mask = encrypt(xmm, &keys.round, Xmm::from_u128(xmm, reversed_block(nonce, 1).swap_bytes()));
-    let mut run = Run::<V> {
-        token,
-        keys,
-        round: broadcast_all(token, &keys.round),
-        reverse: V::broadcast(token, &REVERSE),
-        hash: Xmm::from_block(xmm, ZERO),
-    };
+    let mut run = Run::<V> { token, keys, reverse: V::broadcast(token, &REVERSE), hash: Xmm::from_block(xmm, ZERO) };
     run.absorb_padded(aad);
     let whole_len = data.len() / Run::<V>::GROUP_LEN * Run::<V>::GROUP_LEN;
     let (whole, rest) = data.split_at(whole_len);
     if let Some(table) = table {
-        let counters = Cached::new(token, &run.round, keys, nonce, table);
+        let counters = Cached::new(token, keys, nonce, table);
         run.whole_groups::<SEAL, _>(counters, whole);
     } else {
         run.whole_groups::<SEAL, _>(Plain::new(token, nonce, 0, run.reverse), whole);
@@ -174,7 +167,6 @@ pub(super) fn message<V: Vector, const SEAL: bool>(
 struct Run<'k, V: Vector> {
     token: V::Token,
     keys: &'k Keys,
-    round: [V; ROUND_KEYS],
     reverse: V,
     /// Y, bytes reversed.
     hash: Xmm,
@@ -254,7 +246,7 @@ impl<V: Vector> Run<'_, V> {
         let mut hash = unsafe { self.hash_source(hash_from, power) };
         let mut states = [self.reverse; STREAMS];
         if CIPHER {
-            counters.start(self.token, &self.round, &mut states);
+            counters.start(self.token, self.keys, &mut states);
         }
         // Four stages, each of three AES rounds and a pair of registers to hash. Written out, because a loop with
         // `pin` in it would stay one.
@@ -298,8 +290,9 @@ impl<V: Vector> Run<'_, V> {
     /// One AES round of each register.
     #[inline(always)]
     fn round<const N: usize>(&self, states: &mut [V; N], round: usize) {
+        let round_key = self.keys.round_key(self.token, round);
         for state in states {
-            *state = state.aesenc(self.round[round]);
+            *state = state.aesenc(round_key);
         }
     }
 
@@ -312,7 +305,7 @@ impl<V: Vector> Run<'_, V> {
         // SAFETY: passed on.
         unsafe {
             let data = V::load(self.token, input);
-            state.aesenclast(data.xor(self.round[14])).store(output);
+            state.aesenclast(data.xor(self.keys.round_key(self.token, 14))).store(output);
         }
     }
 
@@ -371,7 +364,7 @@ impl<V: Vector> Run<'_, V> {
         while done < len {
             // Four registers side by side take no longer than one.
             let mut states = [self.reverse; 4];
-            counters.start(self.token, &self.round, &mut states);
+            counters.start(self.token, self.keys, &mut states);
             for round in 1..=13 {
                 self.round(&mut states, round);
             }
@@ -383,7 +376,7 @@ impl<V: Vector> Run<'_, V> {
                 // SAFETY: so many bytes are left, and their powers lie within the table.
                 unsafe {
                     let data = self.load_padded(input.add(done), here);
-                    let text = state.aesenclast(data.xor(self.round[14]));
+                    let text = state.aesenclast(data.xor(self.keys.round_key(self.token, 14)));
                     let text = store_part(self.token, text, output.add(done), here);
                     let power = self.keys.powers.as_ptr().add(MAX_POWERS - blocks + done / BLOCK_LEN);
                     let hashed = if SEAL { text } else { data };
@@ -550,16 +543,6 @@ fn expand_key(token: AesNi, key: &[u8; KEY_LEN]) -> [Block; ROUND_KEYS] {
 fn running_xor(v: Xmm) -> Xmm {
     let v = v.xor(v.one_word_up());
     v.xor(v.low_half_up())
-}
-
-/// The round keys in every lane.
-#[inline(always)]
-fn broadcast_all<V: Vector>(token: V::Token, round: &[Block; ROUND_KEYS]) -> [V; ROUND_KEYS] {
-    let mut all = [V::broadcast(token, &round[0]); ROUND_KEYS];
-    for i in 1..ROUND_KEYS {
-        all[i] = V::broadcast(token, &round[i]);
-    }
-    all
 }
 
 /// One block through AES.
