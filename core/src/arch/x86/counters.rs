@@ -66,6 +66,7 @@ impl CounterTable {
     /// Makes it the table for `nonce`, if it is not.
     #[inline(always)]
     fn prepare<V: Vector>(&mut self, token: V::Token, keys: &Keys, nonce: &Nonce) {
+        // Whether they are the same depends on public chunk numbers only.
         let column = COLUMN.map(|at| nonce[at]);
         if self.column == Some(column) {
             return;
