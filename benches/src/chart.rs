@@ -8,8 +8,8 @@ const LEFT: f64 = 50.0;
 const RIGHT: f64 = 190.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 50.0;
-const COLOURS: [&str; 9] =
-    ["#c0392b", "#e67e22", "#d4a017", "#7f8c8d", "#2980b9", "#16a085", "#8e44ad", "#2c3e50", "#27ae60"];
+const COLOURS: [&str; 10] =
+    ["#c0392b", "#e67e22", "#d4a017", "#7f8c8d", "#2980b9", "#16a085", "#8e44ad", "#2c3e50", "#27ae60", "#ff69b4"];
 
 /// Speeds of one implementation, in GB/s, one for each size.
 pub struct Line {

@@ -1,4 +1,4 @@
-//! One AES-256-GCM message: the algorithm, once, for registers of any width.
+//! One AES-256-GCM message: the algorithm, once, for registers of any width. `doc/KERNEL.md` explains it top-down.
 //!
 //! What is computed (SP 800-38D, algorithms 4 and 5), with E the AES-256 encryption and H = E(0):
 //!
