@@ -1,7 +1,8 @@
 //! A keyring: root keys in one file, for programs and people without a key management service.
 //!
 //! Each root key has a name and versions. New objects are sealed under the latest version; older versions stay, so that
-//! older objects still open. The file can be protected by a passphrase.
+//! older objects still open. The file can be protected by a passphrase. [FORMAT.md](mod@crate::envelope::format), section
+//! 12, has its format.
 //!
 //! | file | what |
 //! |---|---|

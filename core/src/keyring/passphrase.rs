@@ -1,14 +1,4 @@
-//! A keyring under a passphrase.
-//!
-//! ```text
-//! objseal-keyring 1
-//! argon2id m=19456 t=2 p=1 salt=32-HEXADECIMAL-DIGITS
-//! sealed HEXADECIMAL-DIGITS
-//! ```
-//!
-//! The `key` lines are the plaintext of a Cobblestone-256 message. Its key is what Argon2id (RFC 9106, version 0x13)
-//! makes of the passphrase and the salt, and its context is the two lines before it, line ends included: the cost
-//! cannot be lowered unseen.
+//! A keyring under a passphrase: FORMAT.md, section 12. The cost is part of the context, so it cannot be lowered unseen.
 
 use super::text::{self, FIRST_LINE, hex_to_bytes, push_hex};
 use super::{Keyring, KeyringError};

@@ -1,12 +1,4 @@
-//! The keyring as text: a line for each version of each key.
-//!
-//! ```text
-//! objseal-keyring 1
-//! key NAME VERSION 64-HEXADECIMAL-DIGITS
-//! ```
-//!
-//! Lines are sorted by name and version, and versions count from 1 without gaps. Under a passphrase the `key` lines are
-//! sealed; see `passphrase`.
+//! The keyring as text, a line for each version of each key: FORMAT.md, section 12.
 
 use super::{Keyring, KeyringError, MAX_VERSIONS, check_name};
 use crate::key::Key;
