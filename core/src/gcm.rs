@@ -2,6 +2,7 @@
 //!
 //! Only 96-bit nonces and 128-bit tags. This module is not public: a nonce is never the caller's to choose.
 
+pub(crate) use crate::arch::CounterRoom;
 use crate::arch::{Choice, CounterTable, GcmKey, KEY_LEN, Nonce, Tag};
 use crate::error::Error;
 use crate::limits::{GCM_MAX_AAD_LEN, GCM_MAX_DATA_LEN};
@@ -24,15 +25,15 @@ impl Aes256Gcm {
     }
 
     /// What seals and opens some messages, of about `len` bytes together, one after the other.
-    pub(crate) fn worker(&self, len: usize) -> Worker<'_> {
-        Worker { key: &self.0, table: (len >= CACHED_LEN).then(CounterTable::new) }
+    pub(crate) fn worker<'w>(&'w self, room: &'w mut CounterRoom, len: usize) -> Worker<'w> {
+        Worker { key: &self.0, table: (len >= CACHED_LEN).then(|| CounterTable::new(room)) }
     }
 }
 
 /// A key, and what one thread keeps from message to message.
-pub(crate) struct Worker<'k> {
-    key: &'k GcmKey,
-    table: Option<CounterTable>,
+pub(crate) struct Worker<'w> {
+    key: &'w GcmKey,
+    table: Option<CounterTable<'w>>,
 }
 
 impl Worker<'_> {

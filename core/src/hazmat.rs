@@ -5,7 +5,7 @@
 use crate::arch::{Backend, Choice};
 use crate::cobblestone::{Cobblestone, SALT_LEN};
 use crate::error::{Error, RandomError};
-use crate::gcm;
+use crate::gcm::{self, CounterRoom};
 use crate::random::RandomSource;
 use inout::InOutBuf;
 
@@ -21,17 +21,17 @@ impl Aes256Gcm {
 
     /// Encrypts in place and returns the tag.
     pub fn seal_in_place(&self, nonce: &[u8; 12], aad: &[u8], data: &mut [u8]) -> Result<[u8; 16], Error> {
-        self.0.worker(data.len()).seal(nonce, aad, data.into())
+        self.0.worker(&mut CounterRoom::new(), data.len()).seal(nonce, aad, data.into())
     }
 
     /// Encrypts `plaintext` into `out`, which must be as long.
     pub fn seal(&self, nonce: &[u8; 12], aad: &[u8], plaintext: &[u8], out: &mut [u8]) -> Result<[u8; 16], Error> {
-        self.0.worker(plaintext.len()).seal(nonce, aad, between(plaintext, out)?)
+        self.0.worker(&mut CounterRoom::new(), plaintext.len()).seal(nonce, aad, between(plaintext, out)?)
     }
 
     /// Decrypts in place; zeroes `data` if the tag does not hold.
     pub fn open_in_place(&self, nonce: &[u8; 12], aad: &[u8], data: &mut [u8], tag: &[u8; 16]) -> Result<(), Error> {
-        self.0.worker(data.len()).open(nonce, aad, data.into(), tag)
+        self.0.worker(&mut CounterRoom::new(), data.len()).open(nonce, aad, data.into(), tag)
     }
 
     /// Decrypts `ciphertext` into `out`, which must be as long; zeroes `out` if the tag does not hold.
@@ -43,7 +43,7 @@ impl Aes256Gcm {
         tag: &[u8; 16],
         out: &mut [u8],
     ) -> Result<(), Error> {
-        self.0.worker(ciphertext.len()).open(nonce, aad, between(ciphertext, out)?, tag)
+        self.0.worker(&mut CounterRoom::new(), ciphertext.len()).open(nonce, aad, between(ciphertext, out)?, tag)
     }
 }
 

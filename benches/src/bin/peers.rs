@@ -1,9 +1,10 @@
 //! AES-256-GCM next to its peers: all in one process, interleaved, on the same buffers.
 //!
-//! `cargo run --release -p objseal-benches --bin peers -- [--json] [--rounds N] [--backend NAME] [--chart FILE]`
+//! `cargo run --release -p objseal-benches --bin peers -- [--json] [--rounds N] [--size N ...] [--backend NAME] [--chart FILE]`
 //!
-//! `--chart` draws what sealing gave, as SVG. `--backend` holds ours to a slower backend. OPENSSL_ia32cap does the same to aws-lc-rs, BoringSSL and OpenSSL: it is
-//! `:~0xd0230000` against AVX-512 and `:~0x600d0230000` against VAES too.
+//! `--size` is for a few sizes, in bytes, instead of all. `--chart` draws what sealing gave, as SVG. `--backend` holds ours
+//! to a slower backend. OPENSSL_ia32cap does the same to aws-lc-rs, BoringSSL and OpenSSL: it is `:~0xd0230000` against
+//! AVX-512 and `:~0x600d0230000` against VAES too.
 //!
 //! The rule for all: key set up once, no additional data, in place, messages side by side in 256 KiB that are warm, one
 //! thread. Per round each peer runs once, in an order that changes from round to round; ratios are of medians.
@@ -30,15 +31,20 @@ fn main() {
     let mut rounds = 9;
     let mut backend = Backend::detect();
     let mut chart = None;
+    let mut sizes = Vec::new();
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--json" => json = true,
             "--rounds" => rounds = args.next().and_then(|n| n.parse().ok()).expect("--rounds takes a number"),
             "--backend" => backend = args.next().and_then(|b| b.parse().ok()).expect("--backend takes a name"),
+            "--size" => sizes.push(args.next().and_then(|n| n.parse().ok()).expect("--size takes a number")),
             "--chart" => chart = Some(args.next().expect("--chart takes a file")),
             _ => panic!("unknown argument {arg}"),
         }
+    }
+    if sizes.is_empty() {
+        sizes.extend(SIZES);
     }
 
     let peers = peers(backend);
@@ -51,7 +57,7 @@ fn main() {
     }
     let mut lines: Vec<_> = peers.iter().map(|peer| Line { name: peer.name(), gbps: Vec::new() }).collect();
     for (op, op_name) in [(Op::Seal, "seal"), (Op::Open, "open")] {
-        for size in SIZES {
+        for &size in &sizes {
             let rows = measure(&peers, op, size, rounds);
             print_rows(&peers, op_name, size, &rows, json);
             if matches!(op, Op::Seal) {
@@ -63,7 +69,7 @@ fn main() {
     }
     if let Some(path) = chart {
         let title = format!("AES-256-GCM, sealing in place on one thread of {}: GB/s", cpu());
-        std::fs::write(path, chart::svg(&title, &SIZES, &lines)).expect("the chart can be written");
+        std::fs::write(path, chart::svg(&title, &sizes, &lines)).expect("the chart can be written");
     }
 }
 

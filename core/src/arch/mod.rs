@@ -17,7 +17,7 @@ mod native;
 mod native;
 
 use inout::InOutBuf;
-pub(crate) use native::CounterTable;
+pub(crate) use native::{CounterRoom, CounterTable};
 
 /// Length of an AES-256 key, in bytes.
 pub(crate) const KEY_LEN: usize = 32;
@@ -145,7 +145,7 @@ impl GcmKey {
     /// Encrypts `data` and returns the tag over `aad` and the ciphertext. Lengths are the caller's to check.
     pub(crate) fn seal(
         &self,
-        table: Option<&mut CounterTable>,
+        table: Option<&mut CounterTable<'_>>,
         nonce: &Nonce,
         aad: &[u8],
         data: InOutBuf<'_, '_, u8>,
@@ -160,7 +160,7 @@ impl GcmKey {
     /// that came with the message, and must not let anybody see the output if they differ.
     pub(crate) fn open(
         &self,
-        table: Option<&mut CounterTable>,
+        table: Option<&mut CounterTable<'_>>,
         nonce: &Nonce,
         aad: &[u8],
         data: InOutBuf<'_, '_, u8>,

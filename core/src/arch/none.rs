@@ -27,7 +27,7 @@ impl GcmKey {
 
     pub(crate) fn seal(
         &self,
-        _: Option<&mut CounterTable>,
+        _: Option<&mut CounterTable<'_>>,
         _: &Nonce,
         _aad: &[u8],
         _data: InOutBuf<'_, '_, u8>,
@@ -37,7 +37,7 @@ impl GcmKey {
 
     pub(crate) fn open(
         &self,
-        _: Option<&mut CounterTable>,
+        _: Option<&mut CounterTable<'_>>,
         _: &Nonce,
         _aad: &[u8],
         _data: InOutBuf<'_, '_, u8>,
@@ -47,10 +47,19 @@ impl GcmKey {
 }
 
 /// The portable backend has no use for one.
-pub(crate) struct CounterTable;
+pub(crate) struct CounterRoom;
 
-impl CounterTable {
+impl CounterRoom {
     pub(crate) fn new() -> Self {
         Self
+    }
+}
+
+/// The portable backend has no use for one.
+pub(crate) struct CounterTable<'r>(core::marker::PhantomData<&'r mut CounterRoom>);
+
+impl<'r> CounterTable<'r> {
+    pub(crate) fn new(_: &'r mut CounterRoom) -> Self {
+        Self(core::marker::PhantomData)
     }
 }

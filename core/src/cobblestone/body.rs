@@ -4,7 +4,7 @@ use super::derive::Derived;
 use super::{CHUNK_LEN, HEADER_LEN, SALT_LEN, SEALED_CHUNK_LEN, TAG_LEN};
 use crate::arch::{Choice, NONCE_LEN, Nonce};
 use crate::error::Error;
-use crate::gcm::Aes256Gcm;
+use crate::gcm::{Aes256Gcm, CounterRoom};
 use crate::key::Key;
 use crate::limits::MAX_CHUNKS;
 use crate::random::RandomSource;
@@ -82,7 +82,8 @@ impl Body {
     }
 
     fn seal_chunks<'p>(&self, first: u64, chunks: impl Iterator<Item = &'p [u8]>, out: &mut [u8]) -> Result<(), Error> {
-        let mut worker = self.gcm.worker(out.len());
+        let mut room = CounterRoom::new();
+        let mut worker = self.gcm.worker(&mut room, out.len());
         for (index, (plaintext, out)) in (first..).zip(chunks.zip(out.chunks_mut(SEALED_CHUNK_LEN))) {
             let nonce = self.nonce(index).ok_or(Error::TooLong)?;
             let (given, needed) = (out.len(), plaintext.len() + TAG_LEN);
@@ -96,7 +97,8 @@ impl Body {
     /// Opens chunks from chunk `first` on. `sealed` is whole chunks and perhaps the last one. After an error what is
     /// in `out` must not be given out: the caller zeroes it.
     pub(super) fn open(&self, first: u64, sealed: &[u8], out: &mut [u8]) -> Result<(), Error> {
-        let mut worker = self.gcm.worker(sealed.len());
+        let mut room = CounterRoom::new();
+        let mut worker = self.gcm.worker(&mut room, sealed.len());
         let mut rest = out;
         for (index, sealed) in (first..).zip(sealed.chunks(SEALED_CHUNK_LEN)) {
             let nonce = self.nonce(index).ok_or(Error::Authentication)?;

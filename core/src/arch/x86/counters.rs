@@ -20,6 +20,7 @@ use super::kernel::{Keys, STREAMS};
 use super::vector::{Block, Vector, Xmm};
 use super::{AesNi, Nonce};
 use crate::arch::BLOCK_LEN;
+use core::mem::MaybeUninit;
 use zeroize::optimization_barrier;
 
 /// Counter blocks that have their upper three counter bytes in common.
@@ -49,28 +50,46 @@ const fn last_byte(byte: u8) -> Block {
     block
 }
 
-/// F of one key: see the module. Wiped on drop.
+/// Room for the states of a [`CounterTable`], 4 KiB that nobody moves: a short message pays nothing for it.
 #[repr(C, align(64))]
-pub(crate) struct CounterTable {
+pub(crate) struct CounterRoom(MaybeUninit<[Block; RUN]>);
+
+impl CounterRoom {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Self(MaybeUninit::uninit())
+    }
+}
+
+/// F of one key: see the module. Wiped on drop.
+pub(crate) struct CounterTable<'r> {
     /// F[2], F[3], ... F[255], F[0], F[1]: in the order in which a message needs them.
-    states: [Block; RUN],
-    /// The nonce bytes that it is for; none at first.
+    room: &'r mut CounterRoom,
+    /// The nonce bytes that it is for; none while there is nothing in the room.
     column: Option<[u8; COLUMN.len()]>,
 }
 
-impl CounterTable {
-    pub(crate) fn new() -> Self {
-        Self { states: [Block([0; BLOCK_LEN]); RUN], column: None }
+impl<'r> CounterTable<'r> {
+    #[inline(always)]
+    pub(crate) fn new(room: &'r mut CounterRoom) -> Self {
+        Self { room, column: None }
     }
 
-    /// Makes it the table for `nonce`, if it is not.
+    /// The table for `nonce`, made if it is not the one that is there.
     #[inline(always)]
-    fn prepare<V: Vector>(&mut self, token: V::Token, keys: &Keys, nonce: &Nonce) {
+    fn prepare<V: Vector>(&mut self, token: V::Token, keys: &Keys, nonce: &Nonce) -> &[Block; RUN] {
         // Whether they are the same depends on public chunk numbers only.
         let column = COLUMN.map(|at| nonce[at]);
-        if self.column == Some(column) {
-            return;
+        if self.column != Some(column) {
+            self.make::<V>(token, keys, nonce);
+            self.column = Some(column);
         }
+        // SAFETY: `make` has written all of it, now or when `column` was set before.
+        unsafe { self.room.0.assume_init_ref() }
+    }
+
+    #[inline(always)]
+    fn make<V: Vector>(&mut self, token: V::Token, keys: &Keys, nonce: &Nonce) {
         let upper = V::splat(token, Xmm::from_u128(token.into(), reversed_block(nonce, 0).swap_bytes()));
         let upper = upper.xor(keys.round_key(token, 0));
         let (round_1, round_2) = (keys.round_key::<V>(token, 1), keys.round_key::<V>(token, 2));
@@ -78,20 +97,22 @@ impl CounterTable {
         let mut counters = unsafe { V::load(token, FIRST_COUNTERS.as_ptr().cast()) };
         // The last byte of a block is the top byte of its last 32-bit word, so the sum does not carry.
         let step = V::broadcast(token, &Block((LAST_BYTE_STEP * V::LANES as u128).to_le_bytes()));
+        let states = self.room.0.as_mut_ptr().cast::<Block>();
         for start in (0..RUN).step_by(V::LANES) {
             let state = upper.xor(counters).aesenc(round_1).aesenc(round_2);
             // SAFETY: `start` is below RUN, a multiple of all widths.
-            unsafe { state.store(self.states.as_mut_ptr().add(start).cast()) };
+            unsafe { state.store(states.add(start).cast()) };
             counters = counters.add32(step);
         }
-        self.column = Some(column);
     }
 }
 
-impl Drop for CounterTable {
+impl Drop for CounterTable<'_> {
+    #[inline]
     fn drop(&mut self) {
-        self.states.fill(Block([0; BLOCK_LEN]));
-        optimization_barrier(self);
+        if self.column.is_some() {
+            optimization_barrier(self.room.0.write([Block([0; BLOCK_LEN]); RUN]));
+        }
     }
 }
 
@@ -159,7 +180,7 @@ impl<V: Vector> Counters<V> for Plain<V> {
 
 /// Counter blocks after two rounds.
 pub(super) struct Cached<'t, V> {
-    table: &'t CounterTable,
+    table: &'t [Block; RUN],
     keys: &'t Keys,
     nonce: &'t Nonce,
     /// Position in the table.
@@ -173,8 +194,8 @@ pub(super) struct Cached<'t, V> {
 impl<'t, V: Vector> Cached<'t, V> {
     /// Begins with the first block of data.
     #[inline(always)]
-    pub(super) fn new(token: V::Token, keys: &'t Keys, nonce: &'t Nonce, table: &'t mut CounterTable) -> Self {
-        table.prepare::<V>(token, keys, nonce);
+    pub(super) fn new(token: V::Token, keys: &'t Keys, nonce: &'t Nonce, table: &'t mut CounterTable<'_>) -> Self {
+        let table = table.prepare::<V>(token, keys, nonce);
         let mut counters =
             Self { table, keys, nonce, at: 0, upper: 0, difference: V::broadcast(token, &Block([0; BLOCK_LEN])) };
         counters.difference = counters.next_difference(token);
@@ -189,7 +210,7 @@ impl<'t, V: Vector> Cached<'t, V> {
         let state = Xmm::from_u128(xmm, block).xor(self.keys.round_key(xmm, 0));
         let state = state.aesenc(self.keys.round_key(xmm, 1)).aesenc(self.keys.round_key(xmm, 2));
         // F[0] is where the counter ends in 0.
-        V::splat(token, state.xor(Xmm::broadcast(xmm, &self.table.states[RUN - FIRST_COUNTER as usize])))
+        V::splat(token, state.xor(Xmm::broadcast(xmm, &self.table[RUN - FIRST_COUNTER as usize])))
     }
 }
 
@@ -201,7 +222,7 @@ impl<V: Vector> Counters<V> for Cached<'_, V> {
     fn start<const N: usize>(&mut self, token: V::Token, _: &Keys, states: &mut [V; N]) {
         const { assert!(N == STREAMS && RUN.is_multiple_of(N * V::LANES)) };
         // SAFETY: `at` is below RUN and a multiple of the group's blocks.
-        let table = unsafe { self.table.states.as_ptr().add(self.at) };
+        let table = unsafe { self.table.as_ptr().add(self.at) };
         for (i, state) in states.iter_mut().enumerate() {
             // SAFETY: register `i` of the group.
             let cached = unsafe { V::load(token, table.add(i * V::LANES).cast()) };

@@ -137,7 +137,7 @@ impl Keys {
 pub(super) fn message<V: Vector, const SEAL: bool>(
     token: V::Token,
     keys: &Keys,
-    table: Option<&mut CounterTable>,
+    table: Option<&mut CounterTable<'_>>,
     nonce: &Nonce,
     aad: &[u8],
     data: InOutBuf<'_, '_, u8>,

@@ -10,7 +10,7 @@ mod kernel;
 mod vector;
 
 use super::{Backend, KEY_LEN, Nonce, Tag};
-pub(crate) use counters::CounterTable;
+pub(crate) use counters::{CounterRoom, CounterTable};
 use inout::InOutBuf;
 use kernel::Keys;
 use vector::{Xmm, Ymm, Zmm};
@@ -42,7 +42,7 @@ macro_rules! backend {
             fn seal(
                 self,
                 keys: &Keys,
-                table: Option<&mut CounterTable>,
+                table: Option<&mut CounterTable<'_>>,
                 nonce: &Nonce,
                 aad: &[u8],
                 data: InOutBuf<'_, '_, u8>,
@@ -52,7 +52,7 @@ macro_rules! backend {
                 fn seal(
                     token: $token,
                     keys: &Keys,
-                    table: Option<&mut CounterTable>,
+                    table: Option<&mut CounterTable<'_>>,
                     nonce: &Nonce,
                     aad: &[u8],
                     data: InOutBuf<'_, '_, u8>,
@@ -66,7 +66,7 @@ macro_rules! backend {
             fn open(
                 self,
                 keys: &Keys,
-                table: Option<&mut CounterTable>,
+                table: Option<&mut CounterTable<'_>>,
                 nonce: &Nonce,
                 aad: &[u8],
                 data: InOutBuf<'_, '_, u8>,
@@ -76,7 +76,7 @@ macro_rules! backend {
                 fn open(
                     token: $token,
                     keys: &Keys,
-                    table: Option<&mut CounterTable>,
+                    table: Option<&mut CounterTable<'_>>,
                     nonce: &Nonce,
                     aad: &[u8],
                     data: InOutBuf<'_, '_, u8>,
@@ -188,7 +188,7 @@ impl GcmKey {
 
     pub(crate) fn seal(
         &self,
-        table: Option<&mut CounterTable>,
+        table: Option<&mut CounterTable<'_>>,
         nonce: &Nonce,
         aad: &[u8],
         data: InOutBuf<'_, '_, u8>,
@@ -203,7 +203,7 @@ impl GcmKey {
 
     pub(crate) fn open(
         &self,
-        table: Option<&mut CounterTable>,
+        table: Option<&mut CounterTable<'_>>,
         nonce: &Nonce,
         aad: &[u8],
         data: InOutBuf<'_, '_, u8>,
