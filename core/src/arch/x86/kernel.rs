@@ -23,9 +23,10 @@
 //! 7. The last round key is XORed to the data beforehand, so that AESENCLAST also does the XOR with the key stream.
 
 use super::counters::{Cached, CounterTable, Counters, Plain, reversed_block};
-use super::vector::{Block, Vector, Xmm};
+use super::vector::{Block, Vector, Xmm, prefetch};
 use super::{AesNi, KEY_LEN, Nonce, Tag};
 use crate::arch::{BLOCK_LEN, length_block};
+use core::ptr;
 use inout::InOutBuf;
 use zeroize::optimization_barrier;
 
@@ -41,6 +42,9 @@ const MAX_GROUP: usize = STREAMS * MAX_LANES;
 const MAX_POWERS: usize = LONG_GROUPS * MAX_GROUP;
 /// AES-256 round keys (FIPS 197, table 3: 14 rounds).
 const ROUND_KEYS: usize = 15;
+
+/// How far ahead data is asked for, in bytes. The CPU does that on its own, but stops at the end of each page.
+const PREFETCH: usize = 2048;
 
 const ZERO: Block = Block([0; BLOCK_LEN]);
 /// Byte reversal within a lane.
@@ -186,6 +190,8 @@ impl<V: Vector> Run<'_, V> {
         }
         let (input, output) = whole.into_raw();
         let ciphertext: *const u8 = if SEAL { output } else { input };
+        // Out of place it would be in the way of the lines that are read because they will be written.
+        let in_place = ptr::eq(input, output);
         let no_products = Products::zero(self.token);
         // When sealing, hashing lags one group behind.
         let mut ciphered = 0;
@@ -207,6 +213,9 @@ impl<V: Vector> Run<'_, V> {
                     let hash_from = ciphertext.add(hashed * Self::GROUP_LEN);
                     products = if ciphered < groups {
                         let at = ciphered * Self::GROUP_LEN;
+                        if in_place {
+                            prefetch(self.token.into(), input.wrapping_add(at + PREFETCH), Self::GROUP_LEN);
+                        }
                         self.group::<true, true, C>(
                             &mut counters,
                             input.add(at),

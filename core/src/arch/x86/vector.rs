@@ -16,6 +16,9 @@ use core::arch::x86_64::*;
 #[repr(C, align(16))]
 pub(super) struct Block(pub(super) [u8; 16]);
 
+/// Length of a line of the cache, in bytes.
+const CACHE_LINE: usize = 64;
+
 /// One register: `LANES` blocks of 128 bits that are worked on at the same time.
 pub(super) trait Vector: Copy {
     /// Proof that the CPU has the instructions for this register.
@@ -125,6 +128,15 @@ macro_rules! one_instruction {
             Self(unsafe { $intrinsic$(::<$imm>)?(self.0 $(, $arg.0)*) })
         }
     )+};
+}
+
+/// Says that `len` bytes at `from` will be needed soon. They need not exist.
+#[inline(always)]
+pub(super) fn prefetch(_: AesNi, from: *const u8, len: usize) {
+    for at in (0..len).step_by(CACHE_LINE) {
+        // SAFETY: the token proves SSE; prefetching reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(at).cast()) };
+    }
 }
 
 #[derive(Clone, Copy)]
