@@ -259,23 +259,32 @@ impl<V: Vector> Run<'_, V> {
         }
         // Four stages, each of three AES rounds and a pair of registers to hash. Written out, because a loop with
         // `pin` in it would stay one.
-        macro_rules! stage {
-            ($stage:literal) => {
+        macro_rules! rounds {
+            ($first:expr) => {
                 if CIPHER {
-                    let first = C::FIRST_ROUND + 3 * $stage;
-                    self.round(&mut states, first);
+                    self.round(&mut states, $first);
                     pin(&mut states, &mut products, &mut hash);
-                    self.round(&mut states, first + 1);
+                    self.round(&mut states, $first + 1);
                     pin(&mut states, &mut products, &mut hash);
-                    if first + 2 < ROUND_KEYS - 1 {
-                        self.round(&mut states, first + 2);
+                    if $first + 2 < ROUND_KEYS - 1 {
+                        self.round(&mut states, $first + 2);
                         pin(&mut states, &mut products, &mut hash);
                     }
+                }
+            };
+        }
+        macro_rules! stage {
+            ($stage:literal) => {
+                if !V::HASH_FIRST {
+                    rounds!(C::FIRST_ROUND + 3 * $stage);
                 }
                 if HASH {
                     // SAFETY: passed on.
                     products = unsafe { self.hash_pair(&hash, $stage, products) };
                     pin(&mut states, &mut products, &mut hash);
+                }
+                if V::HASH_FIRST {
+                    rounds!(C::FIRST_ROUND + 3 * $stage);
                 }
             };
         }
