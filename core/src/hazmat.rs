@@ -24,6 +24,11 @@ impl Aes256Gcm {
         self.0.worker(&mut CounterRoom::new(), data.len()).seal(nonce, aad, data.into())
     }
 
+    /// Calls `work` with what keeps its tables from message to message, as for the chunks of a body.
+    pub fn keep_tables<R>(&self, work: impl FnOnce(&mut Worker<'_>) -> R) -> R {
+        work(&mut Worker(self.0.worker(&mut CounterRoom::new(), usize::MAX)))
+    }
+
     /// Encrypts `plaintext` into `out`, which must be as long.
     pub fn seal(&self, nonce: &[u8; 12], aad: &[u8], plaintext: &[u8], out: &mut [u8]) -> Result<[u8; 16], Error> {
         self.0.worker(&mut CounterRoom::new(), plaintext.len()).seal(nonce, aad, between(plaintext, out)?)
@@ -44,6 +49,27 @@ impl Aes256Gcm {
         out: &mut [u8],
     ) -> Result<(), Error> {
         self.0.worker(&mut CounterRoom::new(), ciphertext.len()).open(nonce, aad, between(ciphertext, out)?, tag)
+    }
+}
+
+/// Works in place, as [`Aes256Gcm`] does.
+pub struct Worker<'w>(gcm::Worker<'w>);
+
+impl Worker<'_> {
+    /// Encrypts in place and returns the tag.
+    pub fn seal_in_place(&mut self, nonce: &[u8; 12], aad: &[u8], data: &mut [u8]) -> Result<[u8; 16], Error> {
+        self.0.seal(nonce, aad, data.into())
+    }
+
+    /// Decrypts in place; zeroes `data` if the tag does not hold.
+    pub fn open_in_place(
+        &mut self,
+        nonce: &[u8; 12],
+        aad: &[u8],
+        data: &mut [u8],
+        tag: &[u8; 16],
+    ) -> Result<(), Error> {
+        self.0.open(nonce, aad, data.into(), tag)
     }
 }
 

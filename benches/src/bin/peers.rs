@@ -107,7 +107,7 @@ fn measure(peers: &[Box<dyn Peer>], op: Op, size: usize, rounds: usize) -> Vec<V
     let work = aligned(&mut work, len);
     let target = aligned(&mut target, len);
     if matches!(op, Op::Open) {
-        for_each_message(fresh, stride, size, |message| peers[0].seal(message));
+        peers[0].seal_all(&mut messages(fresh, stride, size));
     }
 
     let mut rates = vec![Vec::new(); peers.len() + 1];
@@ -120,8 +120,8 @@ fn measure(peers: &[Box<dyn Peer>], op: Op, size: usize, rounds: usize) -> Vec<V
                 work.copy_from_slice(fresh);
                 let start = Instant::now();
                 match (peers.get(who), op) {
-                    (Some(peer), Op::Seal) => for_each_message(work, stride, size, |m| peer.seal(m)),
-                    (Some(peer), Op::Open) => for_each_message(work, stride, size, |m| peer.open(m)),
+                    (Some(peer), Op::Seal) => peer.seal_all(&mut messages(work, stride, size)),
+                    (Some(peer), Op::Open) => peer.open_all(&mut messages(work, stride, size)),
                     (None, _) => target.copy_from_slice(std::hint::black_box(work)),
                 }
                 spent += start.elapsed();
@@ -140,10 +140,8 @@ fn aligned(buffer: &mut [u8], len: usize) -> &mut [u8] {
     &mut buffer[start..start + len]
 }
 
-fn for_each_message(buffer: &mut [u8], stride: usize, size: usize, mut work: impl FnMut(&mut [u8])) {
-    for slot in buffer.chunks_exact_mut(stride) {
-        work(&mut slot[..size + TAG_LEN]);
-    }
+fn messages(buffer: &mut [u8], stride: usize, size: usize) -> impl Iterator<Item = &mut [u8]> {
+    buffer.chunks_exact_mut(stride).map(move |slot| &mut slot[..size + TAG_LEN])
 }
 
 fn print_rows(peers: &[Box<dyn Peer>], op: &str, size: usize, rates: &[Vec<f64>], json: bool) {

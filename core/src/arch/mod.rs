@@ -16,6 +16,7 @@ mod native;
 #[path = "x86/mod.rs"]
 mod native;
 
+use core::mem::MaybeUninit;
 use inout::InOutBuf;
 pub(crate) use native::{CounterRoom, CounterTable};
 
@@ -123,11 +124,32 @@ impl Choice {
     }
 }
 
+/// Where keys are: on the heap if there is one. They take kilobytes, and whoever holds them is moved often.
+#[cfg(feature = "alloc")]
+type Home<T> = alloc::boxed::Box<T>;
+/// Where keys are: in whoever holds them.
+#[cfg(not(feature = "alloc"))]
+type Home<T> = T;
+
+/// Makes room for keys where they stay, and has it filled.
+///
+/// # Safety
+/// `fill` must initialise it.
+unsafe fn home<T>(fill: impl FnOnce(&mut MaybeUninit<T>)) -> Home<T> {
+    #[cfg(feature = "alloc")]
+    let mut room = alloc::boxed::Box::new_uninit();
+    #[cfg(not(feature = "alloc"))]
+    let mut room = MaybeUninit::uninit();
+    fill(&mut room);
+    // SAFETY: the caller promises it.
+    unsafe { room.assume_init() }
+}
+
 /// An AES-256-GCM key set up for one backend: round keys and powers of the hash key, wiped on drop.
-// The large variant is the one in use; there is no heap to move it to.
-#[allow(clippy::large_enum_variant)]
+// Where there is no heap, the large variant is the one in use.
+#[cfg_attr(not(feature = "alloc"), allow(clippy::large_enum_variant))]
 pub(crate) enum GcmKey {
-    Soft(soft::GcmKey),
+    Soft(Home<soft::GcmKey>),
     Native(native::GcmKey),
 }
 
@@ -137,7 +159,11 @@ impl GcmKey {
     #[allow(unreachable_code)]
     pub(crate) fn new(choice: Choice, key: &[u8; KEY_LEN], long: bool) -> Self {
         match choice {
-            Choice::Soft => Self::Soft(soft::GcmKey::new(key)),
+            Choice::Soft => {
+                let set_up = |room: &mut MaybeUninit<_>| _ = room.write(soft::GcmKey::new(key));
+                // SAFETY: it writes the key.
+                Self::Soft(unsafe { home(set_up) })
+            }
             Choice::Native(choice) => Self::Native(native::GcmKey::new(choice, key, long)),
         }
     }

@@ -34,15 +34,14 @@ impl Derived {
         padded_key[..Key::LEN].copy_from_slice(key.expose_secret());
         let mac = Hmac::<Sha512>::new(&padded_key);
         padded_key.zeroize();
-        let block = |previous: &[u8], number: u8| {
-            let mut mac = mac.clone();
+        let block = |mut mac: Hmac<Sha512>, previous: &[u8], number: u8| {
             for part in [previous, LABEL, AEAD_NAME, salt, context, &[number]] {
                 mac.update(part);
             }
             mac.finalize().into_bytes()
         };
-        let mut first = block(&[], 1);
-        let mut second = block(&first, 2);
+        let mut first = block(mac.clone(), &[], 1);
+        let mut second = block(mac, &first, 2);
 
         let mut output = [0; OUTPUT_LEN];
         output[..BLOCK_LEN].copy_from_slice(&first);

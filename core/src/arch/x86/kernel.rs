@@ -26,6 +26,7 @@ use super::counters::{Cached, CounterTable, Counters, Plain, reversed_block};
 use super::vector::{Block, Vector, Xmm, prefetch};
 use super::{AesNi, KEY_LEN, Nonce, Tag};
 use crate::arch::{BLOCK_LEN, length_block};
+use core::mem::MaybeUninit;
 use core::ptr;
 use inout::InOutBuf;
 use zeroize::optimization_barrier;
@@ -58,51 +59,58 @@ pub(super) struct Keys {
     round: [Block; ROUND_KEYS],
     /// Groups that the tables serve with one reduction: 1 or [`LONG_GROUPS`].
     groups: usize,
-    /// H^n ... H^2, H^1 at the end, then zeros for the lanes of a last register that reach past the last block.
-    powers: [Block; MAX_POWERS + MAX_LANES - 1],
-    /// `low ^ high` of each power, for pairs of registers: see `pair_sums`.
-    sums: [Block; MAX_POWERS / 2],
+    /// How many powers there are.
+    count: usize,
+    /// H^count ... H^2, H^1 at the end. What would be before them is not there: a short message does not pay for it.
+    powers: [MaybeUninit<Block>; MAX_POWERS],
+    /// For the lanes of a last register that reach past the last block.
+    zeros: [Block; MAX_LANES - 1],
+    /// `low ^ high` of each power, for pairs of registers: see `pair_sums`. As many as half the powers, at the end.
+    sums: [MaybeUninit<Block>; MAX_POWERS / 2],
 }
 
 impl Drop for Keys {
     fn drop(&mut self) {
         self.round.fill(ZERO);
-        self.powers.fill(ZERO);
-        self.sums.fill(ZERO);
+        self.powers[MAX_POWERS - self.count..].fill(MaybeUninit::new(ZERO));
+        self.sums[(MAX_POWERS - self.count) / 2..].fill(MaybeUninit::new(ZERO));
         optimization_barrier(self);
     }
 }
 
 impl Keys {
-    /// Expands `key`. `long` asks for the powers of [`LONG_GROUPS`] groups, otherwise there are those of one.
+    /// Expands `key` into `room`. `long` asks for the powers of [`LONG_GROUPS`] groups, otherwise there are those of one.
     #[inline(always)]
-    pub(super) fn new<V: Vector>(token: V::Token, key: &[u8; KEY_LEN], long: bool) -> Self {
+    pub(super) fn set_up<V: Vector>(room: &mut MaybeUninit<Self>, token: V::Token, key: &[u8; KEY_LEN], long: bool) {
         let groups = if long { LONG_GROUPS } else { 1 };
-        let mut keys = Self {
-            round: expand_key(token.into(), key),
-            groups,
-            powers: [ZERO; MAX_POWERS + MAX_LANES - 1],
-            sums: [ZERO; MAX_POWERS / 2],
+        let count = groups * STREAMS * V::LANES;
+        let keys = room.as_mut_ptr();
+        // SAFETY: the room is there to be written. Powers and sums need not be.
+        let keys = unsafe {
+            (&raw mut (*keys).round).write(expand_key(token.into(), key));
+            (&raw mut (*keys).groups).write(groups);
+            (&raw mut (*keys).count).write(count);
+            (&raw mut (*keys).zeros).write([ZERO; MAX_LANES - 1]);
+            &mut *keys
         };
-        keys.fill_powers(token.into(), groups * STREAMS * V::LANES);
+        keys.fill_powers(token.into());
         keys.fill_sums::<V>(token);
-        keys
     }
 
     #[inline(always)]
-    fn fill_powers(&mut self, token: AesNi, count: usize) {
+    fn fill_powers(&mut self, token: AesNi) {
         let mut hash_key = encrypt(token, &self.round, Xmm::from_u128(token, 0)).to_block();
-        self.powers[MAX_POWERS - 1] = times_x(hash_key);
+        self.powers[MAX_POWERS - 1].write(times_x(hash_key));
         hash_key.0.fill(0);
         optimization_barrier(&hash_key);
         // From n powers to 2 n: H^(n + i) = H^i * H^n. The products of one step do not depend on each other.
         let mut have = 1;
-        while have < count {
-            let highest = Xmm::broadcast(token, &self.powers[MAX_POWERS - have]);
-            let step = have.min(count - have);
+        while have < self.count {
+            let highest = self.power(token, have);
+            let step = have.min(self.count - have);
             for i in 1..=step {
-                let power = Xmm::broadcast(token, &self.powers[MAX_POWERS - i]);
-                self.powers[MAX_POWERS - have - i] = multiply(token, power, highest).to_block();
+                let power = multiply(token, self.power(token, i), highest);
+                self.powers[MAX_POWERS - have - i].write(power.to_block());
             }
             have += step;
         }
@@ -110,11 +118,10 @@ impl Keys {
 
     #[inline(always)]
     fn fill_sums<V: Vector>(&mut self, token: V::Token) {
-        let pair_blocks = 2 * V::LANES;
-        for (pair, sums) in
-            self.powers[..MAX_POWERS].chunks_exact(pair_blocks).zip(self.sums.chunks_exact_mut(V::LANES))
-        {
-            // SAFETY: `pair` is two registers long and `sums` one.
+        let powers = &self.powers[MAX_POWERS - self.count..];
+        let sums = &mut self.sums[(MAX_POWERS - self.count) / 2..];
+        for (pair, sums) in powers.chunks_exact(2 * V::LANES).zip(sums.chunks_exact_mut(V::LANES)) {
+            // SAFETY: `pair` is two registers long and there; `sums` is one long.
             unsafe {
                 let a = V::load(token, pair.as_ptr().cast());
                 let b = V::load(token, pair[V::LANES..].as_ptr().cast());
@@ -123,16 +130,18 @@ impl Keys {
         }
     }
 
+    /// H^n, which must be there.
+    #[inline(always)]
+    fn power(&self, token: AesNi, n: usize) -> Xmm {
+        debug_assert!(n <= self.count);
+        // SAFETY: the powers up to H^n were written.
+        Xmm::broadcast(token, unsafe { self.powers[MAX_POWERS - n].assume_init_ref() })
+    }
+
     /// The key of a round in every lane.
     #[inline(always)]
     pub(super) fn round_key<V: Vector>(&self, token: V::Token, round: usize) -> V {
         V::broadcast(token, &self.round[round])
-    }
-
-    /// H itself.
-    #[inline(always)]
-    fn hash_key(&self, token: AesNi) -> Xmm {
-        Xmm::broadcast(token, &self.powers[MAX_POWERS - 1])
     }
 }
 
@@ -163,7 +172,7 @@ pub(super) fn message<V: Vector, const SEAL: bool>(
 
     let reverse = Xmm::broadcast(xmm, &REVERSE);
     let lengths = Xmm::from_u128(xmm, u128::from_be_bytes(lengths));
-    let hash = multiply(xmm, run.hash.xor(lengths), keys.hash_key(xmm));
+    let hash = multiply(xmm, run.hash.xor(lengths), keys.power(xmm, 1));
     hash.shuffle(reverse).xor(tag_mask).to_block().0
 }
 
@@ -204,7 +213,7 @@ impl<V: Vector> Run<'_, V> {
         while hashed < groups {
             let batch = (groups - hashed).min(self.keys.groups);
             let blocks = batch * Self::GROUP_BLOCKS;
-            let mut products = Products::carry_in(self.token, self.hash, self.power(blocks));
+            let mut products = Products::carry_in(self.token, self.hash, self.keys.power(self.token.into(), blocks));
             for i in 0..batch {
                 let power = MAX_POWERS - blocks + i * Self::GROUP_BLOCKS;
                 // SAFETY: `hashed` and, where it is used, `ciphered` are below `groups`, the whole groups of input and
@@ -377,7 +386,7 @@ impl<V: Vector> Run<'_, V> {
         }
         let (input, output) = data.into_raw();
         let blocks = len.div_ceil(BLOCK_LEN);
-        let mut products = Products::carry_in(self.token, self.hash, self.power(blocks));
+        let mut products = Products::carry_in(self.token, self.hash, self.keys.power(self.token.into(), blocks));
         let mut done = 0;
         while done < len {
             // Four registers side by side take no longer than one.
@@ -411,7 +420,7 @@ impl<V: Vector> Run<'_, V> {
     fn absorb_padded(&mut self, bytes: &[u8]) {
         for part in bytes.chunks(Self::GROUP_LEN) {
             let blocks = part.len().div_ceil(BLOCK_LEN);
-            let mut products = Products::carry_in(self.token, self.hash, self.power(blocks));
+            let mut products = Products::carry_in(self.token, self.hash, self.keys.power(self.token.into(), blocks));
             for (i, register) in part.chunks(Self::REGISTER_LEN).enumerate() {
                 // SAFETY: the bytes are those of a slice, and their powers lie within the table: a last register that
                 // reaches past the last block meets the zeros behind it.
@@ -441,12 +450,6 @@ impl<V: Vector> Run<'_, V> {
             core::ptr::copy_nonoverlapping(from, buffer.0.as_mut_ptr().cast(), len);
             V::load(self.token, buffer.0.as_ptr().cast())
         }
-    }
-
-    /// H^n.
-    #[inline(always)]
-    fn power(&self, n: usize) -> Xmm {
-        Xmm::broadcast(self.token.into(), &self.keys.powers[MAX_POWERS - n])
     }
 }
 

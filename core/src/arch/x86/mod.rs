@@ -9,7 +9,8 @@ mod cpu;
 mod kernel;
 mod vector;
 
-use super::{Backend, KEY_LEN, Nonce, Tag};
+use super::{Backend, Home, KEY_LEN, Nonce, Tag, home};
+use core::mem::MaybeUninit;
 pub(crate) use counters::{CounterRoom, CounterTable};
 use inout::InOutBuf;
 use kernel::Keys;
@@ -29,14 +30,14 @@ macro_rules! backend {
                 cpu::has_all(Self::FEATURES).then_some(Self(()))
             }
 
-            fn set_up(self, key: &[u8; KEY_LEN], long: bool) -> Keys {
+            fn set_up(self, room: &mut MaybeUninit<Keys>, key: &[u8; KEY_LEN], long: bool) {
                 #[target_feature($(enable = $feature),+)]
                 #[inline(never)]
-                fn set_up(token: $token, key: &[u8; KEY_LEN], long: bool) -> Keys {
-                    Keys::new::<$vector>(token.into(), key, long)
+                fn set_up(token: $token, room: &mut MaybeUninit<Keys>, key: &[u8; KEY_LEN], long: bool) {
+                    Keys::set_up::<$vector>(room, token.into(), key, long);
                 }
                 // SAFETY: the token exists only if the CPU has the features.
-                unsafe { set_up(self, key, long) }
+                unsafe { set_up(self, room, key, long) }
             }
 
             fn seal(
@@ -172,17 +173,19 @@ impl Choice {
 /// Round keys and hash key powers, together with the backend that they were laid out for.
 pub(crate) struct GcmKey {
     choice: Choice,
-    keys: Keys,
+    keys: Home<Keys>,
 }
 
 impl GcmKey {
     pub(crate) fn new(choice: Choice, key: &[u8; KEY_LEN], long: bool) -> Self {
-        let keys = match choice {
-            Choice::AesNi(token) => token.set_up(key, long),
-            Choice::AesNiAvx(token) => token.set_up(key, long),
-            Choice::Vaes256(token) => token.set_up(key, long),
-            Choice::Vaes512(token) => token.set_up(key, long),
+        let set_up = |room: &mut MaybeUninit<Keys>| match choice {
+            Choice::AesNi(token) => token.set_up(room, key, long),
+            Choice::AesNiAvx(token) => token.set_up(room, key, long),
+            Choice::Vaes256(token) => token.set_up(room, key, long),
+            Choice::Vaes512(token) => token.set_up(room, key, long),
         };
+        // SAFETY: it writes all that must be there.
+        let keys = unsafe { home(set_up) };
         Self { choice, keys }
     }
 
