@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 
 /// Chunks in a window when there are few threads: input and output of one fit into the second-level cache.
 const MAX_WINDOW_CHUNKS: usize = 32;
+/// Chunks that are not worth a thread, nor large buffers.
+const SMALL_CHUNKS: usize = 4;
 /// Bytes that all windows together take, input and output, at most.
 const MEMORY: usize = 32 << 20;
 
@@ -142,9 +144,30 @@ struct Totals {
 
 /// Moves windows from `input` to `output`, in which chunks have these lengths. `reserve` is called in order, with the
 /// first chunk, the length and whether it is the last window; `work` is called on many threads.
-fn pump<R: Read + Send, W: Write + Send, T>(
-    input: R,
-    output: W,
+fn pump<T>(
+    mut input: impl Read + Send,
+    mut output: impl Write + Send,
+    workers: &impl Workers,
+    chunk_lens: (usize, usize),
+    reserve: impl Fn(u64, usize, bool) -> Result<T, Error> + Sync,
+    work: impl Fn(T, &[u8], &mut [u8]) -> Result<usize, Error> + Sync,
+) -> io::Result<Totals> {
+    let mut start = Zeroizing::new(vec![0; SMALL_CHUNKS * chunk_lens.0]);
+    let len = read_full(&mut input, &mut start)?;
+    if len == start.len() {
+        let input = start.as_slice().chain(input);
+        return pump_windows(input, output, workers, chunk_lens, reserve, work);
+    }
+    let mut out = Zeroizing::new(vec![0; len / chunk_lens.0 * chunk_lens.1 + chunk_lens.1]);
+    let out_len = work(reserve(0, len, true)?, &start[..len], &mut out)?;
+    output.write_all(&out[..out_len])?;
+    Ok(Totals { read: len as u64, written: out_len as u64 })
+}
+
+/// [`pump`] for more than a few chunks.
+fn pump_windows<T>(
+    input: impl Read + Send,
+    output: impl Write + Send,
     workers: &impl Workers,
     (input_chunk, output_chunk): (usize, usize),
     reserve: impl Fn(u64, usize, bool) -> Result<T, Error> + Sync,
@@ -158,6 +181,9 @@ fn pump<R: Read + Send, W: Write + Send, T>(
 
     let job = || {
         let _guard = PanicGuard { turns: &turns, sink: &sink };
+        if lock(&source).ended {
+            return;
+        }
         let mut input = Zeroizing::new(vec![0; window_chunks * input_chunk]);
         let mut output = Zeroizing::new(vec![0; window_chunks * output_chunk + TAG_LEN]);
         loop {
