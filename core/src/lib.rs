@@ -59,6 +59,8 @@
 extern crate alloc;
 
 mod arch;
+#[cfg(feature = "alloc")]
+mod buffer;
 pub mod cobblestone;
 #[cfg(feature = "alloc")]
 pub mod envelope;

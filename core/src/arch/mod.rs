@@ -1,7 +1,7 @@
 //! AES-256-GCM on this CPU: one file per backend, one place that chooses.
 //!
-//! This is the only module of the crate that may use `unsafe`. A backend offers a key type with two functions, `seal`
-//! and `open`, over one whole message. The key type of a CPU-specific backend can only be made from a proof token,
+//! No other module may use `unsafe`, but for one system call in `buffer`. A backend offers a key type with two functions,
+//! `seal` and `open`, over one whole message. The key type of a CPU-specific backend can only be made from a proof token,
 //! and a token only by the check that the CPU and the operating system support its instructions.
 
 #![allow(unsafe_code)]

@@ -55,11 +55,13 @@ pub use shared::{ChunkOpener, Run, SharedSealer};
 pub use stream::{Opener, Sealer};
 
 use crate::arch::{Backend, Choice};
+#[cfg(feature = "alloc")]
+use crate::buffer;
 use crate::error::Error;
 use crate::key::Key;
 use crate::random::RandomSource;
 #[cfg(feature = "alloc")]
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 use body::{Body, Header};
 
 /// Seals `plaintext` under `key`, bound to `context`.
@@ -137,7 +139,7 @@ impl<'a> Cobblestone<'a> {
     /// [`Error::Random`] if there are no random bytes to be had.
     #[cfg(feature = "alloc")]
     pub fn seal(&self, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut message = vec![0; sealed_buffer_len(plaintext.len())?];
+        let mut message = buffer::zeroed(sealed_buffer_len(plaintext.len())?);
         self.seal_into(plaintext, &mut message)?;
         Ok(message)
     }
@@ -162,7 +164,7 @@ impl<'a> Cobblestone<'a> {
     /// [`Error::Authentication`] if the key or the context is wrong or the message was changed in any way.
     #[cfg(feature = "alloc")]
     pub fn open(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut plaintext = vec![0; opened_buffer_len(message.len())?];
+        let mut plaintext = buffer::zeroed(opened_buffer_len(message.len())?);
         self.open_into(message, &mut plaintext)?;
         Ok(plaintext)
     }

@@ -1,6 +1,7 @@
 //! Ranges of a stored message, verified.
 
 use super::{CHUNK_LEN, ChunkOpener, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, plaintext_len, sealed_range};
+use crate::buffer;
 use crate::error::Error;
 use core::ops::Range;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -125,7 +126,7 @@ impl<S: ReadAt> RandomAccess<S> {
             return Err(out_of_range.into());
         }
         let len = range.end.checked_sub(range.start).and_then(|len| usize::try_from(len).ok());
-        let mut out = vec![0; len.ok_or(out_of_range)?];
+        let mut out = buffer::zeroed(len.ok_or(out_of_range)?);
         self.open_range_into(range.start, &mut out)?;
         Ok(out)
     }
