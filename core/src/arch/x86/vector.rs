@@ -71,14 +71,15 @@ pub(super) trait Vector: Copy {
     /// Says that the value may be any, so that the compiler does not merge what made it with what uses it.
     fn opaque(self) -> Self;
 
-    /// Says that these values are in registers here, all at the same time, and may be any. It keeps the compiler from
-    /// moving what is done with them, and what is read through the pointers, from behind it to before it.
+    /// Says that these values are in registers here, each always in the same one, and may be any. It keeps the compiler
+    /// from moving what is done with them, and what is read through the pointers, from behind it to before it, and from
+    /// moving them between registers.
     fn pin(states: &mut [Self; STREAMS], products: [&mut Self; 3], pointers: [&mut *const u8; 3]);
 }
 
 /// `opaque` and `pin`. Left to itself the compiler spills states and takes one after the other through several rounds.
 macro_rules! pinned {
-    ($vector:ty, $register:ty, $class:ident, $feature:literal) => {
+    ($vector:ty, $register:ty, $class:ident, [$r0:tt, $r1:tt, $r2:tt, $r3:tt, $r4:tt, $r5:tt, $r6:tt, $r7:tt, $r8:tt, $r9:tt, $r10:tt], $feature:literal) => {
         #[inline(always)]
         fn opaque(self) -> Self {
             #[inline]
@@ -106,11 +107,14 @@ macro_rules! pinned {
                 // SAFETY: there is no instruction.
                 unsafe {
                     asm!(
-                        "/* {0} {1} {2} {3} {4} {5} {6} {7} {8} {9} {10} {11} {12} {13} */",
-                        inout($class) a.0, inout($class) b.0, inout($class) c.0, inout($class) d.0,
-                        inout($class) e.0, inout($class) f.0, inout($class) g.0, inout($class) h.0,
-                        inout($class) low.0, inout($class) middle.0, inout($class) high.0,
+                        "/* {0} {1} {2} */",
                         inout(reg) *x, inout(reg) *y, inout(reg) *z,
+                        inout($r0) a.0, inout($r1) b.0,
+                        inout($r2) c.0, inout($r3) d.0,
+                        inout($r4) e.0, inout($r5) f.0,
+                        inout($r6) g.0, inout($r7) h.0,
+                        inout($r8) low.0, inout($r9) middle.0,
+                        inout($r10) high.0,
                         options(pure, nomem, nostack, preserves_flags),
                     );
                 }
@@ -199,7 +203,13 @@ impl Vector for Xmm {
         self
     }
 
-    pinned!(Xmm, __m128i, xmm_reg, "sse2");
+    pinned!(
+        Xmm,
+        __m128i,
+        xmm_reg,
+        ["xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10"],
+        "sse2"
+    );
 }
 
 /// What only the 128-bit register needs: key expansion and reduction.
@@ -298,7 +308,13 @@ impl Vector for Ymm {
         unsafe { Xmm(_mm256_castsi256_si128(self.0)).xor(Xmm(_mm256_extracti128_si256::<1>(self.0))) }
     }
 
-    pinned!(Ymm, __m256i, ymm_reg, "avx");
+    pinned!(
+        Ymm,
+        __m256i,
+        ymm_reg,
+        ["ymm0", "ymm1", "ymm2", "ymm3", "ymm4", "ymm5", "ymm6", "ymm7", "ymm8", "ymm9", "ymm10"],
+        "avx"
+    );
 }
 
 #[derive(Clone, Copy)]
@@ -371,5 +387,11 @@ impl Vector for Zmm {
         halves.sum()
     }
 
-    pinned!(Zmm, __m512i, zmm_reg, "avx512f");
+    pinned!(
+        Zmm,
+        __m512i,
+        zmm_reg,
+        ["zmm0", "zmm1", "zmm2", "zmm3", "zmm4", "zmm5", "zmm6", "zmm7", "zmm8", "zmm9", "zmm10"],
+        "avx512f"
+    );
 }
