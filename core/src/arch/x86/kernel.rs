@@ -26,7 +26,7 @@ use super::counters::{Cached, CounterTable, Counters, Plain, reversed_block};
 use super::vector::{Block, Vector, Xmm, prefetch};
 use super::{AesNi, KEY_LEN, Nonce, Tag};
 use crate::arch::{BLOCK_LEN, length_block};
-use core::mem::MaybeUninit;
+use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 use inout::InOutBuf;
 use zeroize::optimization_barrier;
@@ -128,6 +128,14 @@ impl Keys {
                 pair_sums(a, b).store(sums.as_mut_ptr().cast());
             }
         }
+    }
+
+    /// Where H^n is, before the lower powers and `zeros`.
+    #[inline(always)]
+    fn powers_from(&self, n: usize) -> *const u8 {
+        // A pointer into the whole of it, because a register may reach from the powers into the zeros.
+        let powers = ptr::from_ref(self).cast::<u8>().wrapping_add(offset_of!(Self, powers));
+        powers.wrapping_add((MAX_POWERS - n) * BLOCK_LEN)
     }
 
     /// H^n, which must be there.
@@ -405,9 +413,9 @@ impl<V: Vector> Run<'_, V> {
                     let data = self.load_padded(input.add(done), here);
                     let text = state.aesenclast(data.xor(self.keys.round_key(self.token, 14)));
                     let text = store_part(self.token, text, output.add(done), here);
-                    let power = self.keys.powers.as_ptr().add(MAX_POWERS - blocks + done / BLOCK_LEN);
+                    let power = self.keys.powers_from(blocks - done / BLOCK_LEN);
                     let hashed = if SEAL { text } else { data };
-                    products = products.add(hashed.shuffle(self.reverse), V::load(self.token, power.cast()));
+                    products = products.add(hashed.shuffle(self.reverse), V::load(self.token, power));
                 }
                 done += here;
             }
@@ -426,8 +434,8 @@ impl<V: Vector> Run<'_, V> {
                 // reaches past the last block meets the zeros behind it.
                 unsafe {
                     let data = self.load_padded(register.as_ptr(), register.len());
-                    let power = self.keys.powers.as_ptr().add(MAX_POWERS - blocks + i * V::LANES);
-                    products = products.add(data.shuffle(self.reverse), V::load(self.token, power.cast()));
+                    let power = self.keys.powers_from(blocks - i * V::LANES);
+                    products = products.add(data.shuffle(self.reverse), V::load(self.token, power));
                 }
             }
             self.hash = products.reduce(self.token.into());
