@@ -1,6 +1,7 @@
 //! What can go wrong.
 
 use crate::arch::Backend;
+use crate::engine::Engine;
 use core::fmt;
 
 /// Why sealing or opening failed.
@@ -38,8 +39,8 @@ pub enum Error {
     },
     /// The pool that was to do the work did not finish it.
     WorkersFailed,
-    /// This CPU or operating system cannot run the backend.
-    BackendUnavailable(Backend),
+    /// This CPU or operating system cannot run the engine, or it was not compiled in.
+    EngineUnavailable(Engine),
 }
 
 impl fmt::Display for Error {
@@ -59,9 +60,10 @@ impl fmt::Display for Error {
                 write!(f, "the range is not within the {plaintext_len} bytes of plaintext")
             }
             Self::WorkersFailed => f.write_str("the pool that was to do the work did not finish it"),
-            Self::BackendUnavailable(backend) => {
+            Self::EngineUnavailable(Engine::Native(backend)) => {
                 write!(f, "this CPU or operating system does not support the backend {backend}")
             }
+            Self::EngineUnavailable(engine) => write!(f, "the engine {engine} was not compiled in"),
         }
     }
 }
@@ -75,7 +77,7 @@ impl From<Error> for std::io::Error {
         let kind = match error {
             Error::Authentication => ErrorKind::InvalidData,
             Error::TooLong => ErrorKind::FileTooLarge,
-            Error::BackendUnavailable(_) => ErrorKind::Unsupported,
+            Error::EngineUnavailable(_) => ErrorKind::Unsupported,
             Error::Random | Error::WorkersFailed => ErrorKind::Other,
             Error::OutputTooSmall { .. }
             | Error::WrongRunLength { .. }
@@ -134,11 +136,22 @@ pub struct UnknownBackend;
 impl fmt::Display for UnknownBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no such backend; known are:")?;
-        for backend in Backend::ALL {
-            write!(f, " {backend}")?;
-        }
-        Ok(())
+        Backend::ALL.iter().try_for_each(|backend| write!(f, " {backend}"))
     }
 }
 
 impl core::error::Error for UnknownBackend {}
+
+/// No [`Engine`] has this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownEngine;
+
+impl fmt::Display for UnknownEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no such engine; known are:")?;
+        Engine::all().try_for_each(|engine| write!(f, " {engine}"))
+    }
+}
+
+impl core::error::Error for UnknownEngine {}

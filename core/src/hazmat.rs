@@ -15,7 +15,7 @@ pub struct Aes256Gcm(gcm::Aes256Gcm);
 impl Aes256Gcm {
     /// Sets up `key` for use on about `expected_len` bytes.
     pub fn new(backend: Backend, key: &[u8; 32], expected_len: u64) -> Result<Self, Error> {
-        let choice = Choice::of(backend).ok_or(Error::BackendUnavailable(backend))?;
+        let choice = Choice::of(backend).ok_or(Error::EngineUnavailable(backend.into()))?;
         Ok(Self(gcm::Aes256Gcm::new(choice, key, expected_len)))
     }
 

@@ -35,6 +35,7 @@
 //! - `std` (default): readers, writers, files, threads. Turns on `alloc` and `getrandom`.
 //! - `alloc`: functions that return a `Vec<u8>`.
 //! - `getrandom`: randomness from the operating system.
+//! - `aws-lc`: AWS-LC as another engine; needs a C compiler. Turns on `std`.
 //! - `keyring`: root keys in a file, perhaps under a passphrase.
 //! - `rayon`: a `rayon::ThreadPool` can do the parallel work.
 //!
@@ -62,6 +63,7 @@ mod arch;
 #[cfg(feature = "alloc")]
 mod buffer;
 pub mod cobblestone;
+mod engine;
 #[cfg(feature = "alloc")]
 pub mod envelope;
 mod error;
@@ -77,7 +79,8 @@ pub mod limits;
 mod random;
 
 pub use arch::Backend;
-pub use error::{Error, KeyLengthError, RandomError, UnknownBackend};
+pub use engine::Engine;
+pub use error::{Error, KeyLengthError, RandomError, UnknownBackend, UnknownEngine};
 pub use key::Key;
 #[cfg(feature = "getrandom")]
 pub use random::OsRandom;

@@ -1,30 +1,40 @@
 //! What the tests share: backends, patterns, sealed files in memory.
 
-use objseal::Backend;
 use objseal::cobblestone::Threads;
 use objseal::envelope::{EncryptionContext, Opening, Sealing};
 use objseal::file::{self, FileError, Opened};
 use objseal::keyring::Keyring;
+use objseal::{Backend, Engine};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The backends under test: all that this machine has, or the one that `OBJSEAL_BACKEND` names.
+/// The engines under test: all that this machine has, or the one that `OBJSEAL_BACKEND` names.
 ///
 /// # Panics
-/// If this machine does not have the one that was named.
+/// If this machine does not have the one that was named, or a build for tests lacks one.
+#[must_use]
+pub fn engines() -> Vec<Engine> {
+    if let Ok(name) = std::env::var("OBJSEAL_BACKEND") {
+        let engine: Engine = name.parse().expect("OBJSEAL_BACKEND names an engine");
+        assert!(engine.is_available(), "OBJSEAL_BACKEND asks for {engine}, and this CPU does not have it");
+        return vec![engine];
+    }
+    for engine in [Engine::RustCrypto, Engine::AwsLc] {
+        assert!(engine.is_available(), "{engine} was not compiled in");
+    }
+    Engine::all().filter(|engine| engine.is_available()).collect()
+}
+
+/// Those of them that are objseal's own.
 #[must_use]
 pub fn backends() -> Vec<Backend> {
-    if let Ok(name) = std::env::var("OBJSEAL_BACKEND") {
-        let backend: Backend = name.parse().expect("OBJSEAL_BACKEND names a backend");
-        assert!(backend.is_available(), "OBJSEAL_BACKEND asks for {backend}, and this CPU does not have it");
-        return vec![backend];
-    }
-    Backend::ALL.iter().copied().filter(|backend| backend.is_available()).collect()
+    let native = |engine| if let Engine::Native(backend) = engine { Some(backend) } else { None };
+    engines().into_iter().filter_map(native).collect()
 }
 
 /// Prints what ran, for those who read the log (`--nocapture`).
-pub fn report(suite: &str, backend: Backend, what: impl std::fmt::Display) {
-    println!("{suite}: {what} on {backend}");
+pub fn report(suite: &str, engine: impl Into<Engine>, what: impl std::fmt::Display) {
+    println!("{suite}: {what} on {}", engine.into());
 }
 
 /// Bytes that repeat with a prime period, so that no two blocks of a message look the same to a kernel.

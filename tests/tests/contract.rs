@@ -1,10 +1,10 @@
-//! What is promised about outputs, on every backend: all or nothing, the same bytes on any number of threads, and what is
+//! What is promised about outputs, on every engine: all or nothing, the same bytes on any number of threads, and what is
 //! left when a thread panics.
 
 use objseal::cobblestone::{CHUNK_LEN, Cobblestone, SEALED_CHUNK_LEN, Threads, Workers, sealed_len};
 use objseal::hazmat::{Aes256Gcm, FixedSalt};
-use objseal::{Backend, Error, Key, RandomError, RandomSource};
-use objseal_tests::{backends, pattern, report};
+use objseal::{Backend, Engine, Error, Key, RandomError, RandomSource};
+use objseal_tests::{backends, engines, pattern, report};
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,12 +18,12 @@ fn threads(count: usize) -> Threads {
     Threads(NonZeroUsize::new(count).expect("not 0"))
 }
 
-fn on_each_backend(suite: &str, check: impl Fn(Backend, &Cobblestone<'_>)) {
+fn on_each_engine(suite: &str, check: impl Fn(Engine, &Cobblestone<'_>)) {
     let (key, salt) = (key(), FixedSalt([9; 24]));
-    for backend in backends() {
-        let cobblestone = Cobblestone::new(&key, b"").with_backend(backend).expect("available").with_random(&salt);
-        check(backend, &cobblestone);
-        report(suite, backend, "held");
+    for engine in engines() {
+        let cobblestone = Cobblestone::new(&key, b"").with_engine(engine).expect("available").with_random(&salt);
+        check(engine, &cobblestone);
+        report(suite, engine, "held");
     }
 }
 
@@ -66,17 +66,17 @@ impl Workers for Pool {
 #[test]
 fn any_workers_give_the_same_bytes() {
     let run = 256 * CHUNK_LEN;
-    on_each_backend("any workers give the same bytes", |backend, cobblestone| {
+    on_each_engine("any workers give the same bytes", |engine, cobblestone| {
         let lengths = [0, 1, CHUNK_LEN - 1, CHUNK_LEN, CHUNK_LEN + 1, 300_000, run - 1, run, run + 1, 2 * run + 5];
-        for len in lengths.into_iter().filter(|&len| backend != Backend::Soft || len < run) {
+        for len in lengths.into_iter().filter(|&len| engine != Engine::Native(Backend::Soft) || len < run) {
             let plaintext = pattern(len);
             let expected = cobblestone.seal(&plaintext).expect("room");
             let check = |workers: &dyn Fn(&mut [u8], &mut [u8])| {
                 let mut message = vec![0xEE; expected.len()];
                 let mut opened = vec![0xEE; len];
                 workers(&mut message, &mut opened);
-                assert!(message == expected, "{len} bytes, {backend}");
-                assert!(opened == plaintext, "{len} bytes, {backend}");
+                assert!(message == expected, "{len} bytes, {engine}");
+                assert!(opened == plaintext, "{len} bytes, {engine}");
             };
             for count in 1..=5 {
                 check(&|message, opened| {
@@ -102,7 +102,7 @@ fn any_workers_give_the_same_bytes() {
 #[test]
 fn one_bad_chunk_leaves_zeros_everywhere() {
     let chunks = 40;
-    on_each_backend("one bad chunk leaves zeros everywhere", |backend, cobblestone| {
+    on_each_engine("one bad chunk leaves zeros everywhere", |engine, cobblestone| {
         let message = cobblestone.seal(&pattern(chunks * CHUNK_LEN + 5)).expect("room");
         for bad in 0..=chunks {
             let mut changed = message.clone();
@@ -111,12 +111,12 @@ fn one_bad_chunk_leaves_zeros_everywhere() {
             for count in [1, 2, 5] {
                 out.fill(0xEE);
                 let opened = cobblestone.open_parallel(&threads(count), &changed, &mut out);
-                assert_eq!(opened, Err(Error::Authentication), "chunk {bad}, {backend}");
-                assert!(out.iter().all(|&byte| byte == 0), "chunk {bad}, {count} threads, {backend}");
+                assert_eq!(opened, Err(Error::Authentication), "chunk {bad}, {engine}");
+                assert!(out.iter().all(|&byte| byte == 0), "chunk {bad}, {count} threads, {engine}");
             }
             out.fill(0xEE);
             assert_eq!(cobblestone.open_into(&changed, &mut out), Err(Error::Authentication));
-            assert!(out.iter().all(|&byte| byte == 0), "chunk {bad}, {backend}");
+            assert!(out.iter().all(|&byte| byte == 0), "chunk {bad}, {engine}");
         }
     });
 }
@@ -140,20 +140,20 @@ impl Workers for PanickingPool {
 
 #[test]
 fn a_panicking_worker_leaves_zeros() {
-    on_each_backend("a panicking worker leaves zeros", |backend, cobblestone| {
+    on_each_engine("a panicking worker leaves zeros", |engine, cobblestone| {
         let plaintext = pattern(500_000);
         let message = cobblestone.seal(&plaintext).expect("room");
         let pool = PanickingPool(AtomicUsize::new(0));
 
         let mut out = vec![0xEE; plaintext.len()];
         let opened = catch_unwind(AssertUnwindSafe(|| cobblestone.open_parallel(&pool, &message, &mut out)));
-        assert_eq!(opened.expect_err("it panics").downcast_ref(), Some(&"planted"), "{backend}");
-        assert!(out.iter().all(|&byte| byte == 0), "{backend}");
+        assert_eq!(opened.expect_err("it panics").downcast_ref(), Some(&"planted"), "{engine}");
+        assert!(out.iter().all(|&byte| byte == 0), "{engine}");
 
         let mut out = vec![0xEE; message.len()];
         let sealed = catch_unwind(AssertUnwindSafe(|| cobblestone.seal_parallel(&pool, &plaintext, &mut out)));
-        assert_eq!(sealed.expect_err("it panics").downcast_ref(), Some(&"planted"), "{backend}");
-        assert!(out[56..].iter().all(|&byte| byte == 0), "{backend}");
+        assert_eq!(sealed.expect_err("it panics").downcast_ref(), Some(&"planted"), "{engine}");
+        assert!(out[56..].iter().all(|&byte| byte == 0), "{engine}");
         assert_eq!(pool.0.into_inner(), 2, "the work was done before");
     });
 }
@@ -173,12 +173,12 @@ impl Workers for SwallowingPool {
 
 #[test]
 fn a_swallowed_panic_is_not_a_success() {
-    on_each_backend("a swallowed panic is not a success", |backend, cobblestone| {
+    on_each_engine("a swallowed panic is not a success", |engine, cobblestone| {
         // The first read is on the calling thread.
         for reads in [1, 2, 5] {
             let ended = cobblestone.seal_stream(PanickingReader(reads), io::sink(), &SwallowingPool);
             let error = ended.expect_err("not whole");
-            assert_eq!(error.get_ref().and_then(|e| e.downcast_ref()), Some(&Error::WorkersFailed), "{backend}");
+            assert_eq!(error.get_ref().and_then(|e| e.downcast_ref()), Some(&Error::WorkersFailed), "{engine}");
         }
     });
 }
@@ -197,38 +197,38 @@ impl Read for PanickingReader {
 
 #[test]
 fn a_panicking_reader_ends_the_stream() {
-    on_each_backend("a panicking reader ends the stream", |backend, cobblestone| {
+    on_each_engine("a panicking reader ends the stream", |engine, cobblestone| {
         for (reads, count) in [(0, 1), (0, 3), (5, 2), (9, 4)] {
             let outcome = catch_unwind(AssertUnwindSafe(|| {
                 cobblestone.seal_stream(PanickingReader(reads), io::sink(), &threads(count))
             }));
-            assert!(outcome.is_err(), "{backend}");
+            assert!(outcome.is_err(), "{engine}");
         }
     });
 }
 
 #[test]
 fn a_small_output_is_refused_untouched() {
-    on_each_backend("a small output is refused untouched", |backend, cobblestone| {
+    on_each_engine("a small output is refused untouched", |engine, cobblestone| {
         let message = cobblestone.seal(&pattern(20_000)).expect("room");
         let mut small = vec![0xEE; 19_999];
         let needed = Error::OutputTooSmall { needed: 20_000, given: 19_999 };
-        assert_eq!(cobblestone.open_into(&message, &mut small), Err(needed), "{backend}");
-        assert_eq!(cobblestone.open_parallel(&threads(2), &message, &mut small), Err(needed), "{backend}");
+        assert_eq!(cobblestone.open_into(&message, &mut small), Err(needed), "{engine}");
+        assert_eq!(cobblestone.open_parallel(&threads(2), &message, &mut small), Err(needed), "{engine}");
         let needed = Error::OutputTooSmall { needed: message.len(), given: 19_999 };
-        assert_eq!(cobblestone.seal_into(&pattern(20_000), &mut small), Err(needed), "{backend}");
-        assert_eq!(cobblestone.seal_parallel(&threads(2), &pattern(20_000), &mut small), Err(needed), "{backend}");
-        assert!(small.iter().all(|&byte| byte == 0xEE), "{backend}");
+        assert_eq!(cobblestone.seal_into(&pattern(20_000), &mut small), Err(needed), "{engine}");
+        assert_eq!(cobblestone.seal_parallel(&threads(2), &pattern(20_000), &mut small), Err(needed), "{engine}");
+        assert!(small.iter().all(|&byte| byte == 0xEE), "{engine}");
     });
 }
 
 #[test]
 fn a_larger_output_is_left_alone_behind_the_end() {
-    on_each_backend("a larger output is left alone", |backend, cobblestone| {
+    on_each_engine("a larger output is left alone", |engine, cobblestone| {
         let message = cobblestone.seal(&pattern(20_000)).expect("room");
         let mut large = vec![0xEE; 30_000];
-        assert_eq!(cobblestone.open_into(&message, &mut large), Ok(20_000), "{backend}");
-        assert!(large[..20_000] == pattern(20_000) && large[20_000..].iter().all(|&byte| byte == 0xEE), "{backend}");
+        assert_eq!(cobblestone.open_into(&message, &mut large), Ok(20_000), "{engine}");
+        assert!(large[..20_000] == pattern(20_000) && large[20_000..].iter().all(|&byte| byte == 0xEE), "{engine}");
     });
 }
 

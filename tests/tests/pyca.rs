@@ -2,7 +2,7 @@
 
 use objseal::cobblestone::{Cobblestone, Threads};
 use objseal::{Error, Key};
-use objseal_tests::{Python, backends, pattern, report};
+use objseal_tests::{Python, engines, pattern, report};
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -50,9 +50,9 @@ fn messages_go_both_ways() {
 
         assert_eq!(ask("seal", &file("plain"), &file("theirs")), (Some(0), String::new()), "{size} bytes");
         let theirs = fs::read(file("theirs")).expect("read");
-        for backend in backends() {
-            let cobblestone = cobblestone.with_backend(backend).expect("available");
-            assert!(cobblestone.open(&theirs).expect("authentic") == plaintext, "{size} bytes, {backend}");
+        for engine in engines() {
+            let cobblestone = cobblestone.with_engine(engine).expect("available");
+            assert!(cobblestone.open(&theirs).expect("authentic") == plaintext, "{size} bytes, {engine}");
             from_peer += 1;
         }
     }
@@ -66,7 +66,7 @@ fn messages_go_both_ways() {
     assert_eq!(Cobblestone::new(&key, b"other").open(&theirs), Err(Error::Authentication));
 
     println!("pyca: cryptography {version}: {to_peer} messages to it, {from_peer} openings of its messages, 2 refused");
-    for backend in backends() {
-        report("pyca", backend, format!("{} sizes", SIZES.len()));
+    for engine in engines() {
+        report("pyca", engine, format!("{} sizes", SIZES.len()));
     }
 }

@@ -4,7 +4,7 @@ use objseal::cobblestone::Threads;
 use objseal::envelope::{EncryptionContext, Opening, Policy};
 use objseal::file::{self, SealedFile, SlotState};
 use objseal::keyring::{KeyringFile, Passphrase, PassphraseCost};
-use objseal_tests::{Python, backends, context, pattern, report, seal_file, vectors};
+use objseal_tests::{Python, context, engines, pattern, report, seal_file, vectors};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -78,12 +78,12 @@ fn golden_files_open() {
     for golden in Golden::all() {
         let stored = fs::read(vectors("golden").join(&golden.file)).expect("read");
         for keyring in [&plain, &sealed] {
-            for backend in backends() {
+            for engine in engines() {
                 let mut policy = Policy::default();
                 policy.context = Some(golden.context());
                 policy.key_ids = Some(vec![golden.key.clone()]);
                 let services = [keyring as _];
-                let opening = Opening::new(&services).with_policy(policy).with_backend(backend).expect("available");
+                let opening = Opening::new(&services).with_policy(policy).with_engine(engine).expect("available");
                 let mut opened = Vec::new();
                 let whole = file::open(&opening, &stored[..], &mut opened, &Threads::available());
                 let whole = whole.unwrap_or_else(|error| panic!("{}: {error}", golden.file));
@@ -96,8 +96,8 @@ fn golden_files_open() {
             }
         }
     }
-    for backend in backends() {
-        report("golden", backend, format!("{} files, two keyrings", Golden::all().len()));
+    for engine in engines() {
+        report("golden", engine, format!("{} files, two keyrings", Golden::all().len()));
     }
 }
 

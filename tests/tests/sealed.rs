@@ -6,7 +6,7 @@ use objseal::envelope::{
 };
 use objseal::file::{self, BODY_OFFSET, FileError, SealedFile, SlotState};
 use objseal::keyring::Keyring;
-use objseal_tests::{backends, context, open_file, pattern, report, seal_file};
+use objseal_tests::{context, engines, open_file, pattern, report, seal_file};
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 
@@ -35,13 +35,13 @@ fn is_authentication(error: &FileError) -> bool {
 #[test]
 fn every_size_comes_back() {
     let keyring = keyring();
-    for backend in backends() {
+    for engine in engines() {
         for size in SIZES {
             let plain = pattern(size);
             let recipients = [(&keyring as _, "main")];
-            let sealing = Sealing::new(&recipients).with_backend(backend).expect("available");
+            let sealing = Sealing::new(&recipients).with_engine(engine).expect("available");
             let services = [&keyring as _];
-            let opening = Opening::new(&services).with_backend(backend).expect("available");
+            let opening = Opening::new(&services).with_engine(engine).expect("available");
             let mut stored = Vec::new();
             let threads = Threads(NonZeroUsize::new(3).expect("3"));
             file::seal(&sealing, &plain[..], &mut stored, &threads).expect("sealed");
@@ -52,13 +52,13 @@ fn every_size_comes_back() {
                 assert!(opened == plain, "{size} bytes in pieces of {piece}");
                 assert_eq!(whole.attributes.plaintext_len, size as u64);
                 assert_eq!(whole.slots, SlotState::Same);
-                assert_eq!(whole.envelope.backend(), backend);
+                assert_eq!(whole.envelope.engine(), engine);
             }
             let file = SealedFile::open(&opening, &stored[..]).expect("authentic");
             let from = size as u64 / 3;
             assert!(file.body().open_range(from..size as u64).expect("authentic") == plain[size / 3..]);
         }
-        report("sealed", backend, format!("{} sizes", SIZES.len()));
+        report("sealed", engine, format!("{} sizes", SIZES.len()));
     }
 }
 

@@ -8,7 +8,7 @@ use objseal::cobblestone::{CHUNK_LEN, Cobblestone, SEALED_CHUNK_LEN, TAG_LEN};
 use objseal::hazmat::{Aes256Gcm, derive, seal_chunks};
 use objseal::limits::MAX_CHUNKS;
 use objseal::{Backend, Error, Key};
-use objseal_tests::{backends, pattern, report};
+use objseal_tests::{backends, engines, pattern, report};
 
 const KEY: [u8; 32] = *b"a key that is known to everybody";
 const NONCE: [u8; 12] = *b"and a nonce.";
@@ -122,8 +122,8 @@ fn chunks_at_every_kind_of_number() {
     let key = Key::from_bytes(&KEY);
     let salt = [7; 24];
     let numbers = [0, 1, 255, 256, 257, 65_535, 65_536, (1 << 32) - 1, 1 << 32, MAX_CHUNKS - 1];
-    for backend in backends() {
-        let cobblestone = Cobblestone::new(&key, b"context").with_backend(backend).expect("available");
+    for engine in engines() {
+        let cobblestone = Cobblestone::new(&key, b"context").with_engine(engine).expect("available");
         let (aead_key, base_nonce, _) = derive(&cobblestone, &salt);
         let oracle = Oracle::new(&aead_key.into());
         for number in numbers {
@@ -132,14 +132,14 @@ fn chunks_at_every_kind_of_number() {
                 let expected = expected(&oracle, &nonce, b"", pattern(len));
                 let mut out = vec![0; len + TAG_LEN];
                 seal_chunks(&cobblestone, &salt, number, &expected.plaintext, &mut out).expect("within limits");
-                assert!(out[..len] == expected.ciphertext[..], "chunk {number} of {len} bytes, {backend}");
-                assert!(out[len..] == expected.tag, "chunk {number} of {len} bytes, {backend}");
+                assert!(out[..len] == expected.ciphertext[..], "chunk {number} of {len} bytes, {engine}");
+                assert!(out[len..] == expected.tag, "chunk {number} of {len} bytes, {engine}");
             }
         }
         let mut out = [0; SEALED_CHUNK_LEN];
         let beyond = seal_chunks(&cobblestone, &salt, MAX_CHUNKS, &pattern(CHUNK_LEN), &mut out);
         assert_eq!(beyond, Err(Error::TooLong));
-        report("sweep chunk numbers", backend, format!("{} numbers", numbers.len()));
+        report("sweep chunk numbers", engine, format!("{} numbers", numbers.len()));
     }
 }
 
@@ -159,8 +159,8 @@ fn runs_of_chunks_across_every_kind_of_number() {
     let key = Key::from_bytes(&KEY);
     let starts = [0, 253, 254, 65_533, (1 << 32) - 3, MAX_CHUNKS - 6];
     let plaintext = pattern(5 * CHUNK_LEN + 100);
-    for backend in backends() {
-        let cobblestone = Cobblestone::new(&key, b"context").with_backend(backend).expect("available");
+    for engine in engines() {
+        let cobblestone = Cobblestone::new(&key, b"context").with_engine(engine).expect("available");
         for salt in [[7; 24], [8; 24], [9; 24]] {
             let (aead_key, base_nonce, commitment) = derive(&cobblestone, &salt);
             let oracle = Oracle::new(&aead_key.into());
@@ -175,13 +175,13 @@ fn runs_of_chunks_across_every_kind_of_number() {
                 }
                 let mut sealed = vec![0; expected_run.len()];
                 seal_chunks(&cobblestone, &salt, start, &plaintext, &mut sealed).expect("within limits");
-                assert!(sealed == expected_run, "from chunk {start}, {backend}");
+                assert!(sealed == expected_run, "from chunk {start}, {engine}");
                 let mut opened = vec![0; plaintext.len()];
-                assert_eq!(opener.open(start, &expected_run, &mut opened), Ok(plaintext.len()), "{start}, {backend}");
-                assert!(opened == plaintext, "from chunk {start}, {backend}");
+                assert_eq!(opener.open(start, &expected_run, &mut opened), Ok(plaintext.len()), "{start}, {engine}");
+                assert!(opened == plaintext, "from chunk {start}, {engine}");
             }
         }
-        report("sweep runs of chunks", backend, format!("{} starts, 3 salts", starts.len()));
+        report("sweep runs of chunks", engine, format!("{} starts, 3 salts", starts.len()));
     }
 }
 

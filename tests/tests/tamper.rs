@@ -4,8 +4,8 @@
 use objseal::cobblestone::{
     CHUNK_LEN, Cobblestone, HEADER_LEN, SALT_LEN, SEALED_CHUNK_LEN, TAG_LEN, Threads, plaintext_len,
 };
-use objseal::{Backend, Error, Key};
-use objseal_tests::{backends, pattern, report};
+use objseal::{Engine, Error, Key};
+use objseal_tests::{engines, pattern, report};
 use std::io;
 use std::num::NonZeroUsize;
 
@@ -21,13 +21,13 @@ fn sealed(plaintext: &[u8]) -> Vec<u8> {
     Cobblestone::new(&key(), CONTEXT).seal(plaintext).expect("random bytes")
 }
 
-/// Opens `message` in every way, on every backend, and demands that each refuses for the right reason.
+/// Opens `message` in every way, on every engine, and demands that each refuses for the right reason.
 fn refused(name: &str, message: &[u8], key: &Key, context: &[u8]) {
     let plaintext = pattern(LEN);
-    for backend in backends() {
-        let cobblestone = Cobblestone::new(key, context).with_backend(backend).expect("available");
+    for engine in engines() {
+        let cobblestone = Cobblestone::new(key, context).with_engine(engine).expect("available");
         refused_at_once(name, message, &cobblestone);
-        refused_by_streams(name, message, &plaintext, &cobblestone, backend);
+        refused_by_streams(name, message, &plaintext, &cobblestone, engine);
         // Random access reads the end first; what it does not read, it cannot refuse before it is asked for.
         let ranges = cobblestone.open_at(message).and_then(|stored| stored.open_range(0..stored.len()));
         authentication(name, ranges.expect_err(name));
@@ -51,7 +51,7 @@ fn nothing_in(name: &str, out: &[u8]) {
     assert!(out.iter().all(|&byte| byte == 0), "{name}: something was left or given out");
 }
 
-fn refused_by_streams(name: &str, message: &[u8], plaintext: &[u8], cobblestone: &Cobblestone<'_>, backend: Backend) {
+fn refused_by_streams(name: &str, message: &[u8], plaintext: &[u8], cobblestone: &Cobblestone<'_>, engine: Engine) {
     for piece_len in [1000, SEALED_CHUNK_LEN, message.len().max(1)] {
         let mut opener = cobblestone.opener();
         let mut released = Vec::new();
@@ -73,17 +73,17 @@ fn refused_by_streams(name: &str, message: &[u8], plaintext: &[u8], cobblestone:
         let mut out = vec![0xEE; opener.finish_len()];
         assert_eq!(opener.finish(&mut out), Err(Error::Authentication), "{name}");
         assert!(failed || out.iter().all(|&byte| byte == 0), "{name}: something was given out");
-        assert!(plaintext.starts_with(&released), "{name}: gave out what is not the beginning, {backend}");
+        assert!(plaintext.starts_with(&released), "{name}: gave out what is not the beginning, {engine}");
     }
     for threads in 1..=2 {
         let mut released = Vec::new();
         let threads = Threads(NonZeroUsize::new(threads).expect("not 0"));
         authentication(name, cobblestone.open_stream(message, &mut released, &threads).expect_err(name));
-        assert!(plaintext.starts_with(&released), "{name}: gave out what is not the beginning, {backend}");
+        assert!(plaintext.starts_with(&released), "{name}: gave out what is not the beginning, {engine}");
     }
     let mut released = Vec::new();
     authentication(name, io::copy(&mut cobblestone.open_reader(message), &mut released).expect_err(name));
-    assert!(plaintext.starts_with(&released), "{name}: gave out what is not the beginning, {backend}");
+    assert!(plaintext.starts_with(&released), "{name}: gave out what is not the beginning, {engine}");
 }
 
 fn authentication(name: &str, error: io::Error) {
@@ -106,8 +106,8 @@ fn hostile_many(name: &str, changes: impl IntoIterator<Item = impl Fn(&mut Vec<u
         refused(&format!("{name} #{count}"), &changed, &key(), CONTEXT);
         count += 1;
     }
-    for backend in backends() {
-        report(name, backend, format!("{count} refused"));
+    for engine in engines() {
+        report(name, engine, format!("{count} refused"));
     }
 }
 
@@ -123,9 +123,9 @@ fn flip(at: usize) -> impl Fn(&mut Vec<u8>) {
 #[test]
 fn the_message_itself_opens() {
     let message = sealed(&pattern(LEN));
-    for backend in backends() {
+    for engine in engines() {
         let key = key();
-        let cobblestone = Cobblestone::new(&key, CONTEXT).with_backend(backend).expect("available");
+        let cobblestone = Cobblestone::new(&key, CONTEXT).with_engine(engine).expect("available");
         assert!(cobblestone.open(&message).expect("authentic") == pattern(LEN));
     }
 }

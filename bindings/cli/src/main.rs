@@ -1,8 +1,8 @@
 //! The command `objseal`: arguments, and which part of the program they lead to.
 
-mod backend;
 mod bench;
 mod cobblestone;
+mod engine;
 mod failure;
 mod input;
 mod inspect;
@@ -37,7 +37,7 @@ Exit codes:
 Environment:
   OBJSEAL_KEYRING          where the keyring is
   OBJSEAL_PASSPHRASE_FILE  a file whose first line is the passphrase of the keyring
-  OBJSEAL_BACKEND          soft, aes-ni, vaes-256 or vaes-512, in place of the best one of this CPU";
+  OBJSEAL_BACKEND          use soft, aes-ni, vaes-256, vaes-512, rustcrypto or aws-lc";
 
 /// Encrypts stored objects.
 #[derive(Parser)]

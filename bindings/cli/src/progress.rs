@@ -3,7 +3,7 @@
 
 use crate::text::Size;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use objseal::Backend;
+use objseal::Engine;
 use objseal::cobblestone::Threads;
 use std::io::{self, IsTerminal, Read, Write};
 use std::time::{Duration, Instant};
@@ -57,7 +57,7 @@ impl Progress {
     }
 
     /// Ends with a line such as `sealed photos.tar: 8.00 GiB in 2.1 s, 4.1 GB/s (vaes-512, 2 threads)`.
-    pub(crate) fn finish(self, verb: &str, name: &str, bytes: u64, backend: Backend, threads: Threads) {
+    pub(crate) fn finish(self, verb: &str, name: &str, bytes: u64, engine: Engine, threads: Threads) {
         self.bar.finish_and_clear();
         if self.silent {
             return;
@@ -73,7 +73,6 @@ impl Progress {
         let threads = threads.0;
         let s = if threads.get() == 1 { "" } else { "s" };
         let size = Size(bytes);
-        let _ =
-            writeln!(io::stderr(), "{verb} {name}: {size} in {seconds:.1} s{rate} ({backend}, {threads} thread{s})");
+        let _ = writeln!(io::stderr(), "{verb} {name}: {size} in {seconds:.1} s{rate} ({engine}, {threads} thread{s})");
     }
 }

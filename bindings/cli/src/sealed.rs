@@ -7,7 +7,7 @@ use crate::output::{Output, default_output};
 use crate::progress::Progress;
 use crate::text::{Size, print, say, shown_path};
 use crate::threads::{ThreadCount, threads};
-use crate::{ContextArgs, OpenArgs, RewrapArgs, SealArgs, VerifyArgs, backend, range};
+use crate::{ContextArgs, OpenArgs, RewrapArgs, SealArgs, VerifyArgs, engine, range};
 use objseal::envelope::{EncryptionContext, Opening, Policy, Sealing};
 use objseal::file::{self, FileError, SealedFile, SlotState};
 use objseal::keyring::Keyring;
@@ -44,7 +44,7 @@ pub(crate) fn seal(args: SealArgs) -> Result<(), Failure> {
     let mut place = Place::find(&args.keyring)?;
     let keyring = place.read_or_create(&args.key)?;
     let recipients = [(&keyring as _, args.key.as_str())];
-    let sealing = backend::chosen(Sealing::new(&recipients).with_context(context), Sealing::with_backend)?;
+    let sealing = engine::chosen(Sealing::new(&recipients).with_context(context), Sealing::with_engine)?;
     let path = match args.output {
         Some(path) => path,
         None => default_output(&args.input, SUFFIX, true)?,
@@ -55,7 +55,7 @@ pub(crate) fn seal(args: SealArgs) -> Result<(), Failure> {
     let sealed = file::seal(&sealing, progress.watch(input), &mut output, &threads);
     let sealed = sealed.map_err(|error| Failure::of_sealing(error, &name, &args.key))?;
     output.finish()?;
-    progress.finish("sealed", &name, sealed.attributes.plaintext_len, sealed.envelope.backend(), threads);
+    progress.finish("sealed", &name, sealed.attributes.plaintext_len, sealed.envelope.engine(), threads);
     Ok(())
 }
 
@@ -66,14 +66,14 @@ pub(crate) fn open(args: OpenArgs) -> Result<(), Failure> {
     let mut place = Place::find(&args.keyring)?;
     let keyring = place.read()?;
     let services = [&keyring as _];
-    let opening = backend::chosen(Opening::new(&services).with_policy(policy), Opening::with_backend)?;
+    let opening = engine::chosen(Opening::new(&services).with_policy(policy), Opening::with_engine)?;
     let create = |path: &Path| create_output(path, &input, &place, args.work.force, false);
     if let Some(range) = args.range {
         let stored = SealedFile::open(&opening, input.stored("--range")?);
         let stored = stored.map_err(|error| Failure::of_opening(error, &name, "nothing was written"))?;
         warn(&name, stored.opened().slots, &args.context);
-        let backend = stored.opened().envelope.backend();
-        return range::open(stored.body(), range, &name, args.output.as_deref(), backend, create);
+        let engine = stored.opened().envelope.engine();
+        return range::open(stored.body(), range, &name, args.output.as_deref(), engine, create);
     }
     let mut output = match &args.output {
         Some(path) => create(path)?,
@@ -84,7 +84,7 @@ pub(crate) fn open(args: OpenArgs) -> Result<(), Failure> {
     let opened = file::open(&opening, progress.watch(input), &mut output, &threads);
     let opened = opened.map_err(|error| Failure::of_opening(error, &name, output.after_failure()))?;
     output.finish()?;
-    progress.finish("opened", &name, opened.attributes.plaintext_len, opened.envelope.backend(), threads);
+    progress.finish("opened", &name, opened.attributes.plaintext_len, opened.envelope.engine(), threads);
     warn(&name, opened.slots, &args.context);
     Ok(())
 }
@@ -94,7 +94,7 @@ pub(crate) fn verify(args: VerifyArgs) -> Result<(), Failure> {
     let policy = policy(&args.context)?;
     let keyring = Place::find(&args.keyring)?.read()?;
     let services = [&keyring as _];
-    let opening = backend::chosen(Opening::new(&services).with_policy(policy), Opening::with_backend)?;
+    let opening = engine::chosen(Opening::new(&services).with_policy(policy), Opening::with_engine)?;
     for_each(&args.files, |path| verify_one(path, &opening, args.threads))
 }
 

@@ -2,7 +2,7 @@
 
 mod shared;
 
-use objseal::Backend;
+use objseal::Engine;
 use objseal::cobblestone::sealed_len;
 use rustix::process::{Pid, Signal, kill_process};
 use shared::{Ended, Folder, LEN, peak_memory, piped, plaintext, wait_for_part};
@@ -235,21 +235,21 @@ fn a_signal_leaves_neither_target_nor_part() {
 }
 
 #[test]
-fn the_backend_can_be_lowered() {
+fn the_engine_can_be_chosen() {
     let folder = Folder::with_key();
-    let seal = |backend: &str| {
+    let seal = |engine: &str| {
         let mut command = folder.command(&["seal", "-k", "key", "plain", "-o", "-"]);
-        Ended(command.env("OBJSEAL_BACKEND", backend).output().expect("it runs"))
+        Ended(command.env("OBJSEAL_BACKEND", engine).output().expect("it runs"))
     };
-    for backend in Backend::ALL {
-        if backend.is_available() {
-            let message = seal(backend.name()).ok();
+    for engine in Engine::all() {
+        if engine.is_available() {
+            let message = seal(engine.name()).ok();
             assert!(folder.run_with_input(&["open", "-k", "key", "-"], &message).ok() == plaintext(LEN));
         } else {
-            seal(backend.name()).failed(1, "does not support the backend");
+            seal(engine.name()).failed(1, "does not support the backend");
         }
     }
-    seal("sse9").failed(1, "no such backend; known are: soft aes-ni vaes-256 vaes-512");
+    seal("sse9").failed(1, "no such engine; known are: soft aes-ni vaes-256 vaes-512 rustcrypto aws-lc");
 }
 
 #[test]

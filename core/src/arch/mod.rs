@@ -126,10 +126,10 @@ impl Choice {
 
 /// Where keys are: on the heap if there is one. They take kilobytes, and whoever holds them is moved often.
 #[cfg(feature = "alloc")]
-type Home<T> = alloc::boxed::Box<T>;
+pub(crate) type Home<T> = alloc::boxed::Box<T>;
 /// Where keys are: in whoever holds them.
 #[cfg(not(feature = "alloc"))]
-type Home<T> = T;
+pub(crate) type Home<T> = T;
 
 /// Makes room for keys where they stay, and has it filled.
 ///
@@ -143,6 +143,18 @@ unsafe fn home<T>(fill: impl FnOnce(&mut MaybeUninit<T>)) -> Home<T> {
     fill(&mut room);
     // SAFETY: the caller promises it.
     unsafe { room.assume_init() }
+}
+
+/// `keys`, where keys are.
+#[cfg(feature = "alloc")]
+pub(crate) fn at_home<T>(keys: T) -> Home<T> {
+    Home::new(keys)
+}
+
+/// `keys`, where keys are.
+#[cfg(not(feature = "alloc"))]
+pub(crate) fn at_home<T>(keys: T) -> Home<T> {
+    keys
 }
 
 /// An AES-256-GCM key set up for one backend: round keys and powers of the hash key, wiped on drop.

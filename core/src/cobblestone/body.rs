@@ -2,13 +2,13 @@
 
 use super::derive::Derived;
 use super::{CHUNK_LEN, HEADER_LEN, SALT_LEN, SEALED_CHUNK_LEN, TAG_LEN};
-use crate::arch::{Choice, NONCE_LEN, Nonce};
+use crate::arch::{NONCE_LEN, Nonce};
+use crate::engine::{Choice, LayerKey};
 use crate::error::Error;
-use crate::gcm::{Aes256Gcm, CounterRoom};
+use crate::gcm::CounterRoom;
 use crate::key::Key;
 use crate::limits::MAX_CHUNKS;
 use crate::random::RandomSource;
-use inout::InOutBuf;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -17,7 +17,7 @@ pub(super) type Header = [u8; HEADER_LEN];
 
 /// The derived key of one message. Who holds it for sealing must use every chunk index once at most.
 pub(super) struct Body {
-    gcm: Aes256Gcm,
+    key: LayerKey,
     base_nonce: [u8; NONCE_LEN],
 }
 
@@ -38,11 +38,11 @@ impl Body {
     ) -> Result<(Self, Header), Error> {
         let mut salt = [0; SALT_LEN];
         random.fill(&mut salt)?;
-        let derived = Derived::new(key, &salt, context);
+        let derived = Derived::new(choice, key, &salt, context);
         let mut header = [0; HEADER_LEN];
         header[..SALT_LEN].copy_from_slice(&salt);
         header[SALT_LEN..].copy_from_slice(&derived.commitment);
-        Ok((Self::from_derived(choice, &derived, expected_len), header))
+        Ok((Self::from_derived(choice, &derived, expected_len)?, header))
     }
 
     /// Derives from the salt in `header` and checks its commitment.
@@ -54,16 +54,16 @@ impl Body {
         expected_len: u64,
     ) -> Result<Self, Error> {
         let (salt, commitment) = header.split_first_chunk().ok_or(Error::Authentication)?;
-        let derived = Derived::new(key, salt, context);
+        let derived = Derived::new(choice, key, salt, context);
         if bool::from(derived.commitment.ct_eq(commitment)) {
-            Ok(Self::from_derived(choice, &derived, expected_len))
+            Self::from_derived(choice, &derived, expected_len)
         } else {
             Err(Error::Authentication)
         }
     }
 
-    fn from_derived(choice: Choice, derived: &Derived, expected_len: u64) -> Self {
-        Self { gcm: Aes256Gcm::new(choice, &derived.key, expected_len), base_nonce: derived.base_nonce }
+    fn from_derived(choice: Choice, derived: &Derived, expected_len: u64) -> Result<Self, Error> {
+        Ok(Self { key: LayerKey::new(choice, &derived.key, expected_len)?, base_nonce: derived.base_nonce })
     }
 
     /// Seals whole chunks, from chunk `first` on. `plaintext` must be a multiple of [`CHUNK_LEN`] long, and `out` as
@@ -83,13 +83,12 @@ impl Body {
 
     fn seal_chunks<'p>(&self, first: u64, chunks: impl Iterator<Item = &'p [u8]>, out: &mut [u8]) -> Result<(), Error> {
         let mut room = CounterRoom::new();
-        let mut worker = self.gcm.worker(&mut room, out.len());
+        let mut worker = self.key.worker(&mut room, out.len());
         for (index, (plaintext, out)) in (first..).zip(chunks.zip(out.chunks_mut(SEALED_CHUNK_LEN))) {
             let nonce = self.nonce(index).ok_or(Error::TooLong)?;
             let (given, needed) = (out.len(), plaintext.len() + TAG_LEN);
             let (ciphertext, tag) = out.split_last_chunk_mut().ok_or(Error::OutputTooSmall { needed, given })?;
-            let data = InOutBuf::new(plaintext, ciphertext).map_err(|_| Error::OutputTooSmall { needed, given })?;
-            *tag = worker.seal(&nonce, &[], data)?;
+            *tag = worker.seal(&nonce, plaintext, ciphertext)?;
         }
         Ok(())
     }
@@ -98,15 +97,14 @@ impl Body {
     /// in `out` must not be given out: the caller zeroes it.
     pub(super) fn open(&self, first: u64, sealed: &[u8], out: &mut [u8]) -> Result<(), Error> {
         let mut room = CounterRoom::new();
-        let mut worker = self.gcm.worker(&mut room, sealed.len());
+        let mut worker = self.key.worker(&mut room, sealed.len());
         let mut rest = out;
         for (index, sealed) in (first..).zip(sealed.chunks(SEALED_CHUNK_LEN)) {
             let nonce = self.nonce(index).ok_or(Error::Authentication)?;
             let (ciphertext, tag) = sealed.split_last_chunk().ok_or(Error::Authentication)?;
             let (plaintext, after) = rest.split_at_mut_checked(ciphertext.len()).ok_or(Error::Authentication)?;
             rest = after;
-            let data = InOutBuf::new(ciphertext, plaintext).map_err(|_| Error::Authentication)?;
-            worker.open(&nonce, &[], data, tag)?;
+            worker.open(&nonce, ciphertext, plaintext, tag)?;
         }
         Ok(())
     }

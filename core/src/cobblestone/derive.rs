@@ -2,6 +2,7 @@
 
 use super::{COMMITMENT_LEN, SALT_LEN};
 use crate::arch::{KEY_LEN, NONCE_LEN};
+use crate::engine::Choice;
 use crate::key::Key;
 use hmac::digest::array::Array;
 use hmac::{Hmac, KeyInit, Mac};
@@ -24,24 +25,17 @@ pub(super) struct Derived {
 }
 
 impl Derived {
-    /// HKDF-Expand (RFC 5869, section 2.3) with SHA-512 and the key as it is.
+    /// HKDF-Expand (RFC 5869, section 2.3) with SHA-512 and the key as it is, by the engine's own HMAC.
     ///
     /// The `hkdf` crate refuses keys shorter than a hash output, as RFC 5869 does for what is called a PRK; the format
     /// gives it 32 bytes.
-    pub(super) fn new(key: &Key, salt: &[u8; SALT_LEN], context: &[u8]) -> Self {
-        // HMAC pads its key with zeros to the block length of the hash (RFC 2104, section 2).
-        let mut padded_key = Array::default();
-        padded_key[..Key::LEN].copy_from_slice(key.expose_secret());
-        let mac = Hmac::<Sha512>::new(&padded_key);
-        padded_key.zeroize();
-        let block = |mut mac: Hmac<Sha512>, previous: &[u8], number: u8| {
-            for part in [previous, LABEL, AEAD_NAME, salt, context, &[number]] {
-                mac.update(part);
-            }
-            mac.finalize().into_bytes()
+    pub(super) fn new(choice: Choice, key: &Key, salt: &[u8; SALT_LEN], context: &[u8]) -> Self {
+        let parts = [LABEL, AEAD_NAME, salt, context];
+        let (mut first, mut second) = match choice {
+            Choice::Native(_) | Choice::RustCrypto => two_blocks(key, parts),
+            #[cfg(feature = "aws-lc")]
+            Choice::AwsLc => two_blocks_by_aws_lc(key, parts),
         };
-        let mut first = block(mac.clone(), &[], 1);
-        let mut second = block(mac, &first, 2);
 
         let mut output = [0; OUTPUT_LEN];
         output[..BLOCK_LEN].copy_from_slice(&first);
@@ -58,6 +52,39 @@ impl Derived {
         output.zeroize();
         derived
     }
+}
+
+/// T(1) and T(2) of HKDF-Expand, by RustCrypto.
+fn two_blocks(key: &Key, info: [&[u8]; 4]) -> ([u8; BLOCK_LEN], [u8; BLOCK_LEN]) {
+    // HMAC pads its key with zeros to the block length of the hash (RFC 2104, section 2).
+    let mut padded_key = Array::default();
+    padded_key[..Key::LEN].copy_from_slice(key.expose_secret());
+    let mac = Hmac::<Sha512>::new(&padded_key);
+    padded_key.zeroize();
+    let block = |mut mac: Hmac<Sha512>, previous: &[u8], number: u8| {
+        mac.update(previous);
+        info.into_iter().chain([&[number][..]]).for_each(|part| mac.update(part));
+        mac.finalize().into_bytes().into()
+    };
+    let first: [u8; BLOCK_LEN] = block(mac.clone(), &[], 1);
+    (first, block(mac, &first, 2))
+}
+
+/// The same by AWS-LC.
+#[cfg(feature = "aws-lc")]
+fn two_blocks_by_aws_lc(key: &Key, info: [&[u8]; 4]) -> ([u8; BLOCK_LEN], [u8; BLOCK_LEN]) {
+    use aws_lc_rs::hmac;
+    let key = hmac::Key::new(hmac::HMAC_SHA512, key.expose_secret());
+    let block = |previous: &[u8], number: u8| {
+        let mut mac = hmac::Context::with_key(&key);
+        mac.update(previous);
+        info.into_iter().chain([&[number][..]]).for_each(|part| mac.update(part));
+        let mut block = [0; BLOCK_LEN];
+        block.copy_from_slice(mac.sign().as_ref());
+        block
+    };
+    let first = block(&[], 1);
+    (first, block(&first, 2))
 }
 
 impl Drop for Derived {

@@ -54,9 +54,9 @@ pub use random_access::{RandomAccess, RangeReader, ReadAt};
 pub use shared::{ChunkOpener, Run, SharedSealer};
 pub use stream::{Opener, Sealer};
 
-use crate::arch::{Backend, Choice};
 #[cfg(feature = "alloc")]
 use crate::buffer;
+use crate::engine::{Choice, Engine};
 use crate::error::Error;
 use crate::key::Key;
 use crate::random::RandomSource;
@@ -96,7 +96,7 @@ pub struct Cobblestone<'a> {
 }
 
 impl<'a> Cobblestone<'a> {
-    /// Seals and opens under `key` and `context`, on the best backend of this machine.
+    /// Seals and opens under `key` and `context`, on the best engine of this machine.
     #[must_use]
     pub fn new(key: &'a Key, context: &'a [u8]) -> Self {
         #[cfg(feature = "getrandom")]
@@ -106,16 +106,15 @@ impl<'a> Cobblestone<'a> {
         Self { key, context, choice: Choice::best(), random }
     }
 
-    /// The same on another backend; every backend gives the same bytes.
+    /// The same on another engine; every engine gives the same bytes.
     ///
     /// # Errors
-    /// [`Error::BackendUnavailable`] if this CPU or operating system does not support it.
-    pub fn with_backend(self, backend: Backend) -> Result<Self, Error> {
-        let choice = Choice::of(backend).ok_or(Error::BackendUnavailable(backend))?;
-        Ok(Self { choice, ..self })
+    /// [`Error::EngineUnavailable`] if this build or this machine cannot run it.
+    pub fn with_engine(self, engine: Engine) -> Result<Self, Error> {
+        Ok(Self { choice: Choice::of(engine)?, ..self })
     }
 
-    /// The same on a backend that was chosen before.
+    /// The same on an engine that was chosen before.
     #[cfg(feature = "alloc")]
     pub(crate) fn with_choice(self, choice: Choice) -> Self {
         Self { choice, ..self }
@@ -127,10 +126,10 @@ impl<'a> Cobblestone<'a> {
         Self { random, ..self }
     }
 
-    /// The backend in use.
+    /// The engine in use.
     #[must_use]
-    pub fn backend(&self) -> Backend {
-        self.choice.backend()
+    pub fn engine(&self) -> Engine {
+        self.choice.engine()
     }
 
     /// Seals `plaintext` into a new buffer of [`sealed_len`]`(plaintext.len())` bytes.
@@ -229,7 +228,7 @@ impl<'a> Cobblestone<'a> {
 
 impl core::fmt::Debug for Cobblestone<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Cobblestone").field("backend", &self.backend()).finish_non_exhaustive()
+        f.debug_struct("Cobblestone").field("engine", &self.engine()).finish_non_exhaustive()
     }
 }
 
@@ -265,7 +264,7 @@ fn prefix(out: &mut [u8], needed: usize) -> Result<&mut [u8], Error> {
 
 #[cfg(objseal_hazmat)]
 pub(crate) fn derive_for_vectors(c: &Cobblestone<'_>, salt: &[u8; SALT_LEN]) -> ([u8; 32], [u8; 12], [u8; 32]) {
-    let derived = derive::Derived::new(c.key, salt, c.context);
+    let derived = derive::Derived::new(c.choice, c.key, salt, c.context);
     (derived.key, derived.base_nonce, derived.commitment)
 }
 

@@ -6,9 +6,8 @@ use super::derive::{LAYER, MAC_LEN, PLACE_LEN, Role, Subkey, mac, place, subkey}
 use super::error::{Demand, EnvelopeError};
 use super::head::{Head, ObjectId, WrappedKey};
 use super::service::{KeyService, KeyServiceError};
-use crate::Backend;
-use crate::arch::Choice;
 use crate::cobblestone::{ChunkOpener, Cobblestone, HEADER_LEN, SALT_LEN};
+use crate::engine::{Choice, Engine};
 use crate::error::Error;
 use crate::key::Key;
 use crate::random::RandomSource;
@@ -73,13 +72,12 @@ impl<'a> Opening<'a> {
         Self { policy, ..self }
     }
 
-    /// The same on another backend; see [`Cobblestone::with_backend`].
+    /// The same on another engine; see [`Cobblestone::with_engine`].
     ///
     /// # Errors
-    /// [`Error::BackendUnavailable`] if this CPU or operating system does not support it.
-    pub fn with_backend(self, backend: Backend) -> Result<Self, Error> {
-        let choice = Choice::of(backend).ok_or(Error::BackendUnavailable(backend))?;
-        Ok(Self { choice, ..self })
+    /// [`Error::EngineUnavailable`] if this build or this machine cannot run it.
+    pub fn with_engine(self, engine: Engine) -> Result<Self, Error> {
+        Ok(Self { choice: Choice::of(engine)?, ..self })
     }
 
     /// Opens a stored head.
@@ -157,10 +155,10 @@ impl OpenEnvelope {
         &self.head.wrapped_keys[self.entry]
     }
 
-    /// The backend in use.
+    /// The engine in use.
     #[must_use]
-    pub fn backend(&self) -> Backend {
-        self.choice.backend()
+    pub fn engine(&self) -> Engine {
+        self.choice.engine()
     }
 
     pub(super) fn data_key(&self) -> &Key {

@@ -6,9 +6,8 @@ use super::error::{EnvelopeError, FormatError};
 use super::head::{Head, Mode, ObjectId};
 use super::open::OpenEnvelope;
 use super::service::KeyService;
-use crate::Backend;
-use crate::arch::Choice;
 use crate::cobblestone::{Cobblestone, SALT_LEN, SharedSealer};
+use crate::engine::{Choice, Engine};
 use crate::error::{Error, RandomError};
 use crate::key::Key;
 use crate::random::RandomSource;
@@ -47,13 +46,12 @@ impl<'a> Sealing<'a> {
         Self { context, ..self }
     }
 
-    /// The same on another backend; see [`Cobblestone::with_backend`].
+    /// The same on another engine; see [`Cobblestone::with_engine`].
     ///
     /// # Errors
-    /// [`Error::BackendUnavailable`] if this CPU or operating system does not support it.
-    pub fn with_backend(self, backend: Backend) -> Result<Self, Error> {
-        let choice = Choice::of(backend).ok_or(Error::BackendUnavailable(backend))?;
-        Ok(Self { choice, ..self })
+    /// [`Error::EngineUnavailable`] if this build or this machine cannot run it.
+    pub fn with_engine(self, engine: Engine) -> Result<Self, Error> {
+        Ok(Self { choice: Choice::of(engine)?, ..self })
     }
 
     /// The same with random bytes from another source than the operating system.

@@ -64,7 +64,7 @@ fn round_trip() -> Result<(), Error> {
     check(Cobblestone::new(&key, b"").seal_into(b"", &mut message) == Err(Error::Random));
 
     print("no_std: sealed and opened on ");
-    print(cobblestone.backend().name());
+    print(cobblestone.engine().name());
     print("\n");
     Ok(())
 }
