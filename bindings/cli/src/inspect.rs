@@ -1,10 +1,11 @@
 //! `objseal inspect`: what a sealed file says about itself, and whether it is true.
 
-use crate::InspectArgs;
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::keyring::Place;
 use crate::text::{Size, print, shown};
+use crate::{InspectArgs, engine};
+use objseal::Engine;
 use objseal::cobblestone::ReadAt;
 use objseal::envelope::{EnvelopeError, Head, Opening};
 use objseal::file::{self, FileError, SealedFile, SlotState};
@@ -30,7 +31,8 @@ struct Report {
 #[derive(Serialize)]
 struct Layer {
     suite: &'static str,
-    engine: &'static str,
+    /// Which engine opened it. None did without the key.
+    engine: Option<&'static str>,
     wrapped_keys: Vec<WrappedKey>,
 }
 
@@ -56,18 +58,13 @@ fn report(args: &InspectArgs, input: &Input) -> Result<Report, Failure> {
     let refused = |error| Failure::of_opening(error, input.name(), "what it says is not to be trusted");
     let facts = file::inspect(&stored).map_err(refused)?;
     let facts = facts.unverified();
-    let verified = match verify(args, &stored)? {
-        Some(opened) => {
-            opened.map_err(refused)?;
-            true
-        }
-        None => false,
-    };
-    Ok(Report::new(&facts.head, facts.plaintext_len, facts.slots, verified))
+    let verified_by = verify(args, &stored)?.transpose().map_err(refused)?;
+    Ok(Report::new(&facts.head, facts.plaintext_len, facts.slots, verified_by))
 }
 
-/// Opens the file under the keyring. `None` if there is no keyring, or it does not have the key.
-fn verify(args: &InspectArgs, stored: &impl ReadAt) -> Result<Option<Result<(), FileError>>, Failure> {
+/// Opens the file under the keyring, and says which engine did. `None` if there is no keyring, or it does not have the
+/// key.
+fn verify(args: &InspectArgs, stored: &impl ReadAt) -> Result<Option<Result<Engine, FileError>>, Failure> {
     let mut place = Place::find(&args.keyring)?;
     if !place.exists() {
         return Ok(None);
@@ -77,14 +74,15 @@ fn verify(args: &InspectArgs, stored: &impl ReadAt) -> Result<Option<Result<(), 
         other => other?,
     };
     let services = [&keyring as _];
-    Ok(match SealedFile::open(&Opening::new(&services), stored) {
+    let opening = engine::chosen(Opening::new(&services), Opening::with_engine)?;
+    Ok(match SealedFile::open(&opening, stored) {
         Err(FileError::Envelope(EnvelopeError::NoAcceptedKey { .. })) => None,
-        opened => Some(opened.map(drop)),
+        opened => Some(opened.map(|file| file.opened().envelope.engine())),
     })
 }
 
 impl Report {
-    fn new(head: &Head, plaintext_length: u64, slots: SlotState, verified: bool) -> Self {
+    fn new(head: &Head, plaintext_length: u64, slots: SlotState, verified_by: Option<Engine>) -> Self {
         let wrapped_keys = head.wrapped_keys.iter().map(|key| WrappedKey {
             service: key.service.clone(),
             key_id: key.key_id.clone(),
@@ -93,7 +91,7 @@ impl Report {
         Self {
             format_version: 1,
             object_id: head.object_id.to_string(),
-            verified,
+            verified: verified_by.is_some(),
             plaintext_length,
             generation: head.generation,
             head_copies: match slots {
@@ -102,7 +100,14 @@ impl Report {
                 _ => "one is damaged",
             },
             context: head.context.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-            layers: vec![Layer { suite: "Cobblestone-256", engine: "native", wrapped_keys: wrapped_keys.collect() }],
+            layers: vec![Layer {
+                suite: "Cobblestone-256",
+                engine: verified_by.map(|engine| match engine {
+                    Engine::Native(_) => "native",
+                    other => other.name(),
+                }),
+                wrapped_keys: wrapped_keys.collect(),
+            }],
             parts: [],
         }
     }
@@ -119,7 +124,8 @@ fn show(name: &str, report: &Report) -> Result<(), Failure> {
         row("context", &format!("{}={}", shown(key), shown(value)))?;
     }
     for (number, layer) in (1..).zip(&report.layers) {
-        row(&format!("layer {number}"), &format!("{}, engine {}", layer.suite, layer.engine))?;
+        let engine = layer.engine.map_or_else(String::new, |engine| format!(", engine {engine}"));
+        row(&format!("layer {number}"), &format!("{}{engine}", layer.suite))?;
         for key in &layer.wrapped_keys {
             let (service, id) = (shown(&key.service), shown(&key.key_id));
             row("", &format!("{service} \"{id}\", version {}", key.key_version))?;

@@ -294,6 +294,12 @@ fn inspecting_as_json() {
     fs::create_dir(folder.path("empty")).expect("made");
     let json = inspect(&["--keyring", "empty/keyring"]);
     assert_eq!((&json["verified"], &json["plaintext_length"]), (&false.into(), &LEN.into()));
+    assert!(json["layers"][0]["engine"].is_null(), "no engine opened it");
+    // The engine is the one that did it.
+    let mut other = folder.command(&["inspect", "--json", "plain.sealed"]);
+    let json = Ended(other.env("OBJSEAL_BACKEND", "aws-lc").output().expect("it runs")).ok();
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    assert_eq!(json["layers"][0]["engine"], "aws-lc");
     // A terminal obeys nothing of what is shown.
     let text = folder.run(&["inspect", "plain.sealed"]).ok();
     let text = String::from_utf8(text).expect("text");
