@@ -35,7 +35,7 @@ pub(crate) type Tag = [u8; BLOCK_LEN];
 /// An implementation of AES-256-GCM.
 ///
 /// All backends give the same bytes. The best one that the CPU and the operating system support is chosen when a key
-/// is set up; [`Cobblestone::with_backend`](crate::cobblestone::Cobblestone::with_backend) can lower the choice.
+/// is set up; [`Cobblestone::with_engine`](crate::cobblestone::Cobblestone::with_engine) can lower the choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Backend {
