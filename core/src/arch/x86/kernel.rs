@@ -63,8 +63,9 @@ pub(super) struct Keys {
     count: usize,
     /// H^count ... H^2, H^1 at the end. What would be before them is not there: a short message does not pay for it.
     powers: [MaybeUninit<Block>; MAX_POWERS],
-    /// For the lanes of a last register that reach past the last block.
-    zeros: [Block; MAX_LANES - 1],
+    /// For the lanes of a last register that reach past the last block: one less than a register, and one more so that
+    /// the sums begin with a line of the cache.
+    zeros: [Block; MAX_LANES],
     /// `low ^ high` of each power, for pairs of registers: see `pair_sums`. As many as half the powers, at the end.
     sums: [MaybeUninit<Block>; MAX_POWERS / 2],
 }
@@ -90,7 +91,7 @@ impl Keys {
             (&raw mut (*keys).round).write(expand_key(token.into(), key));
             (&raw mut (*keys).groups).write(groups);
             (&raw mut (*keys).count).write(count);
-            (&raw mut (*keys).zeros).write([ZERO; MAX_LANES - 1]);
+            (&raw mut (*keys).zeros).write([ZERO; MAX_LANES]);
             &mut *keys
         };
         keys.fill_powers(token.into());
