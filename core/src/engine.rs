@@ -3,6 +3,8 @@
 use crate::arch::{self, Backend, KEY_LEN, Nonce, Tag};
 use crate::error::{Error, UnknownEngine};
 use crate::gcm::{self, CounterRoom};
+#[cfg(objseal_hazmat)]
+use crate::hazmat::faults as hazmat;
 use aes_gcm::KeyInit as _;
 use aes_gcm::aead::AeadInOut as _;
 #[cfg(feature = "aws-lc")]
@@ -42,6 +44,16 @@ impl Engine {
     #[must_use]
     pub fn is_available(self) -> bool {
         Choice::of(self).is_ok()
+    }
+
+    /// Whether the two have AES or GHASH code in common, so that one fault can be in both.
+    #[must_use]
+    pub fn shares_code_with(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Native(_), Self::Native(_)) => true,
+            (Self::Native(Backend::Soft), Self::RustCrypto) | (Self::RustCrypto, Self::Native(Backend::Soft)) => true,
+            _ => self == other,
+        }
     }
 
     /// The name that [`Display`](fmt::Display) prints and [`FromStr`] reads: that of the backend, `rustcrypto` or
@@ -102,6 +114,21 @@ impl Choice {
         Self::Native(arch::Choice::best())
     }
 
+    /// What does the outer layer where `self` does the inner one: another implementation, the fastest there is. Where
+    /// there is none, [`shares_code_with`](Engine::shares_code_with) tells.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn other(self) -> Self {
+        let others = [Engine::AwsLc, Engine::detect(), Engine::RustCrypto];
+        let other = others.into_iter().filter(|other| !other.shares_code_with(self.engine()));
+        other.filter_map(|other| Self::of(other).ok()).next().unwrap_or(Self::RustCrypto)
+    }
+
+    /// That `other` is another implementation.
+    pub(crate) fn require_other(self, other: Self) -> Result<(), Error> {
+        let (one, other) = (self.engine(), other.engine());
+        if one.shares_code_with(other) { Err(Error::EnginesAlike(one, other)) } else { Ok(()) }
+    }
+
     pub(crate) fn engine(self) -> Engine {
         match self {
             Self::Native(choice) => Engine::Native(choice.backend()),
@@ -136,6 +163,16 @@ impl LayerKey {
         })
     }
 
+    /// The engine that this key works on.
+    pub(crate) fn engine(&self) -> Engine {
+        match self {
+            Self::Native(key) => Engine::Native(key.backend()),
+            Self::RustCrypto(_) => Engine::RustCrypto,
+            #[cfg(feature = "aws-lc")]
+            Self::AwsLc(_) => Engine::AwsLc,
+        }
+    }
+
     /// What seals and opens some messages, of about `len` bytes together, one after the other.
     pub(crate) fn worker<'w>(&'w self, room: &'w mut CounterRoom, len: usize) -> Worker<'w> {
         match self {
@@ -156,10 +193,29 @@ pub(crate) enum Worker<'w> {
 }
 
 impl Worker<'_> {
+    #[cfg(objseal_hazmat)]
+    fn engine(&self) -> Engine {
+        match self {
+            Self::Native(worker) => Engine::Native(worker.backend()),
+            Self::RustCrypto(_) => Engine::RustCrypto,
+            #[cfg(feature = "aws-lc")]
+            Self::AwsLc(_) => Engine::AwsLc,
+        }
+    }
+
     /// Encrypts `input` into `output`, which must be as long, and returns the tag.
     ///
     /// A nonce must never be used twice with the same key.
     pub(crate) fn seal(&mut self, nonce: &Nonce, input: &[u8], output: &mut [u8]) -> Result<Tag, Error> {
+        #[cfg(objseal_hazmat)]
+        let input = &*hazmat::plaintext_to_seal(self.engine(), input);
+        let tag = self.seal_as_it_is(nonce, input, output)?;
+        #[cfg(objseal_hazmat)]
+        let tag = hazmat::tag(self.engine(), &tag);
+        Ok(tag)
+    }
+
+    fn seal_as_it_is(&mut self, nonce: &Nonce, input: &[u8], output: &mut [u8]) -> Result<Tag, Error> {
         let (needed, given) = (input.len(), output.len());
         let too_small = |_| Error::OutputTooSmall { needed, given };
         match self {
@@ -182,6 +238,15 @@ impl Worker<'_> {
 
     /// Decrypts `input` into `output`, which must be as long. If `tag` does not hold, the output is zeroed.
     pub(crate) fn open(&mut self, nonce: &Nonce, input: &[u8], output: &mut [u8], tag: &Tag) -> Result<(), Error> {
+        #[cfg(objseal_hazmat)]
+        let tag = &hazmat::tag(self.engine(), tag);
+        let opened = self.open_as_it_is(nonce, input, output, tag);
+        #[cfg(objseal_hazmat)]
+        hazmat::opened_plaintext(self.engine(), output);
+        opened
+    }
+
+    fn open_as_it_is(&mut self, nonce: &Nonce, input: &[u8], output: &mut [u8], tag: &Tag) -> Result<(), Error> {
         let opened = match self {
             Self::Native(worker) => {
                 let data = InOutBuf::new(input, &mut *output).map_err(|_| Error::Authentication)?;

@@ -41,6 +41,10 @@ pub enum Error {
     WorkersFailed,
     /// This CPU or operating system cannot run the engine, or it was not compiled in.
     EngineUnavailable(Engine),
+    /// These two engines have code in common, and two implementations are needed.
+    EnginesAlike(Engine, Engine),
+    /// What was sealed did not open to the same on the engine that was to check it. It was not given out.
+    CheckFailed(Engine),
 }
 
 impl fmt::Display for Error {
@@ -64,6 +68,15 @@ impl fmt::Display for Error {
                 write!(f, "this CPU or operating system does not support the backend {backend}")
             }
             Self::EngineUnavailable(engine) => write!(f, "the engine {engine} was not compiled in"),
+            Self::EnginesAlike(one, other) if one == other => {
+                write!(f, "the engine {one} was given twice, and two implementations are needed")
+            }
+            Self::EnginesAlike(one, other) => {
+                write!(f, "the engines {one} and {other} share code, and two implementations are needed")
+            }
+            Self::CheckFailed(engine) => {
+                write!(f, "what was sealed does not open to the same on {engine}; this machine is not to be trusted")
+            }
         }
     }
 }
@@ -78,10 +91,11 @@ impl From<Error> for std::io::Error {
             Error::Authentication => ErrorKind::InvalidData,
             Error::TooLong => ErrorKind::FileTooLarge,
             Error::EngineUnavailable(_) => ErrorKind::Unsupported,
-            Error::Random | Error::WorkersFailed => ErrorKind::Other,
+            Error::Random | Error::WorkersFailed | Error::CheckFailed(_) => ErrorKind::Other,
             Error::OutputTooSmall { .. }
             | Error::WrongRunLength { .. }
             | Error::Finished
+            | Error::EnginesAlike(..)
             | Error::OutOfRange { .. } => ErrorKind::InvalidInput,
         };
         Self::new(kind, error)

@@ -3,7 +3,7 @@
 //! Only 96-bit nonces and 128-bit tags. This module is not public: a nonce is never the caller's to choose.
 
 pub(crate) use crate::arch::CounterRoom;
-use crate::arch::{Choice, CounterTable, GcmKey, KEY_LEN, Nonce, Tag};
+use crate::arch::{Backend, Choice, CounterTable, GcmKey, KEY_LEN, Nonce, Tag};
 use crate::error::Error;
 use crate::limits::{GCM_MAX_AAD_LEN, GCM_MAX_DATA_LEN};
 use inout::InOutBuf;
@@ -24,6 +24,11 @@ impl Aes256Gcm {
         Self(GcmKey::new(choice, key, expected_len >= LONG_LEN))
     }
 
+    /// The backend in use.
+    pub(crate) fn backend(&self) -> Backend {
+        self.0.backend()
+    }
+
     /// What seals and opens some messages, of about `len` bytes together, one after the other.
     pub(crate) fn worker<'w>(&'w self, room: &'w mut CounterRoom, len: usize) -> Worker<'w> {
         Worker { key: &self.0, table: (len >= CACHED_LEN).then(|| CounterTable::new(room)) }
@@ -37,6 +42,12 @@ pub(crate) struct Worker<'w> {
 }
 
 impl Worker<'_> {
+    /// The backend in use.
+    #[cfg(objseal_hazmat)]
+    pub(crate) fn backend(&self) -> Backend {
+        self.key.backend()
+    }
+
     /// Encrypts `data`, in place or from one buffer into another, and returns the tag.
     ///
     /// A nonce must never be used twice with the same key.

@@ -116,3 +116,66 @@ pub fn encode_head(head: &crate::envelope::Head) -> Result<alloc::vec::Vec<u8>, 
 pub fn fix_slot_checksums(file: &mut [u8]) {
     crate::file::fix_slot_checksums(file);
 }
+
+/// Faults of one engine, planted for tests, and how many chunks each engine did.
+#[cfg(feature = "alloc")]
+pub mod faults {
+    use crate::arch::Tag;
+    use crate::engine::Engine;
+    use alloc::borrow::Cow;
+    use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+    /// What an engine does wrong, in sealing and in opening alike: it opens what it sealed itself.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Fault {
+        /// A bit of every tag.
+        Tag = 1,
+        /// A bit of every key stream. The tags are right for the wrong ciphertext.
+        KeyStream = 2,
+    }
+
+    /// Twice the place of the engine in `Engine::all`, and the fault; 0 for none.
+    static PLANTED: AtomicUsize = AtomicUsize::new(0);
+    static CHUNKS: [AtomicU64; 16] = [const { AtomicU64::new(0) }; 16];
+
+    fn place(engine: Engine) -> usize {
+        Engine::all().position(|known| known == engine).unwrap_or(usize::MAX)
+    }
+
+    /// Plants a fault in an engine, for the whole process, in place of the one that was there.
+    pub fn plant(fault: Option<(Engine, Fault)>) {
+        let planted = fault.map_or(0, |(engine, fault)| place(engine) * 2 + fault as usize);
+        PLANTED.store(planted, Ordering::SeqCst);
+    }
+
+    /// How many chunks `engine` has sealed and opened so far.
+    #[must_use]
+    pub fn chunks(engine: Engine) -> u64 {
+        CHUNKS[place(engine)].load(Ordering::SeqCst)
+    }
+
+    fn has(engine: Engine, fault: Fault) -> bool {
+        PLANTED.load(Ordering::Relaxed) == place(engine) * 2 + fault as usize
+    }
+
+    pub(crate) fn tag(engine: Engine, tag: &Tag) -> Tag {
+        CHUNKS[place(engine)].fetch_add(1, Ordering::Relaxed);
+        let mut tag = *tag;
+        tag[0] ^= u8::from(has(engine, Fault::Tag));
+        tag
+    }
+
+    pub(crate) fn plaintext_to_seal(engine: Engine, plaintext: &[u8]) -> Cow<'_, [u8]> {
+        let mut plaintext = Cow::Borrowed(plaintext);
+        if has(engine, Fault::KeyStream) {
+            opened_plaintext(engine, plaintext.to_mut());
+        }
+        plaintext
+    }
+
+    pub(crate) fn opened_plaintext(engine: Engine, plaintext: &mut [u8]) {
+        if let Some(first) = plaintext.first_mut() {
+            *first ^= u8::from(has(engine, Fault::KeyStream));
+        }
+    }
+}

@@ -23,6 +23,9 @@ pub const MAX_HEAD_LEN: usize = 16_384;
 /// Longest head in a sealed file, in bytes: a slot's room ([FORMAT.md](crate::envelope::format), section 9).
 pub const MAX_FILE_HEAD_LEN: usize = 4_052;
 
+/// Most layers of an object ([FORMAT.md](crate::envelope::format), section 2).
+pub const MAX_LAYERS: u8 = 2;
+
 /// Most wrapped keys of a layer ([FORMAT.md](crate::envelope::format), section 5).
 pub const MAX_WRAPPED_KEYS: usize = 8;
 

@@ -90,7 +90,7 @@ fn golden_files_open() {
                 assert!(opened == golden.plaintext, "{}", golden.file);
                 assert_eq!(whole.slots, golden.slots, "{}", golden.file);
                 assert_eq!(whole.envelope.head().generation, golden.generation, "{}", golden.file);
-                let by = whole.envelope.opened_by();
+                let by = whole.envelope.opened_by().next().expect("a layer");
                 assert_eq!((&by.key_id, by.key_version), (&golden.key, golden.version), "{}", golden.file);
                 assert_eq!(SealedFile::open(&opening, &stored[..]).expect("authentic").opened().slots, golden.slots);
             }

@@ -80,7 +80,7 @@ fn only_the_head_changes() {
     assert_eq!(opened.slots, SlotState::Same);
     assert_eq!(opened.envelope.head().generation, 2);
     assert_eq!(opened.envelope.head().context, context(&[("name", "b")]));
-    assert_eq!(opened.envelope.opened_by().key_id, "other");
+    assert_eq!(opened.envelope.opened_by().next().expect("a layer").key_id, "other");
     // An old head is a valid one; a policy tells.
     let mut policy = Policy::default();
     policy.minimum_generation = 2;
@@ -175,16 +175,16 @@ fn a_service_that_forgets_is_found_out() {
         fn unwrap(
             &self,
             _: &objseal::envelope::WrappedKey,
-            _: &objseal::envelope::Binding<'_>,
+            binding: &objseal::envelope::Binding<'_>,
         ) -> Result<objseal::envelope::UnwrappedKey, objseal::envelope::KeyServiceError> {
             let context = EncryptionContext::new();
-            self.0.unwrap(&self.1, &objseal::envelope::Binding { object_id: self.2, layer: 1, context: &context })
+            self.0.unwrap(&self.1, &objseal::envelope::Binding { object_id: self.2, context: &context, ..*binding })
         }
     }
     let keyring = keyring();
     let (another, _) = Sealing::new(&[(&keyring, "main")]).start().expect("sealed");
     let (old, _) = Sealing::new(&[(&keyring, "main")]).start().expect("sealed");
-    let forgetful = Forgetful(&keyring, another.opened_by().clone(), another.head().object_id);
+    let forgetful = Forgetful(&keyring, another.opened_by().next().expect("a layer").clone(), another.head().object_id);
     let error = Sealing::new(&[(&forgetful, "main")]).rewrap(&old).expect_err("refused");
     assert!(matches!(error, EnvelopeError::Authentication), "{error}");
 }

@@ -52,7 +52,7 @@ fn every_size_comes_back() {
                 assert!(opened == plain, "{size} bytes in pieces of {piece}");
                 assert_eq!(whole.attributes.plaintext_len, size as u64);
                 assert_eq!(whole.slots, SlotState::Same);
-                assert_eq!(whole.envelope.engine(), engine);
+                assert_eq!(whole.engines, [engine]);
             }
             let file = SealedFile::open(&opening, &stored[..]).expect("authentic");
             let from = size as u64 / 3;
@@ -239,7 +239,13 @@ fn policy_comes_before_any_key_service() {
     policy.key_ids = Some(vec!["main".into()]);
     let opened = Opening::new(&[&keyring]).with_policy(policy).open(envelope.stored()).expect("accepted");
     assert_eq!(opened.head(), envelope.head());
-    assert_eq!((opened.opened_by().key_id.as_str(), opened.opened_by().key_version), ("main", 1));
+    assert_eq!(
+        (
+            opened.opened_by().next().expect("a layer").key_id.as_str(),
+            opened.opened_by().next().expect("a layer").key_version
+        ),
+        ("main", 1)
+    );
 }
 
 #[test]
@@ -266,7 +272,7 @@ fn rotated_keys_open_what_was_sealed_before() {
     for (stored, plain, version) in [(&old, b"old", 1), (&new, b"new", 2)] {
         let (opened, plaintext) = open_file(&keyring, stored);
         assert_eq!(plaintext, plain);
-        assert_eq!(opened.expect("authentic").envelope.opened_by().key_version, version);
+        assert_eq!(opened.expect("authentic").envelope.opened_by().next().expect("a layer").key_version, version);
     }
 }
 
@@ -284,7 +290,7 @@ fn any_recipient_opens() {
     assert_eq!(ids, ["main", "second"]);
     for (keyring, id) in [(&one, "main"), (&two, "second")] {
         let opened = Opening::new(&[keyring]).open(envelope.stored()).expect("authentic");
-        assert_eq!(opened.opened_by().key_id, id);
+        assert_eq!(opened.opened_by().next().expect("a layer").key_id, id);
     }
     let none = Sealing::new(&[]).start().expect_err("refused");
     assert!(matches!(none, EnvelopeError::Format(FormatError::Malformed)), "{none}");

@@ -26,7 +26,7 @@ pub(crate) fn seal(args: &MessageArgs) -> Result<(), Failure> {
     let sealed = cobblestone.seal_stream(progress.watch(input), &mut output, &threads);
     let bytes = sealed.map_err(|error| Failure::of_stream(&error, &name, ""))?;
     output.finish()?;
-    progress.finish("sealed", &name, bytes, cobblestone.engine(), threads);
+    progress.finish("sealed", &name, bytes, &[cobblestone.engine()], threads);
     Ok(())
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn open(args: &MessageArgs, range: Option<ByteRange>) -> Result<(), F
     let opened = cobblestone.open_stream(progress.watch(input), &mut output, &threads);
     let bytes = opened.map_err(|error| Failure::of_stream(&error, &name, output.after_failure()))?;
     output.finish()?;
-    progress.finish("opened", &name, bytes, cobblestone.engine(), threads);
+    progress.finish("opened", &name, bytes, &[cobblestone.engine()], threads);
     Ok(())
 }
 
@@ -58,7 +58,7 @@ fn open_range(
     let stored = stored.map_err(|error| Failure::of_stream(&error, input.name(), "nothing was written"))?;
     let path = args.output.as_deref();
     let create = |path: &Path| output_at(path, args, input, false);
-    range::open(&stored, range, input.name(), path, cobblestone.engine(), create)
+    range::open(&stored, range, input.name(), path, create)
 }
 
 fn cobblestone<'a>(args: &'a MessageArgs, key: &'a Key) -> Result<Cobblestone<'a>, Failure> {

@@ -1,7 +1,7 @@
 //! How the command ends when something went wrong: one line, and an exit code.
 
 use crate::text::{say, shown};
-use objseal::envelope::{EnvelopeError, KeyServiceError};
+use objseal::envelope::{Demand, EnvelopeError, KeyServiceError};
 use objseal::file::FileError;
 use std::fmt::Display;
 use std::io;
@@ -44,15 +44,12 @@ impl Failure {
             FileError::Envelope(EnvelopeError::Authentication) => {
                 Self::Refused(format!("{name} does not open: wrong key, or the file was changed; {written}"))
             }
-            FileError::Envelope(EnvelopeError::Policy(_)) => Self::Refused(format!(
+            FileError::Envelope(EnvelopeError::Policy(Demand::Context)) => Self::Refused(format!(
                 "{name} is not bound to the context that was asked for; `objseal inspect` shows to which it claims to be"
             )),
             FileError::Envelope(EnvelopeError::NoAcceptedKey { wanted }) => {
-                let names: Vec<_> = wanted.iter().map(|(_, key)| format!("\"{}\"", shown(key))).collect();
-                Self::NoKey(format!(
-                    "{name} is sealed under a key that this keyring does not have: {}",
-                    names.join(", ")
-                ))
+                let keys: Vec<_> = wanted.iter().map(|(_, key)| key.as_str()).collect();
+                Self::NoKey(format!("{name} is sealed under a key that this keyring does not have: {}", quoted(&keys)))
             }
             FileError::Envelope(EnvelopeError::Seal(error)) => Self::other(error),
             FileError::Envelope(EnvelopeError::KeyService(error)) => Self::other(error),
@@ -60,13 +57,13 @@ impl Failure {
         }
     }
 
-    /// An error of sealing under the key `key`.
-    pub(crate) fn of_sealing(error: FileError, name: &str, key: &str) -> Self {
+    /// An error of sealing under these keys.
+    pub(crate) fn of_sealing(error: FileError, name: &str, keys: &[&str]) -> Self {
         match error {
             FileError::Io(error) => Self::of_stream(&error, name, ""),
             FileError::Envelope(EnvelopeError::KeyService(KeyServiceError::UnknownKey)) => Self::NoKey(format!(
-                "the keyring has no key \"{}\"; `objseal key list` shows what there is, `objseal key create` makes one",
-                shown(key)
+                "the keyring has no key {}; `objseal key list` shows what there is, `objseal key create` makes one",
+                quoted(keys)
             )),
             error => Self::other(error),
         }
@@ -104,4 +101,11 @@ impl From<objseal::Error> for Failure {
     fn from(error: objseal::Error) -> Self {
         Self::other(error)
     }
+}
+
+/// Names of keys, each of them once.
+fn quoted(keys: &[&str]) -> String {
+    let mut names: Vec<_> = keys.iter().map(|key| format!("\"{}\"", shown(key))).collect();
+    names.dedup();
+    names.join(" or ")
 }

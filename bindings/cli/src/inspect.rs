@@ -7,7 +7,7 @@ use crate::text::{Size, print, shown};
 use crate::{InspectArgs, engine};
 use objseal::Engine;
 use objseal::cobblestone::ReadAt;
-use objseal::envelope::{EnvelopeError, Head, Opening};
+use objseal::envelope::{self, EnvelopeError, Head, Opening};
 use objseal::file::{self, FileError, SealedFile, SlotState};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -62,9 +62,9 @@ fn report(args: &InspectArgs, input: &Input) -> Result<Report, Failure> {
     Ok(Report::new(&facts.head, facts.plaintext_len, facts.slots, verified_by))
 }
 
-/// Opens the file under the keyring, and says which engine did. `None` if there is no keyring, or it does not have the
+/// Opens the file under the keyring, and says which engines did. `None` if there is no keyring, or it does not have the
 /// key.
-fn verify(args: &InspectArgs, stored: &impl ReadAt) -> Result<Option<Result<Engine, FileError>>, Failure> {
+fn verify(args: &InspectArgs, stored: &impl ReadAt) -> Result<Option<Result<Vec<Engine>, FileError>>, Failure> {
     let mut place = Place::find(&args.keyring)?;
     if !place.exists() {
         return Ok(None);
@@ -74,19 +74,30 @@ fn verify(args: &InspectArgs, stored: &impl ReadAt) -> Result<Option<Result<Engi
         other => other?,
     };
     let services = [&keyring as _];
-    let opening = engine::chosen(Opening::new(&services), Opening::with_engine)?;
+    let opening = engine::opening(Opening::new(&services))?;
     Ok(match SealedFile::open(&opening, stored) {
         Err(FileError::Envelope(EnvelopeError::NoAcceptedKey { .. })) => None,
-        opened => Some(opened.map(|file| file.opened().envelope.engine())),
+        opened => Some(opened.map(|file| file.opened().engines.clone())),
     })
 }
 
+impl WrappedKey {
+    fn new(key: &envelope::WrappedKey) -> Self {
+        Self { service: key.service.clone(), key_id: key.key_id.clone(), key_version: key.key_version }
+    }
+}
+
 impl Report {
-    fn new(head: &Head, plaintext_length: u64, slots: SlotState, verified_by: Option<Engine>) -> Self {
-        let wrapped_keys = head.wrapped_keys.iter().map(|key| WrappedKey {
-            service: key.service.clone(),
-            key_id: key.key_id.clone(),
-            key_version: key.key_version,
+    fn new(head: &Head, plaintext_length: u64, slots: SlotState, verified_by: Option<Vec<Engine>>) -> Self {
+        let layers = (1..).zip(&head.suites).map(|(number, suite)| Layer {
+            suite: suite.name(),
+            engine: verified_by.as_ref().and_then(|engines| engines.get(usize::from(number) - 1)).map(|engine| {
+                match engine {
+                    Engine::Native(_) => "native",
+                    other => other.name(),
+                }
+            }),
+            wrapped_keys: head.wrapped_keys.iter().filter(|key| key.layer == number).map(WrappedKey::new).collect(),
         });
         Self {
             format_version: 1,
@@ -100,14 +111,7 @@ impl Report {
                 _ => "one is damaged",
             },
             context: head.context.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-            layers: vec![Layer {
-                suite: "Cobblestone-256",
-                engine: verified_by.map(|engine| match engine {
-                    Engine::Native(_) => "native",
-                    other => other.name(),
-                }),
-                wrapped_keys: wrapped_keys.collect(),
-            }],
+            layers: layers.collect(),
             parts: [],
         }
     }

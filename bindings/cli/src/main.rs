@@ -37,7 +37,8 @@ Exit codes:
 Environment:
   OBJSEAL_KEYRING          where the keyring is
   OBJSEAL_PASSPHRASE_FILE  a file whose first line is the passphrase of the keyring
-  OBJSEAL_BACKEND          use soft, aes-ni, vaes-256, vaes-512, rustcrypto or aws-lc";
+  OBJSEAL_BACKEND          use soft, aes-ni, vaes-256, vaes-512, rustcrypto or aws-lc
+  OBJSEAL_OUTER_BACKEND    the same for the outer one of two layers";
 
 /// Encrypts stored objects.
 #[derive(Parser)]
@@ -115,6 +116,15 @@ struct SealArgs {
     /// The key to seal under.
     #[arg(short, long, value_name = "NAME", default_value = keyring::DEFAULT_KEY)]
     key: String,
+    /// Layers of encryption: with 2 everything is encrypted twice, under two data keys, by two implementations.
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    layers: u8,
+    /// The key of the outer one of two layers [default: that of --key].
+    #[arg(long, value_name = "NAME", requires = "layers")]
+    outer_key: Option<String>,
+    /// Decrypt everything again with another implementation, and compare, before it is written.
+    #[arg(long)]
+    check: bool,
     #[command(flatten)]
     work: WorkArgs,
     #[command(flatten)]
@@ -133,7 +143,7 @@ struct OpenArgs {
     #[arg(long, value_name = "A-B", allow_hyphen_values = true)]
     range: Option<ByteRange>,
     #[command(flatten)]
-    context: ContextArgs,
+    demands: DemandArgs,
     #[command(flatten)]
     work: WorkArgs,
     #[command(flatten)]
@@ -146,7 +156,7 @@ struct VerifyArgs {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    context: ContextArgs,
+    demands: DemandArgs,
     #[arg(short, long, value_name = "N", help = threads::HELP)]
     threads: Option<ThreadCount>,
     #[command(flatten)]
@@ -172,8 +182,11 @@ struct RewrapArgs {
     /// The key to put them under [default: the one that opens them].
     #[arg(short, long, value_name = "NAME")]
     key: Option<String>,
+    /// The key for the outer one of two layers [default: the one that opens it].
+    #[arg(long, value_name = "NAME")]
+    outer_key: Option<String>,
     #[command(flatten)]
-    context: ContextArgs,
+    demands: DemandArgs,
     #[command(flatten)]
     keyring: KeyringArgs,
 }
@@ -219,6 +232,15 @@ struct ContextArgs {
     /// A public pair that the object is bound to; it opens only when all pairs are the same. Can be given many times.
     #[arg(short = 'c', long = "context", value_name = "KEY=VALUE")]
     pairs: Vec<Pair>,
+}
+
+#[derive(Args)]
+struct DemandArgs {
+    #[command(flatten)]
+    context: ContextArgs,
+    /// Refuse what has fewer layers.
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    layers: u8,
 }
 
 #[derive(Args)]

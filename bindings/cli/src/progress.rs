@@ -1,6 +1,7 @@
 //! What is shown while work goes on, and the line at its end. Nothing, unless standard error is a terminal; nor when
 //! the plaintext itself goes to one.
 
+use crate::engine::names;
 use crate::text::Size;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use objseal::Engine;
@@ -57,7 +58,7 @@ impl Progress {
     }
 
     /// Ends with a line such as `sealed photos.tar: 8.00 GiB in 2.1 s, 4.1 GB/s (vaes-512, 2 threads)`.
-    pub(crate) fn finish(self, verb: &str, name: &str, bytes: u64, engine: Engine, threads: Threads) {
+    pub(crate) fn finish(self, verb: &str, name: &str, bytes: u64, engines: &[Engine], threads: Threads) {
         self.bar.finish_and_clear();
         if self.silent {
             return;
@@ -72,7 +73,8 @@ impl Progress {
         };
         let threads = threads.0;
         let s = if threads.get() == 1 { "" } else { "s" };
-        let size = Size(bytes);
-        let _ = writeln!(io::stderr(), "{verb} {name}: {size} in {seconds:.1} s{rate} ({engine}, {threads} thread{s})");
+        let (size, engines) = (Size(bytes), names(engines));
+        let _ =
+            writeln!(io::stderr(), "{verb} {name}: {size} in {seconds:.1} s{rate} ({engines}, {threads} thread{s})");
     }
 }

@@ -3,7 +3,6 @@
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::progress::Progress;
-use objseal::Engine;
 use objseal::cobblestone::{RandomAccess, ReadAt, Threads};
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
@@ -62,7 +61,6 @@ pub(crate) fn open(
     range: ByteRange,
     name: &str,
     path: Option<&Path>,
-    engine: Engine,
     create: impl FnOnce(&Path) -> Result<Output, Failure>,
 ) -> Result<(), Failure> {
     let (start, end) = range.within(stored.len()).ok_or_else(|| {
@@ -73,7 +71,7 @@ pub(crate) fn open(
     let copied = copy(stored, start, end, &mut output, &progress);
     copied.map_err(|error| Failure::of_stream(&error, name, output.after_failure()))?;
     output.finish()?;
-    progress.finish("opened", name, end - start, engine, Threads(NonZeroUsize::MIN));
+    progress.finish("opened", name, end - start, &stored.engines(), Threads(NonZeroUsize::MIN));
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use crate::output::{Output, default_output};
 use crate::progress::Progress;
 use crate::text::{Size, print, say, shown_path};
 use crate::threads::{ThreadCount, threads};
-use crate::{ContextArgs, OpenArgs, RewrapArgs, SealArgs, VerifyArgs, engine, range};
+use crate::{ContextArgs, DemandArgs, OpenArgs, RewrapArgs, SealArgs, VerifyArgs, engine, range};
 use objseal::envelope::{EncryptionContext, Opening, Policy, Sealing};
 use objseal::file::{self, FileError, SealedFile, SlotState};
 use objseal::keyring::Keyring;
@@ -44,7 +44,18 @@ pub(crate) fn seal(args: SealArgs) -> Result<(), Failure> {
     let mut place = Place::find(&args.keyring)?;
     let keyring = place.read_or_create(&args.key)?;
     let recipients = [(&keyring as _, args.key.as_str())];
-    let sealing = engine::chosen(Sealing::new(&recipients).with_context(context), Sealing::with_engine)?;
+    let outer_key = args.outer_key.as_deref().unwrap_or(&args.key);
+    let outer_recipients = [(&keyring as _, outer_key)];
+    let mut sealing = Sealing::new(&recipients).with_context(context);
+    match args.layers {
+        1 if args.outer_key.is_some() => return Err(Failure::other("--outer-key is for --layers 2")),
+        1 => {}
+        _ => sealing = sealing.with_outer_layer(&outer_recipients),
+    }
+    if args.check {
+        sealing = sealing.with_check();
+    }
+    let sealing = engine::sealing(sealing)?;
     let path = match args.output {
         Some(path) => path,
         None => default_output(&args.input, SUFFIX, true)?,
@@ -53,27 +64,26 @@ pub(crate) fn seal(args: SealArgs) -> Result<(), Failure> {
     let threads = threads(args.work.threads);
     let progress = Progress::start(input.len(), output.is_terminal());
     let sealed = file::seal(&sealing, progress.watch(input), &mut output, &threads);
-    let sealed = sealed.map_err(|error| Failure::of_sealing(error, &name, &args.key))?;
+    let sealed = sealed.map_err(|error| Failure::of_sealing(error, &name, &[&args.key, outer_key]))?;
     output.finish()?;
-    progress.finish("sealed", &name, sealed.attributes.plaintext_len, sealed.envelope.engine(), threads);
+    progress.finish("sealed", &name, sealed.attributes.plaintext_len, &sealed.engines, threads);
     Ok(())
 }
 
 pub(crate) fn open(args: OpenArgs) -> Result<(), Failure> {
-    let policy = policy(&args.context)?;
+    let policy = policy(&args.demands)?;
     let input = Input::open(&args.input)?;
     let name = input.name().to_owned();
     let mut place = Place::find(&args.keyring)?;
     let keyring = place.read()?;
     let services = [&keyring as _];
-    let opening = engine::chosen(Opening::new(&services).with_policy(policy), Opening::with_engine)?;
+    let opening = engine::opening(Opening::new(&services).with_policy(policy))?;
     let create = |path: &Path| create_output(path, &input, &place, args.work.force, false);
     if let Some(range) = args.range {
         let stored = SealedFile::open(&opening, input.stored("--range")?);
         let stored = stored.map_err(|error| Failure::of_opening(error, &name, "nothing was written"))?;
-        warn(&name, stored.opened().slots, &args.context);
-        let engine = stored.opened().envelope.engine();
-        return range::open(stored.body(), range, &name, args.output.as_deref(), engine, create);
+        warn(&name, stored.opened().slots, &args.demands.context);
+        return range::open(stored.body(), range, &name, args.output.as_deref(), create);
     }
     let mut output = match &args.output {
         Some(path) => create(path)?,
@@ -84,17 +94,17 @@ pub(crate) fn open(args: OpenArgs) -> Result<(), Failure> {
     let opened = file::open(&opening, progress.watch(input), &mut output, &threads);
     let opened = opened.map_err(|error| Failure::of_opening(error, &name, output.after_failure()))?;
     output.finish()?;
-    progress.finish("opened", &name, opened.attributes.plaintext_len, opened.envelope.engine(), threads);
-    warn(&name, opened.slots, &args.context);
+    progress.finish("opened", &name, opened.attributes.plaintext_len, &opened.engines, threads);
+    warn(&name, opened.slots, &args.demands.context);
     Ok(())
 }
 
 /// Verifies file after file; the exit code is the highest of all.
 pub(crate) fn verify(args: VerifyArgs) -> Result<(), Failure> {
-    let policy = policy(&args.context)?;
+    let policy = policy(&args.demands)?;
     let keyring = Place::find(&args.keyring)?.read()?;
     let services = [&keyring as _];
-    let opening = engine::chosen(Opening::new(&services).with_policy(policy), Opening::with_engine)?;
+    let opening = engine::opening(Opening::new(&services).with_policy(policy))?;
     for_each(&args.files, |path| verify_one(path, &opening, args.threads))
 }
 
@@ -112,14 +122,15 @@ fn verify_one(path: &Path, opening: &Opening<'_>, asked: Option<ThreadCount>) ->
 
 /// Rewraps file after file; the exit code is the highest of all.
 pub(crate) fn rewrap(args: RewrapArgs) -> Result<(), Failure> {
-    let policy = policy(&args.context)?;
+    let policy = policy(&args.demands)?;
     let keyring = Place::find(&args.keyring)?.read()?;
     let services = [&keyring as _];
     let opening = Opening::new(&services).with_policy(policy);
-    for_each(&args.files, |path| rewrap_one(path, &opening, &keyring, args.key.as_deref()))
+    let keys = [args.key.as_deref(), args.outer_key.as_deref()];
+    for_each(&args.files, |path| rewrap_one(path, &opening, &keyring, keys))
 }
 
-fn rewrap_one(path: &Path, opening: &Opening<'_>, keyring: &Keyring, key: Option<&str>) -> Result<(), Failure> {
+fn rewrap_one(path: &Path, opening: &Opening<'_>, keyring: &Keyring, keys: [Option<&str>; 2]) -> Result<(), Failure> {
     let name = shown_path(path);
     let fail = |error: io::Error| Failure::other(format!("{name}: cannot rewrap: {error}"));
     let target = File::options().read(true).write(true).open(path).map_err(fail)?;
@@ -131,14 +142,18 @@ fn rewrap_one(path: &Path, opening: &Opening<'_>, keyring: &Keyring, key: Option
     };
     let old = SealedFile::open(opening, &target).map_err(failed)?;
     let old = &old.opened().envelope;
-    let key = key.unwrap_or(&old.opened_by().key_id);
-    let recipients = [(keyring as _, key)];
-    let sealing = Sealing::new(&recipients).with_context(old.head().context.clone());
+    let keys: Vec<_> = old.opened_by().zip(keys).map(|(by, key)| key.unwrap_or(&by.key_id)).collect();
+    let recipients: Vec<_> = keys.iter().map(|&key| [(keyring as _, key)]).collect();
+    let mut sealing = Sealing::new(&recipients[0]).with_context(old.head().context.clone());
+    if let Some(outer) = recipients.get(1) {
+        sealing = sealing.with_outer_layer(outer);
+    }
     let new = file::rewrap(opening, &sealing, &target).map_err(|error| match error {
         FileError::Io(error) => fail(error),
-        error => Failure::of_sealing(error, &name, key),
+        error => Failure::of_sealing(error, &name, &keys),
     })?;
-    print(format_args!("{name}: under key \"{key}\", version {}", new.opened_by().key_version))
+    let under: Vec<_> = new.opened_by().map(|key| format!("\"{}\", version {}", key.key_id, key.key_version)).collect();
+    print(format_args!("{name}: under key {}", under.join(", and ")))
 }
 
 /// Goes on after a failure; what failed with the highest exit code is what is returned, and the others are reported.
@@ -172,10 +187,11 @@ fn encryption_context(args: &ContextArgs) -> Result<EncryptionContext, Failure> 
     Ok(context)
 }
 
-fn policy(args: &ContextArgs) -> Result<Policy, Failure> {
+fn policy(args: &DemandArgs) -> Result<Policy, Failure> {
     let mut policy = Policy::default();
-    if !args.pairs.is_empty() {
-        policy.context = Some(encryption_context(args)?);
+    policy.minimum_layers = args.layers;
+    if !args.context.pairs.is_empty() {
+        policy.context = Some(encryption_context(&args.context)?);
     }
     Ok(policy)
 }

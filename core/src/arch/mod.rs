@@ -180,6 +180,14 @@ impl GcmKey {
         }
     }
 
+    /// The backend that it was laid out for, and that seals and opens with it.
+    pub(crate) fn backend(&self) -> Backend {
+        match self {
+            Self::Soft(_) => Backend::Soft,
+            Self::Native(key) => key.backend(),
+        }
+    }
+
     /// Encrypts `data` and returns the tag over `aad` and the ciphertext. Lengths are the caller's to check.
     pub(crate) fn seal(
         &self,

@@ -2,15 +2,15 @@
 
 use super::derive::Derived;
 use super::{CHUNK_LEN, HEADER_LEN, SALT_LEN, SEALED_CHUNK_LEN, TAG_LEN};
-use crate::arch::{NONCE_LEN, Nonce};
-use crate::engine::{Choice, LayerKey};
+use crate::arch::{NONCE_LEN, Nonce, Tag};
+use crate::engine::{Choice, Engine, LayerKey};
 use crate::error::Error;
 use crate::gcm::CounterRoom;
 use crate::key::Key;
 use crate::limits::MAX_CHUNKS;
 use crate::random::RandomSource;
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Salt and commitment.
 pub(super) type Header = [u8; HEADER_LEN];
@@ -19,6 +19,8 @@ pub(super) type Header = [u8; HEADER_LEN];
 pub(super) struct Body {
     key: LayerKey,
     base_nonce: [u8; NONCE_LEN],
+    /// The same key on another engine, to open what was sealed before it is given out.
+    check: Option<LayerKey>,
 }
 
 impl Drop for Body {
@@ -30,7 +32,7 @@ impl Drop for Body {
 impl Body {
     /// Draws a salt and derives from it; the header goes first in the message.
     pub(super) fn seal_with_new_salt(
-        choice: Choice,
+        (choice, check): (Choice, Option<Choice>),
         key: &Key,
         context: &[u8],
         random: &dyn RandomSource,
@@ -39,10 +41,13 @@ impl Body {
         let mut salt = [0; SALT_LEN];
         random.fill(&mut salt)?;
         let derived = Derived::new(choice, key, &salt, context);
+        let check = check.map(|check| derived.check(check, key, &salt, context, expected_len)).transpose()?;
         let mut header = [0; HEADER_LEN];
         header[..SALT_LEN].copy_from_slice(&salt);
         header[SALT_LEN..].copy_from_slice(&derived.commitment);
-        Ok((Self::from_derived(choice, &derived, expected_len)?, header))
+        let mut body = Self::from_derived(choice, &derived, expected_len)?;
+        body.check = check;
+        Ok((body, header))
     }
 
     /// Derives from the salt in `header` and checks its commitment.
@@ -63,7 +68,13 @@ impl Body {
     }
 
     fn from_derived(choice: Choice, derived: &Derived, expected_len: u64) -> Result<Self, Error> {
-        Ok(Self { key: LayerKey::new(choice, &derived.key, expected_len)?, base_nonce: derived.base_nonce })
+        let key = LayerKey::new(choice, &derived.key, expected_len)?;
+        Ok(Self { key, base_nonce: derived.base_nonce, check: None })
+    }
+
+    /// The engine that seals and opens the chunks.
+    pub(super) fn engine(&self) -> Engine {
+        self.key.engine()
     }
 
     /// Seals whole chunks, from chunk `first` on. `plaintext` must be a multiple of [`CHUNK_LEN`] long, and `out` as
@@ -89,6 +100,12 @@ impl Body {
             let (given, needed) = (out.len(), plaintext.len() + TAG_LEN);
             let (ciphertext, tag) = out.split_last_chunk_mut().ok_or(Error::OutputTooSmall { needed, given })?;
             *tag = worker.seal(&nonce, plaintext, ciphertext)?;
+            if let Some(check) = &self.check
+                && !opens_to(check, &nonce, ciphertext, tag, plaintext)
+            {
+                ciphertext.fill(0);
+                return Err(Error::CheckFailed(check.engine()));
+            }
         }
         Ok(())
     }
@@ -123,4 +140,14 @@ impl Body {
         }
         Some(nonce)
     }
+}
+
+/// Whether a chunk opens to `plaintext`. Tags alone would not tell: they are over the ciphertext, whatever key stream made
+/// it.
+fn opens_to(key: &LayerKey, nonce: &Nonce, ciphertext: &[u8], tag: &Tag, plaintext: &[u8]) -> bool {
+    let mut room = CounterRoom::new();
+    let mut opened = Zeroizing::new([0; CHUNK_LEN]);
+    let opened = &mut opened[..ciphertext.len()];
+    let authentic = key.worker(&mut room, opened.len()).open(nonce, ciphertext, opened, tag).is_ok();
+    authentic && bool::from(opened.ct_eq(plaintext))
 }

@@ -2,11 +2,13 @@
 
 use super::{COMMITMENT_LEN, SALT_LEN};
 use crate::arch::{KEY_LEN, NONCE_LEN};
-use crate::engine::Choice;
+use crate::engine::{Choice, LayerKey};
+use crate::error::Error;
 use crate::key::Key;
 use hmac::digest::array::Array;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha512;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 /// Names the format and its version.
@@ -51,6 +53,25 @@ impl Derived {
         derived.commitment.copy_from_slice(commitment_bytes);
         output.zeroize();
         derived
+    }
+
+    /// The same key on another engine, which must derive the same.
+    pub(super) fn check(
+        &self,
+        choice: Choice,
+        key: &Key,
+        salt: &[u8; SALT_LEN],
+        context: &[u8],
+        expected_len: u64,
+    ) -> Result<LayerKey, Error> {
+        let other = Self::new(choice, key, salt, context);
+        let same = self.key.ct_eq(&other.key)
+            & self.base_nonce.ct_eq(&other.base_nonce)
+            & self.commitment.ct_eq(&other.commitment);
+        if !bool::from(same) {
+            return Err(Error::CheckFailed(choice.engine()));
+        }
+        LayerKey::new(choice, &other.key, expected_len)
     }
 }
 

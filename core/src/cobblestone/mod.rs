@@ -23,6 +23,7 @@
 //! | `parallel` | whole buffers on several threads |
 //! | `io` | readers and writers |
 //! | `pipeline` | from a reader to a writer on several threads |
+//! | `pass` | what happens on the way: one message, or one within another |
 //! | `random_access` | ranges of a stored message |
 //!
 //! [C2SP chunked-encryption]: https://c2sp.org/chunked-encryption
@@ -34,6 +35,8 @@ mod io;
 mod layout;
 #[cfg(feature = "std")]
 mod parallel;
+#[cfg(feature = "std")]
+mod pass;
 #[cfg(feature = "std")]
 mod pipeline;
 #[cfg(feature = "std")]
@@ -92,6 +95,7 @@ pub struct Cobblestone<'a> {
     key: &'a Key,
     context: &'a [u8],
     choice: Choice,
+    check: Option<Choice>,
     random: &'a (dyn RandomSource + Sync),
 }
 
@@ -103,7 +107,7 @@ impl<'a> Cobblestone<'a> {
         let random = &crate::random::OsRandom;
         #[cfg(not(feature = "getrandom"))]
         let random = &crate::random::NoRandom;
-        Self { key, context, choice: Choice::best(), random }
+        Self { key, context, choice: Choice::best(), check: None, random }
     }
 
     /// The same on another engine; every engine gives the same bytes.
@@ -114,10 +118,22 @@ impl<'a> Cobblestone<'a> {
         Ok(Self { choice: Choice::of(engine)?, ..self })
     }
 
-    /// The same on an engine that was chosen before.
+    /// The same, and opens every chunk that it seals on `engine` too: what does not come back as it was is not given out.
+    /// It guards against faults of one implementation or of the machine, and takes the time of sealing and opening.
+    ///
+    /// # Errors
+    /// [`Error::EngineUnavailable`]; [`Error::EnginesAlike`] if it shares code with the engine in use. Sealing fails with
+    /// [`Error::CheckFailed`].
+    pub fn with_check(self, engine: Engine) -> Result<Self, Error> {
+        let check = Choice::of(engine)?;
+        self.choice.require_other(check)?;
+        Ok(Self { check: Some(check), ..self })
+    }
+
+    /// The same on engines that were chosen before.
     #[cfg(feature = "alloc")]
-    pub(crate) fn with_choice(self, choice: Choice) -> Self {
-        Self { choice, ..self }
+    pub(crate) fn with_choices(self, choice: Choice, check: Option<Choice>) -> Self {
+        Self { choice, check, ..self }
     }
 
     /// The same with salts from another source than the operating system.
@@ -218,7 +234,7 @@ impl<'a> Cobblestone<'a> {
     }
 
     fn start_sealing(&self, expected_len: u64) -> Result<(Body, Header), Error> {
-        Body::seal_with_new_salt(self.choice, self.key, self.context, self.random, expected_len)
+        Body::seal_with_new_salt((self.choice, self.check), self.key, self.context, self.random, expected_len)
     }
 
     fn start_opening(&self, header: &Header, expected_len: u64) -> Result<Body, Error> {
@@ -276,7 +292,8 @@ pub(crate) fn seal_chunks_for_vectors(
     plaintext: &[u8],
     out: &mut [u8],
 ) -> Result<(), Error> {
-    let (body, _) = Body::seal_with_new_salt(c.choice, c.key, c.context, &crate::hazmat::FixedSalt(*salt), u64::MAX)?;
+    let (body, _) =
+        Body::seal_with_new_salt((c.choice, None), c.key, c.context, &crate::hazmat::FixedSalt(*salt), u64::MAX)?;
     let all_whole = !plaintext.is_empty() && plaintext.len().is_multiple_of(CHUNK_LEN);
     if all_whole { body.seal(first, plaintext, out) } else { body.seal_last(first, plaintext, out) }
 }

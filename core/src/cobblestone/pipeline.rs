@@ -5,7 +5,8 @@
 //! window stays in the cache of one core.
 
 use super::parallel::Workers;
-use super::{CHUNK_LEN, ChunkOpener, Cobblestone, HEADER_LEN, Run, SEALED_CHUNK_LEN, SharedSealer, TAG_LEN};
+use super::pass::{One, Pass, Two};
+use super::{CHUNK_LEN, ChunkOpener, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, SharedSealer};
 use crate::error::Error;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::io::{self, Read, Write};
@@ -14,8 +15,6 @@ use std::vec;
 use std::vec::Vec;
 use zeroize::Zeroizing;
 
-/// Chunks in a window when there are few threads: input and output of one fit into the second-level cache.
-const MAX_WINDOW_CHUNKS: usize = 32;
 /// Chunks that are not worth a thread, nor large buffers.
 const SMALL_CHUNKS: usize = 4;
 /// Bytes that all windows together take, input and output, at most.
@@ -76,12 +75,20 @@ impl SharedSealer {
         output: impl Write + Send,
         workers: &impl Workers,
     ) -> io::Result<u64> {
-        let reserve = |_, plaintext_len: usize, last| {
-            if last { self.last_run(plaintext_len) } else { self.next_run(plaintext_len / CHUNK_LEN) }
-        };
-        let work = |run: Run<'_>, plaintext: &[u8], out: &mut [u8]| run.seal(plaintext, out);
-        let totals = pump(input, output, workers, (CHUNK_LEN, SEALED_CHUNK_LEN), reserve, work)?;
-        Ok(totals.read)
+        Ok(pump(input, output, workers, &One(self))?.read)
+    }
+
+    /// The same with `self` as the inner of two messages, both whole: the plaintext of `outer` is the message of `self`.
+    pub(crate) fn seal_stream_within(
+        &self,
+        outer: &SharedSealer,
+        input: impl Read + Send,
+        mut output: impl Write + Send,
+        workers: &impl Workers,
+    ) -> io::Result<u64> {
+        output.write_all(outer.header())?;
+        let pass = Two { first: self, second: outer, carried: self.header().to_vec(), skipped: 0 };
+        Ok(pump(input, output, workers, &pass)?.read)
     }
 }
 
@@ -97,14 +104,25 @@ impl ChunkOpener {
         output: impl Write + Send,
         workers: &impl Workers,
     ) -> io::Result<u64> {
-        let reserve = |first, len, last| {
-            // A message never ends with a whole chunk.
-            let cut_short = last && len % SEALED_CHUNK_LEN < TAG_LEN;
-            if cut_short { Err(Error::Authentication) } else { Ok(first) }
-        };
-        let work = |first, sealed: &[u8], out: &mut [u8]| self.open(first, sealed, out);
-        let totals = pump(input, output, workers, (SEALED_CHUNK_LEN, CHUNK_LEN), reserve, work)?;
-        Ok(totals.written)
+        Ok(pump(input, output, workers, &One(self))?.written)
+    }
+
+    /// The same with `self` as the outer of two messages. `start_inner` makes what opens the inner one from its header.
+    pub(crate) fn open_stream_to_inner(
+        &self,
+        start_inner: impl FnOnce(&[u8; HEADER_LEN]) -> Result<Self, Error>,
+        mut input: impl Read + Send,
+        output: impl Write + Send,
+        workers: &impl Workers,
+    ) -> io::Result<u64> {
+        // The header of the inner message is in the first chunk: that one is opened twice.
+        let mut sealed = [0; SEALED_CHUNK_LEN];
+        let len = read_full(&mut input, &mut sealed)?;
+        let mut opened = Zeroizing::new([0; CHUNK_LEN]);
+        let opened_len = self.open(0, &sealed[..len], &mut opened[..])?;
+        let header = opened[..opened_len].first_chunk().ok_or(Error::Authentication)?;
+        let pass = Two { first: self, second: &start_inner(header)?, carried: Vec::new(), skipped: HEADER_LEN };
+        Ok(pump(sealed[..len].chain(input), output, workers, &pass)?.written)
     }
 }
 
@@ -129,8 +147,10 @@ struct Source<R> {
     read: u64,
 }
 
-struct Sink<W> {
+struct Sink<W, C> {
     output: W,
+    /// What the pass keeps from window to window.
+    carry: C,
     windows: u64,
     written: u64,
     /// The first failure; nothing is written after it.
@@ -142,41 +162,36 @@ struct Totals {
     written: u64,
 }
 
-/// Moves windows from `input` to `output`, in which chunks have these lengths. `reserve` is called in order, with the
-/// first chunk, the length and whether it is the last window; `work` is called on many threads.
-fn pump<T>(
+/// Moves windows from `input` to `output`.
+fn pump<P: Pass>(
     mut input: impl Read + Send,
     mut output: impl Write + Send,
     workers: &impl Workers,
-    chunk_lens: (usize, usize),
-    reserve: impl Fn(u64, usize, bool) -> Result<T, Error> + Sync,
-    work: impl Fn(T, &[u8], &mut [u8]) -> Result<usize, Error> + Sync,
+    pass: &P,
 ) -> io::Result<Totals> {
-    let mut start = Zeroizing::new(vec![0; SMALL_CHUNKS * chunk_lens.0]);
+    let mut start = Zeroizing::new(vec![0; SMALL_CHUNKS * P::INPUT_CHUNK]);
     let len = read_full(&mut input, &mut start)?;
     if len == start.len() {
-        let input = start.as_slice().chain(input);
-        return pump_windows(input, output, workers, chunk_lens, reserve, work);
+        return pump_windows(start.as_slice().chain(input), output, workers, pass);
     }
-    let mut out = Zeroizing::new(vec![0; len / chunk_lens.0 * chunk_lens.1 + chunk_lens.1]);
-    let out_len = work(reserve(0, len, true)?, &start[..len], &mut out)?;
-    output.write_all(&out[..out_len])?;
-    Ok(Totals { read: len as u64, written: out_len as u64 })
+    let mut buffers = P::buffers(SMALL_CHUNKS);
+    let worked = pass.work(pass.reserve(0, len, true)?, &start[..len], &mut buffers)?;
+    let out = pass.put(worked, &mut buffers, &mut pass.carry())?;
+    output.write_all(out)?;
+    Ok(Totals { read: len as u64, written: out.len() as u64 })
 }
 
 /// [`pump`] for more than a few chunks.
-fn pump_windows<T>(
+fn pump_windows<P: Pass>(
     input: impl Read + Send,
     output: impl Write + Send,
     workers: &impl Workers,
-    (input_chunk, output_chunk): (usize, usize),
-    reserve: impl Fn(u64, usize, bool) -> Result<T, Error> + Sync,
-    work: impl Fn(T, &[u8], &mut [u8]) -> Result<usize, Error> + Sync,
+    pass: &P,
 ) -> io::Result<Totals> {
     let per_worker = MEMORY / workers.count().get();
-    let window_chunks = (per_worker / (input_chunk + output_chunk)).clamp(1, MAX_WINDOW_CHUNKS);
+    let window_chunks = (per_worker / P::MEMORY_PER_CHUNK).clamp(1, P::MAX_WINDOW_CHUNKS);
     let source = Mutex::new(Source { input, windows: 0, ended: false, read: 0 });
-    let sink = Mutex::new(Sink { output, windows: 0, written: 0, failure: None });
+    let sink = Mutex::new(Sink { output, carry: pass.carry(), windows: 0, written: 0, failure: None });
     let turns = Turns::new(workers.count().get());
 
     let job = || {
@@ -184,8 +199,8 @@ fn pump_windows<T>(
         if lock(&source).ended {
             return;
         }
-        let mut input = Zeroizing::new(vec![0; window_chunks * input_chunk]);
-        let mut output = Zeroizing::new(vec![0; window_chunks * output_chunk + TAG_LEN]);
+        let mut input = Zeroizing::new(vec![0; window_chunks * P::INPUT_CHUNK]);
+        let mut buffers = P::buffers(window_chunks);
         loop {
             let (window, reserved, len) = {
                 let mut source = lock(&source);
@@ -208,9 +223,9 @@ fn pump_windows<T>(
                 source.read += len as u64;
                 let window = source.windows;
                 source.windows += 1;
-                (window, reserve(window * window_chunks as u64, len, source.ended), len)
+                (window, pass.reserve(window * window_chunks as u64, len, source.ended), len)
             };
-            let done = reserved.and_then(|reserved| work(reserved, &input[..len], &mut output));
+            let worked = reserved.and_then(|reserved| pass.work(reserved, &input[..len], &mut buffers));
 
             let mut turn = lock(&sink);
             while turn.windows != window && !turns.is_stopped() {
@@ -219,11 +234,12 @@ fn pump_windows<T>(
             if turns.is_stopped() {
                 return;
             }
-            let put = done.map_err(io::Error::from).and_then(|len| {
-                turn.output.write_all(&output[..len])?;
-                Ok(len as u64)
+            let put = worked.and_then(|worked| pass.put(worked, &mut buffers, &mut turn.carry));
+            let written = put.map_err(io::Error::from).and_then(|out| {
+                turn.output.write_all(out)?;
+                Ok(out.len() as u64)
             });
-            match put {
+            match written {
                 Ok(len) => {
                     turn.written += len;
                     turn.windows += 1;
@@ -280,7 +296,7 @@ impl Turns {
         self.stop.load(Ordering::Relaxed)
     }
 
-    fn stop<W>(&self, sink: &Mutex<Sink<W>>) {
+    fn stop<W, C>(&self, sink: &Mutex<Sink<W, C>>) {
         // Under the lock, so that no thread goes to sleep between looking and being woken.
         let _turn = lock(sink);
         self.stop.store(true, Ordering::Relaxed);
@@ -289,12 +305,12 @@ impl Turns {
 }
 
 /// Lets the other threads go if this one panics: they would wait for its window for ever.
-struct PanicGuard<'p, W> {
+struct PanicGuard<'p, W, C> {
     turns: &'p Turns,
-    sink: &'p Mutex<Sink<W>>,
+    sink: &'p Mutex<Sink<W, C>>,
 }
 
-impl<W> Drop for PanicGuard<'_, W> {
+impl<W, C> Drop for PanicGuard<'_, W, C> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.turns.stop(self.sink);

@@ -2,8 +2,10 @@
 
 use super::{CHUNK_LEN, ChunkOpener, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, plaintext_len, sealed_range};
 use crate::buffer;
+use crate::engine::Engine;
 use crate::error::Error;
 use core::ops::Range;
+use std::boxed::Box;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::{vec, vec::Vec};
 use zeroize::Zeroizing;
@@ -86,9 +88,13 @@ impl ChunkOpener {
     /// # Errors
     /// Those of [`Cobblestone::open_at`].
     pub fn open_at<S: ReadAt>(self, source: S) -> io::Result<RandomAccess<S>> {
-        let sealed_len = source.size()?;
+        self.open_stored(Stored::Source(source))
+    }
+
+    fn open_stored<S: ReadAt>(self, stored: Stored<S>) -> io::Result<RandomAccess<S>> {
+        let sealed_len = stored.size()?;
         let plaintext_len = plaintext_len(sealed_len).ok_or(Error::Authentication)?;
-        let access = RandomAccess { opener: self, source, sealed_len, plaintext_len };
+        let access = RandomAccess { opener: self, stored, sealed_len, plaintext_len };
         // Only the last chunk is shorter than the others, so that it opens here proves where the message ends.
         access.open_chunks(plaintext_len / CHUNK, 1, &mut Zeroizing::new(vec![0; CHUNK_LEN]))?;
         Ok(access)
@@ -98,12 +104,58 @@ impl ChunkOpener {
 /// A stored message, open for reading at any offset. Each read fetches and verifies just the chunks that it touches.
 pub struct RandomAccess<S> {
     opener: ChunkOpener,
-    source: S,
+    stored: Stored<S>,
     sealed_len: u64,
     plaintext_len: u64,
 }
 
+/// Where the chunks of a message are.
+enum Stored<S> {
+    Source(S),
+    /// In another message, as its plaintext.
+    Within(Box<RandomAccess<S>>),
+}
+
+impl<S: ReadAt> ReadAt for Stored<S> {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        match self {
+            Self::Source(source) => source.read_exact_at(buffer, offset),
+            Self::Within(outer) => outer.open_range_into(offset, buffer),
+        }
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        match self {
+            Self::Source(source) => source.size(),
+            Self::Within(outer) => Ok(outer.len()),
+        }
+    }
+}
+
 impl<S: ReadAt> RandomAccess<S> {
+    /// Opens the message that the plaintext is. `start` makes what opens it from its header.
+    pub(crate) fn open_inner(
+        self,
+        start: impl FnOnce(&[u8; HEADER_LEN]) -> Result<ChunkOpener, Error>,
+    ) -> io::Result<Self> {
+        if self.len() < HEADER_LEN as u64 {
+            return Err(Error::Authentication.into());
+        }
+        let mut header = [0; HEADER_LEN];
+        self.open_range_into(0, &mut header)?;
+        start(&header)?.open_stored(Stored::Within(Box::new(self)))
+    }
+
+    /// The engines that open the chunks: for each layer one, the innermost first.
+    #[must_use]
+    pub fn engines(&self) -> Vec<Engine> {
+        let mut engines = vec![self.opener.engine()];
+        if let Stored::Within(outer) = &self.stored {
+            engines.extend(outer.engines());
+        }
+        engines
+    }
+
     /// Length of the plaintext, in bytes. It is authentic.
     #[must_use]
     pub fn len(&self) -> u64 {
@@ -183,7 +235,7 @@ impl<S: ReadAt> RandomAccess<S> {
             stored.end = self.sealed_len;
         }
         let mut sealed = vec![0; window_len(stored.end - stored.start)];
-        self.source.read_exact_at(&mut sealed, stored.start)?;
+        self.stored.read_exact_at(&mut sealed, stored.start)?;
         self.opener.open(first, &sealed, out)?;
         Ok(())
     }

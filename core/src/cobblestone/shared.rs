@@ -2,6 +2,9 @@
 
 use super::body::{Body, Header};
 use super::{CHUNK_LEN, HEADER_LEN, SEALED_CHUNK_LEN, TAG_LEN, prefix};
+#[cfg(feature = "alloc")]
+use super::{Opener, Sealer};
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits::MAX_CHUNKS;
 use core::fmt;
@@ -27,6 +30,18 @@ impl SharedSealer {
     #[must_use]
     pub fn header(&self) -> &[u8; HEADER_LEN] {
         &self.header
+    }
+
+    /// The engine that seals the chunks.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.body.engine()
+    }
+
+    /// Seals piece by piece instead, from the start.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn into_sealer(self) -> Sealer {
+        Sealer::new(self.body, self.header)
     }
 
     /// Takes the next `chunks` chunks; there will be more after them.
@@ -117,6 +132,18 @@ pub struct ChunkOpener(Body);
 impl ChunkOpener {
     pub(super) fn new(body: Body) -> Self {
         Self(body)
+    }
+
+    /// The engine that opens the chunks.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.0.engine()
+    }
+
+    /// Opens piece by piece instead, from behind the header.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn into_opener(self) -> Opener<'static> {
+        Opener::behind_header(self.0)
     }
 
     /// How many bytes [`open`](Self::open) writes for `sealed_len` bytes, if they are authentic.

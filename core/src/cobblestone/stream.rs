@@ -170,8 +170,7 @@ impl Sealer {
 /// Each chunk is given out once its tag holds, so what an update returned is authentic even if a later one fails.
 /// After an error nothing more comes out.
 pub struct Opener<'a> {
-    cobblestone: Cobblestone<'a>,
-    state: State,
+    state: State<'a>,
     /// Chunks opened so far.
     chunks: u64,
     pending: Pending<SEALED_CHUNK_LEN>,
@@ -179,22 +178,28 @@ pub struct Opener<'a> {
 
 // The large variant is the state that lasts, and boxing it would need an allocator.
 #[allow(clippy::large_enum_variant)]
-enum State {
-    Header(Pending<HEADER_LEN>),
+enum State<'a> {
+    Header(Cobblestone<'a>, Pending<HEADER_LEN>),
     Chunks(Body),
     Failed,
 }
 
 impl<'a> Opener<'a> {
     pub(super) fn new(cobblestone: Cobblestone<'a>) -> Self {
-        Self { cobblestone, state: State::Header(Pending::new()), chunks: 0, pending: Pending::new() }
+        Self { state: State::Header(cobblestone, Pending::new()), chunks: 0, pending: Pending::new() }
+    }
+
+    /// Opens what comes behind the header.
+    #[cfg(feature = "alloc")]
+    pub(super) fn behind_header(body: Body) -> Self {
+        Self { state: State::Chunks(body), chunks: 0, pending: Pending::new() }
     }
 
     /// How many bytes [`update`](Self::update) writes when it is given `input_len` bytes, if they are authentic.
     #[must_use]
     pub fn update_len(&self, input_len: usize) -> usize {
         let chunk_bytes = match &self.state {
-            State::Header(header) => input_len.saturating_sub(HEADER_LEN - header.len),
+            State::Header(_, header) => input_len.saturating_sub(HEADER_LEN - header.len),
             State::Chunks(_) => input_len,
             State::Failed => return 0,
         };
@@ -221,12 +226,12 @@ impl<'a> Opener<'a> {
 
     fn take_in(&mut self, input: &[u8], out: &mut [u8]) -> Result<(), Error> {
         let mut input = input;
-        if let State::Header(header) = &mut self.state {
+        if let State::Header(cobblestone, header) = &mut self.state {
             input = header.top_up(input);
             if !header.is_full() {
                 return Ok(());
             }
-            let body = self.cobblestone.start_opening(&header.bytes, u64::MAX)?;
+            let body = cobblestone.start_opening(&header.bytes, u64::MAX)?;
             self.state = State::Chunks(body);
         }
         let State::Chunks(body) = &self.state else {

@@ -9,10 +9,6 @@ use zeroize::Zeroize;
 
 /// Version of the format.
 pub(super) const VERSION: u8 = 1;
-/// Layers of an object.
-pub(super) const LAYERS: u8 = 1;
-/// The only layer.
-pub(super) const LAYER: u8 = 1;
 
 const LABEL: &[u8; 10] = b"objseal/v1";
 /// Length of a place, in bytes.
@@ -21,7 +17,7 @@ pub(super) const PLACE_LEN: usize = LABEL.len() + 1 + ObjectId::LEN + 1 + 1 + 4;
 pub(super) const MAC_LEN: usize = 32;
 
 /// What a Cobblestone message is for.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Role {
     Body = 1,
@@ -30,16 +26,33 @@ pub(super) enum Role {
 }
 
 /// Where a Cobblestone message belongs: the beginning, or all, of its context.
-pub(super) fn place(role: Role, object_id: &ObjectId, layer: u8) -> [u8; PLACE_LEN] {
-    let mut place = [0; PLACE_LEN];
-    let parts: [&[u8]; 5] = [LABEL, &[role as u8], object_id.as_bytes(), &[layer, LAYERS], &[0; 4]];
-    let mut rest = &mut place[..];
-    for part in parts {
-        let (now, later) = rest.split_at_mut(part.len());
-        now.copy_from_slice(part);
-        rest = later;
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) role: Role,
+    pub(super) object_id: &'a ObjectId,
+    /// From 1, the innermost; 0 where a message belongs to none.
+    pub(super) layer: u8,
+    /// Layers of the object.
+    pub(super) layers: u8,
+    /// The number of the part, or 0.
+    pub(super) part: u32,
+}
+
+impl Place<'_> {
+    pub(super) fn encode(self) -> [u8; PLACE_LEN] {
+        let mut place = [0; PLACE_LEN];
+        let role = [self.role as u8];
+        let layers = [self.layer, self.layers];
+        let part = self.part.to_be_bytes();
+        let parts: [&[u8]; 5] = [LABEL, &role, self.object_id.as_bytes(), &layers, &part];
+        let mut rest = &mut place[..];
+        for part in parts {
+            let (now, later) = rest.split_at_mut(part.len());
+            now.copy_from_slice(part);
+            rest = later;
+        }
+        place
     }
-    place
 }
 
 /// A key that is derived from the data keys of an object.
@@ -49,14 +62,15 @@ pub(super) enum Subkey {
     Attributes,
 }
 
-/// The subkey of the object that `which` says.
-pub(super) fn subkey(data_key: &Key, object_id: &ObjectId, which: Subkey) -> Key {
+/// The subkey that `which` says, of the object with these data keys, the innermost first.
+pub(super) fn subkey(data_keys: &[Key], object_id: &ObjectId, which: Subkey) -> Key {
     let name: &[u8] = match which {
         Subkey::Mac => b"mac",
         Subkey::Attributes => b"attributes",
     };
+    let layers = u8::try_from(data_keys.len()).unwrap_or(u8::MAX);
     // HKDF-Expand of one block: T(1) = HMAC(key, info || 0x01) (RFC 5869, section 2.3).
-    let mut block = hmac(data_key, &[LABEL, b"/", name, &[0, VERSION, LAYERS], object_id.as_bytes(), &[1]]);
+    let mut block = hmac(data_keys, &[LABEL, b"/", name, &[0, VERSION, layers], object_id.as_bytes(), &[1]]);
     let mut bytes = [0; Key::LEN];
     bytes.copy_from_slice(&block[..Key::LEN]);
     let key = Key::from_bytes(&bytes);
@@ -67,16 +81,19 @@ pub(super) fn subkey(data_key: &Key, object_id: &ObjectId, which: Subkey) -> Key
 
 /// The first 32 bytes of HMAC-SHA-512.
 pub(super) fn mac(key: &Key, bytes: &[u8]) -> [u8; MAC_LEN] {
-    let full = hmac(key, &[bytes]);
+    let full = hmac(core::slice::from_ref(key), &[bytes]);
     let mut mac = [0; MAC_LEN];
     mac.copy_from_slice(&full[..MAC_LEN]);
     mac
 }
 
-fn hmac(key: &Key, parts: &[&[u8]]) -> [u8; 64] {
+/// HMAC-SHA-512 under all of `keys`, one behind the other: at most four, so that they fit into a block of the hash.
+fn hmac(keys: &[Key], parts: &[&[u8]]) -> [u8; 64] {
     // HMAC pads its key with zeros to the block length of the hash (RFC 2104, section 2).
     let mut padded_key = Array::default();
-    padded_key[..Key::LEN].copy_from_slice(key.expose_secret());
+    for (room, key) in padded_key.chunks_exact_mut(Key::LEN).zip(keys) {
+        room.copy_from_slice(key.expose_secret());
+    }
     let mut mac = Hmac::<Sha512>::new(&padded_key);
     padded_key.zeroize();
     for part in parts {

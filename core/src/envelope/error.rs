@@ -58,6 +58,13 @@ pub enum EnvelopeError {
     KeyService(KeyServiceError),
     /// The head, or what belongs to it, is not authentic.
     Authentication,
+    /// The object has another number of layers than recipients were given for.
+    OtherLayers {
+        /// Layers of the object.
+        object: u8,
+        /// Layers that recipients were given for.
+        given: u8,
+    },
     /// Making the object failed.
     Seal(Error),
 }
@@ -72,6 +79,10 @@ pub enum Demand {
     ObjectId,
     /// The minimum generation.
     Generation,
+    /// The minimum number of layers.
+    Layers,
+    /// The suites.
+    Suites,
 }
 
 impl fmt::Display for EnvelopeError {
@@ -89,7 +100,12 @@ impl fmt::Display for EnvelopeError {
             Self::Policy(Demand::Context) => f.write_str("the object does not have the encryption context asked for"),
             Self::Policy(Demand::ObjectId) => f.write_str("the object does not have the object id asked for"),
             Self::Policy(Demand::Generation) => f.write_str("the head of the object is older than asked for"),
+            Self::Policy(Demand::Layers) => f.write_str("the object has fewer layers than asked for"),
+            Self::Policy(Demand::Suites) => f.write_str("the object uses a suite that is not accepted"),
             Self::KeyService(error) => error.fmt(f),
+            Self::OtherLayers { object, given } => {
+                write!(f, "the object has {object} layers, and recipients were given for {given}")
+            }
             Self::Authentication => f.write_str("wrong key, or the object was changed"),
             Self::Seal(error) => error.fmt(f),
         }

@@ -1,12 +1,13 @@
 //! The head of a sealed object: FORMAT.md, section 5.
 
+use super::body::Salt;
 use super::codec::{Reader, put_field, put_short};
 use super::context::EncryptionContext;
-use super::derive::{LAYER, LAYERS, MAC_LEN, VERSION};
+use super::derive::{MAC_LEN, VERSION};
 use super::error::FormatError;
 use super::service::Binding;
-use crate::cobblestone::SALT_LEN;
-use crate::limits::{MAX_HEAD_LEN, MAX_KEY_ID_LEN, MAX_WRAPPED_KEYS, MAX_WRAPPED_LEN};
+use crate::engine::Engine;
+use crate::limits::{MAX_HEAD_LEN, MAX_KEY_ID_LEN, MAX_LAYERS, MAX_WRAPPED_KEYS, MAX_WRAPPED_LEN};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -20,9 +21,6 @@ const TAG_WRAPPED_KEYS: u16 = 4;
 const TAG_CONTEXT: u16 = 5;
 const TAG_GENERATION: u16 = 6;
 const TAG_BODY_SALTS: u16 = 7;
-
-/// The suite of every layer: Cobblestone-256.
-const SUITE_COBBLESTONE_256: u16 = 1;
 
 /// The random identity of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,6 +71,29 @@ impl Mode {
     }
 }
 
+/// How a layer is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(u16)]
+pub enum Suite {
+    /// Cobblestone-256.
+    Cobblestone256 = 1,
+}
+
+impl Suite {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cobblestone256 => "Cobblestone-256",
+        }
+    }
+
+    fn decode(value: u16) -> Result<Self, FormatError> {
+        if value == Self::Cobblestone256 as u16 { Ok(Self::Cobblestone256) } else { Err(FormatError::Unsupported) }
+    }
+}
+
 /// A data key, encrypted by a key service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -107,8 +128,7 @@ impl WrappedKey {
         if self.bytes.len() > MAX_WRAPPED_LEN {
             return Err(FormatError::TooLong);
         }
-        let layer_exists = (1..=LAYERS).contains(&self.layer);
-        if layer_exists && !self.bytes.is_empty() { Ok(()) } else { Err(FormatError::Malformed) }
+        if self.layer <= MAX_LAYERS && !self.bytes.is_empty() { Ok(()) } else { Err(FormatError::Malformed) }
     }
 
     /// What entries are sorted by: everything before the wrapped bytes, as it is stored.
@@ -174,14 +194,16 @@ pub struct Head {
     pub object_id: ObjectId,
     /// Which kind of key service it was sealed for.
     pub mode: Mode,
-    /// The data key, wrapped for each recipient; sorted.
+    /// How each layer is sealed, the innermost first.
+    pub suites: Vec<Suite>,
+    /// The data keys, wrapped for each recipient; sorted.
     pub wrapped_keys: Vec<WrappedKey>,
     /// The public pairs that the wraps are bound to.
     pub context: EncryptionContext,
     /// Grows by one whenever the head is rewritten, from 1.
     pub generation: u64,
-    /// The salt of the body.
-    pub body_salt: [u8; SALT_LEN],
+    /// The salts of the body, the innermost layer's first.
+    pub body_salts: Vec<Salt>,
     /// Optional fields that this version does not know, as they were read.
     pub(super) unknown: Vec<(u16, Vec<u8>)>,
 }
@@ -210,7 +232,7 @@ impl Head {
 
     fn decode_fields(fields: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(fields);
-        let (mut object_id, mut mode, mut suites, mut generation, mut body_salt) = (None, None, None, None, None);
+        let (mut object_id, mut mode, mut suites, mut generation, mut body_salts) = (None, None, None, None, None);
         let mut wrapped_keys = Vec::new();
         let mut context = EncryptionContext::new();
         let mut unknown = Vec::new();
@@ -228,7 +250,7 @@ impl Head {
                     value = Reader::new(&[]);
                 }
                 TAG_GENERATION => generation = Some(value.u64()?),
-                TAG_BODY_SALTS => body_salt = Some(value.array()?),
+                TAG_BODY_SALTS => body_salts = Some(decode_salts(&mut value)?),
                 _ => {
                     field.require_optional()?;
                     unknown.push((field.tag, field.value.to_vec()));
@@ -238,20 +260,30 @@ impl Head {
             value.end()?;
         }
         let missing = FormatError::Malformed;
-        suites.ok_or(missing)?;
-        // With at least one, they were checked as they were read.
-        if wrapped_keys.is_empty() {
-            return Err(missing);
-        }
-        Ok(Self {
+        let head = Self {
             object_id: object_id.ok_or(missing)?,
             mode: mode.ok_or(missing)?,
+            suites: suites.ok_or(missing)?,
             wrapped_keys,
             context,
             generation: generation.filter(|&generation| generation > 0).ok_or(missing)?,
-            body_salt: body_salt.ok_or(missing)?,
+            body_salts: body_salts.ok_or(missing)?,
             unknown,
-        })
+        };
+        head.check()?;
+        Ok(head)
+    }
+
+    /// That what it says about its layers fits together.
+    fn check(&self) -> Result<(), FormatError> {
+        check_wrapped_keys(&self.wrapped_keys, self.layers())?;
+        if self.body_salts.len() == self.suites.len() { Ok(()) } else { Err(FormatError::Malformed) }
+    }
+
+    /// How many layers the object has: 1 or 2.
+    #[must_use]
+    pub fn layers(&self) -> u8 {
+        u8::try_from(self.suites.len()).unwrap_or(u8::MAX)
     }
 
     /// The head as it is stored, up to its MAC.
@@ -261,7 +293,8 @@ impl Head {
         out.push(VERSION);
         put_field(&mut out, TAG_OBJECT_ID, self.object_id.as_bytes());
         put_field(&mut out, TAG_MODE, &[self.mode as u8]);
-        put_field(&mut out, TAG_SUITES, &SUITE_COBBLESTONE_256.to_be_bytes());
+        let suites = self.suites.iter().flat_map(|&suite| (suite as u16).to_be_bytes());
+        put_field(&mut out, TAG_SUITES, &suites.collect::<Vec<_>>());
         let mut wrapped_keys = Vec::new();
         for wrapped_key in &self.wrapped_keys {
             wrapped_key.encode(&mut wrapped_keys);
@@ -278,56 +311,73 @@ impl Head {
             put_field(&mut out, TAG_CONTEXT, &context);
         }
         put_field(&mut out, TAG_GENERATION, &self.generation.to_be_bytes());
-        put_field(&mut out, TAG_BODY_SALTS, &self.body_salt);
+        put_field(&mut out, TAG_BODY_SALTS, self.body_salts.as_flattened());
         for (tag, value) in &self.unknown {
             put_field(&mut out, *tag, value);
         }
         if out.len() + MAC_LEN > MAX_HEAD_LEN { Err(FormatError::TooLong) } else { Ok(out) }
     }
 
-    /// Puts the wrapped keys in their order and checks them.
+    /// Puts the wrapped keys in their order and checks the head.
     ///
     /// # Errors
-    /// [`FormatError::TooLong`] above eight, or beyond the bounds of one; [`FormatError::Malformed`] if there are none,
-    /// or two have the same service, key and version.
+    /// [`FormatError::TooLong`] above eight keys of a layer, or beyond the bounds of one; [`FormatError::Malformed`] if a
+    /// layer has none, or two have the same service, key and version.
     pub(super) fn sort_wrapped_keys(&mut self) -> Result<(), FormatError> {
         self.wrapped_keys.sort_by_cached_key(WrappedKey::sort_key);
-        check_wrapped_keys(&self.wrapped_keys)
+        self.check()
     }
 
-    /// What each wrap is bound to.
-    pub(super) fn binding(&self) -> Binding<'_> {
-        Binding { object_id: self.object_id, layer: LAYER, context: &self.context }
+    /// What the wraps of `layer` are bound to.
+    pub(super) fn binding(&self, layer: u8, engine: Engine) -> Binding<'_> {
+        Binding { object_id: self.object_id, layer, layers: self.layers(), context: &self.context, engine }
     }
 }
 
-fn decode_suites(value: &mut Reader<'_>) -> Result<(), FormatError> {
-    for _ in 0..LAYERS {
-        if value.u16()? != SUITE_COBBLESTONE_256 {
+fn decode_suites(value: &mut Reader<'_>) -> Result<Vec<Suite>, FormatError> {
+    let mut suites = Vec::new();
+    while !value.is_empty() {
+        if suites.len() >= usize::from(MAX_LAYERS) {
             return Err(FormatError::Unsupported);
         }
+        suites.push(Suite::decode(value.u16()?)?);
     }
-    // More layers than this version has.
-    if value.is_empty() { Ok(()) } else { Err(FormatError::Unsupported) }
+    if suites.is_empty() { Err(FormatError::Malformed) } else { Ok(suites) }
+}
+
+fn decode_salts(value: &mut Reader<'_>) -> Result<Vec<Salt>, FormatError> {
+    let mut salts = Vec::new();
+    while !value.is_empty() && salts.len() < usize::from(MAX_LAYERS) {
+        salts.push(value.array()?);
+    }
+    Ok(salts)
 }
 
 fn decode_wrapped_keys(value: &mut Reader<'_>) -> Result<Vec<WrappedKey>, FormatError> {
     let mut wrapped_keys = Vec::new();
     while !value.is_empty() {
-        if wrapped_keys.len() >= MAX_WRAPPED_KEYS {
+        if wrapped_keys.len() >= MAX_WRAPPED_KEYS * usize::from(MAX_LAYERS) {
             return Err(FormatError::TooLong);
         }
         wrapped_keys.push(WrappedKey::decode(value)?);
     }
-    check_wrapped_keys(&wrapped_keys)?;
     Ok(wrapped_keys)
 }
 
-fn check_wrapped_keys(wrapped_keys: &[WrappedKey]) -> Result<(), FormatError> {
-    if wrapped_keys.len() > MAX_WRAPPED_KEYS {
-        return Err(FormatError::TooLong);
-    }
+/// That the wrapped keys are within their bounds and in their order, and that each layer has some.
+fn check_wrapped_keys(wrapped_keys: &[WrappedKey], layers: u8) -> Result<(), FormatError> {
     wrapped_keys.iter().try_for_each(WrappedKey::check)?;
+    let mut of_layers = 0;
+    for layer in 1..=layers {
+        let count = wrapped_keys.iter().filter(|key| key.layer == layer).count();
+        if count > MAX_WRAPPED_KEYS {
+            return Err(FormatError::TooLong);
+        }
+        if count == 0 {
+            return Err(FormatError::Malformed);
+        }
+        of_layers += count;
+    }
     let rising = wrapped_keys.windows(2).all(|pair| pair[0].sort_key() < pair[1].sort_key());
-    if rising && !wrapped_keys.is_empty() { Ok(()) } else { Err(FormatError::Malformed) }
+    if rising && of_layers == wrapped_keys.len() { Ok(()) } else { Err(FormatError::Malformed) }
 }

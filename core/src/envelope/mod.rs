@@ -7,6 +7,8 @@
 //! |---|---|
 //! | `seal` | making an envelope, wrapping its data key anew |
 //! | `open` | opening it under the caller's policy |
+//! | `layers` | data keys, engines, and the messages that they make |
+//! | `body` | sealing and opening a body in all its layers |
 //! | `head` | the record that goes before the body |
 //! | `attributes` | the record of what is known late |
 //! | `context` | the encryption context: public pairs, bound to every wrap |
@@ -15,11 +17,13 @@
 //! | `codec` | the canonical encoding |
 
 mod attributes;
+mod body;
 mod codec;
 mod context;
 mod derive;
 mod error;
 mod head;
+mod layers;
 mod open;
 mod seal;
 mod service;
@@ -27,11 +31,15 @@ mod service;
 pub use attributes::Attributes;
 #[cfg(feature = "std")]
 pub(crate) use attributes::{MAX_SEALED_LEN, MIN_SEALED_LEN};
+pub use body::{
+    BodyOpener, BodySealer, LayeredOpener, LayeredSealer, Salt, largest_plaintext_len, plaintext_len, sealed_len,
+    sealed_range,
+};
 pub use context::EncryptionContext;
 pub use error::{Demand, EnvelopeError, FormatError};
-pub use head::{Head, Mode, ObjectId, Unverified, WrappedKey};
+pub use head::{Head, Mode, ObjectId, Suite, Unverified, WrappedKey};
 pub use open::{OpenEnvelope, Opening, Policy};
-pub use seal::Sealing;
+pub use seal::{Recipients, Sealing};
 pub use service::{Binding, KeyService, KeyServiceError, UnwrappedKey, unwrap_locally, wrap_locally};
 
 #[doc = include_str!("../doc/FORMAT.md")]

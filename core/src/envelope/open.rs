@@ -1,12 +1,13 @@
 //! Opening an envelope, as far as the caller's policy goes.
 
 use super::attributes::{Attributes, MAX_SEALED_LEN};
+use super::body::BodyOpener;
 use super::context::EncryptionContext;
-use super::derive::{LAYER, MAC_LEN, PLACE_LEN, Role, Subkey, mac, place, subkey};
+use super::derive::{MAC_LEN, Role, Subkey};
 use super::error::{Demand, EnvelopeError};
-use super::head::{Head, ObjectId, WrappedKey};
+use super::head::{Head, ObjectId, Suite, WrappedKey};
+use super::layers::{Engines, Layers};
 use super::service::{KeyService, KeyServiceError};
-use crate::cobblestone::{ChunkOpener, Cobblestone, HEADER_LEN, SALT_LEN};
 use crate::engine::{Choice, Engine};
 use crate::error::Error;
 use crate::key::Key;
@@ -24,6 +25,12 @@ pub struct Policy {
     /// The encryption context must be exactly this one. `None` accepts any: the object is then bound to nothing that
     /// the caller knows.
     pub context: Option<EncryptionContext>,
+    /// The object must have at least so many layers.
+    pub minimum_layers: u8,
+    /// Suites that are accepted for every layer; `None` accepts all that this version knows.
+    pub suites: Option<Vec<Suite>>,
+    /// Names of key services that are accepted; `None` accepts all that are given.
+    pub services: Option<Vec<String>>,
     /// Key ids that are accepted; `None` accepts all that the given services have.
     pub key_ids: Option<Vec<String>>,
     /// The object must be this one.
@@ -43,11 +50,20 @@ impl Policy {
         if head.generation < self.minimum_generation {
             return Err(EnvelopeError::Policy(Demand::Generation));
         }
+        if head.layers() < self.minimum_layers {
+            return Err(EnvelopeError::Policy(Demand::Layers));
+        }
+        if self.suites.as_ref().is_some_and(|accepted| head.suites.iter().any(|suite| !accepted.contains(suite))) {
+            return Err(EnvelopeError::Policy(Demand::Suites));
+        }
         Ok(())
     }
 
-    fn accepts_key(&self, key_id: &str) -> bool {
-        self.key_ids.as_ref().is_none_or(|accepted| accepted.iter().any(|id| id == key_id))
+    fn accepts_key(&self, wrapped_key: &WrappedKey) -> bool {
+        let accepts = |accepted: &Option<Vec<String>>, name: &String| {
+            accepted.as_ref().is_none_or(|accepted| accepted.contains(name))
+        };
+        accepts(&self.services, &wrapped_key.service) && accepts(&self.key_ids, &wrapped_key.key_id)
     }
 }
 
@@ -56,14 +72,14 @@ impl Policy {
 pub struct Opening<'a> {
     services: &'a [&'a dyn KeyService],
     policy: Policy,
-    choice: Choice,
+    engines: Engines,
 }
 
 impl<'a> Opening<'a> {
     /// Opens what these key services have the root keys of. Other services are never asked.
     #[must_use]
     pub fn new(services: &'a [&'a dyn KeyService]) -> Self {
-        Self { services, policy: Policy::default(), choice: Choice::best() }
+        Self { services, policy: Policy::default(), engines: Engines::best() }
     }
 
     /// The same, and refuses what `policy` does not accept.
@@ -72,12 +88,23 @@ impl<'a> Opening<'a> {
         Self { policy, ..self }
     }
 
-    /// The same on another engine; see [`Cobblestone::with_engine`].
+    /// The same with the inner layer, or the only one, on another engine. Every engine opens what any other sealed.
     ///
     /// # Errors
     /// [`Error::EngineUnavailable`] if this build or this machine cannot run it.
-    pub fn with_engine(self, engine: Engine) -> Result<Self, Error> {
-        Ok(Self { choice: Choice::of(engine)?, ..self })
+    pub fn with_engine(mut self, engine: Engine) -> Result<Self, Error> {
+        self.engines.inner = Choice::of(engine)?;
+        Ok(self)
+    }
+
+    /// The same with the outer layer on `engine`, which may be that of the inner one. By default it is as for
+    /// [`Sealing::with_outer_engine`](super::Sealing::with_outer_engine).
+    ///
+    /// # Errors
+    /// [`Error::EngineUnavailable`] if this build or this machine cannot run it.
+    pub fn with_outer_engine(mut self, engine: Engine) -> Result<Self, Error> {
+        self.engines.outer = Some(Choice::of(engine)?);
+        Ok(self)
     }
 
     /// Opens a stored head.
@@ -87,24 +114,45 @@ impl<'a> Opening<'a> {
     pub fn open(&self, stored: &[u8]) -> Result<OpenEnvelope, EnvelopeError> {
         let head = Head::parse(stored)?.0;
         self.policy.check(&head)?;
-        let (entry, data_key) = self.unwrap_any(&head)?;
+        let (opened_by, data_keys): (Vec<_>, Vec<_>) = self.unwrap_layers(&head)?.into_iter().unzip();
+        let layers = Layers::new(data_keys, head.object_id, self.engines);
         let (signed, stored_mac) = stored.split_last_chunk::<MAC_LEN>().ok_or(EnvelopeError::Authentication)?;
-        let computed = mac(&subkey(&data_key, &head.object_id, Subkey::Mac), signed);
-        if !bool::from(computed.ct_eq(stored_mac)) {
+        if !bool::from(layers.mac(Subkey::Mac, signed).ct_eq(stored_mac)) {
             return Err(EnvelopeError::Authentication);
         }
-        Ok(OpenEnvelope::new(head, stored.to_vec(), data_key, entry, self.choice))
+        Ok(OpenEnvelope { head, stored: stored.to_vec(), layers, opened_by })
     }
 
-    /// Tries each accepted wrapped key once; says which one gave the data key.
-    fn unwrap_any(&self, head: &Head) -> Result<(usize, Key), EnvelopeError> {
+    /// The data key of each layer, and which wrapped key gave it.
+    fn unwrap_layers(&self, head: &Head) -> Result<Vec<(usize, Key)>, EnvelopeError> {
+        // No service is asked about an object that has a layer which none can open.
+        for layer in 1..=head.layers() {
+            if self.accepted(head, layer).next().is_none() {
+                return Err(no_accepted_key(head, layer));
+            }
+        }
+        (1..=head.layers()).map(|layer| self.unwrap_any(head, layer)).collect()
+    }
+
+    /// The wrapped keys of `layer` that the policy accepts, where they are, and their services.
+    fn accepted<'h>(
+        &self,
+        head: &'h Head,
+        layer: u8,
+    ) -> impl Iterator<Item = (usize, &'h WrappedKey, &'a dyn KeyService)> {
+        let of_layer = head.wrapped_keys.iter().enumerate().filter(move |(_, key)| key.layer == layer);
+        of_layer.filter(|(_, key)| self.policy.accepts_key(key)).filter_map(|(entry, key)| {
+            let service = self.services.iter().find(|service| service.name() == key.service)?;
+            Some((entry, key, *service))
+        })
+    }
+
+    /// Tries each accepted wrapped key of `layer` once; says which one gave the data key.
+    fn unwrap_any(&self, head: &Head, layer: u8) -> Result<(usize, Key), EnvelopeError> {
+        let binding = head.binding(layer, self.engines.engine(layer));
         let (mut refused, mut failure) = (false, None);
-        for (entry, wrapped_key) in head.wrapped_keys.iter().enumerate() {
-            let service = self.services.iter().find(|service| service.name() == wrapped_key.service);
-            let Some(service) = service.filter(|_| self.policy.accepts_key(&wrapped_key.key_id)) else {
-                continue;
-            };
-            match service.unwrap(wrapped_key, &head.binding()) {
+        for (entry, wrapped_key, service) in self.accepted(head, layer) {
+            match service.unwrap(wrapped_key, &binding) {
                 Ok(unwrapped) if unwrapped.key_id == wrapped_key.key_id => return Ok((entry, unwrapped.data_key)),
                 Ok(_) | Err(KeyServiceError::Refused) => refused = true,
                 Err(KeyServiceError::UnknownKey) => {}
@@ -114,27 +162,32 @@ impl<'a> Opening<'a> {
         if let Some(error) = failure {
             return Err(EnvelopeError::KeyService(error));
         }
-        if refused {
-            return Err(EnvelopeError::Authentication);
-        }
-        let names = head.wrapped_keys.iter().map(|key| (key.service.clone(), key.key_id.clone()));
-        Err(EnvelopeError::NoAcceptedKey { wanted: names.collect() })
+        if refused { Err(EnvelopeError::Authentication) } else { Err(no_accepted_key(head, layer)) }
     }
 }
 
-/// An envelope whose MAC holds, and its data key.
+fn no_accepted_key(head: &Head, layer: u8) -> EnvelopeError {
+    let of_layer = head.wrapped_keys.iter().filter(|key| key.layer == layer);
+    EnvelopeError::NoAcceptedKey { wanted: of_layer.map(|key| (key.service.clone(), key.key_id.clone())).collect() }
+}
+
+/// An envelope whose MAC holds, and its data keys.
 pub struct OpenEnvelope {
     head: Head,
     stored: Vec<u8>,
-    data_key: Key,
-    /// Which of the wrapped keys gave the data key.
-    entry: usize,
-    choice: Choice,
+    layers: Layers,
+    /// Which of the wrapped keys gave the data key of each layer.
+    opened_by: Vec<usize>,
 }
 
 impl OpenEnvelope {
-    pub(super) fn new(head: Head, stored: Vec<u8>, data_key: Key, entry: usize, choice: Choice) -> Self {
-        Self { head, stored, data_key, entry, choice }
+    /// The envelope of `head`, which gets its MAC.
+    pub(super) fn make(head: Head, layers: Layers) -> Result<Self, EnvelopeError> {
+        let mut stored = head.encode()?;
+        stored.extend_from_slice(&layers.mac(Subkey::Mac, &stored));
+        let first_of = |layer| head.wrapped_keys.iter().position(|key| key.layer == layer);
+        let opened_by = (1..=head.layers()).filter_map(first_of).collect();
+        Ok(Self { head, stored, layers, opened_by })
     }
 
     /// The head. It is authentic.
@@ -149,35 +202,23 @@ impl OpenEnvelope {
         &self.stored
     }
 
-    /// The wrapped key that opened it, or the first one of an envelope that was made here.
+    /// For each layer, the innermost first, the wrapped key that opened it, or the first one of an envelope that was made
+    /// here.
+    pub fn opened_by(&self) -> impl Iterator<Item = &WrappedKey> {
+        self.opened_by.iter().map(|&entry| &self.head.wrapped_keys[entry])
+    }
+
+    pub(super) fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
+    /// What opens the body.
     #[must_use]
-    pub fn opened_by(&self) -> &WrappedKey {
-        &self.head.wrapped_keys[self.entry]
+    pub fn body(&self) -> BodyOpener {
+        self.layers.open(Role::Body, 0, &self.head.body_salts)
     }
 
-    /// The engine in use.
-    #[must_use]
-    pub fn engine(&self) -> Engine {
-        self.choice.engine()
-    }
-
-    pub(super) fn data_key(&self) -> &Key {
-        &self.data_key
-    }
-
-    /// What opens the body, given its first bytes.
-    ///
-    /// # Errors
-    /// [`Error::Authentication`] if the body is not the one that this envelope was made with.
-    pub fn open_body(&self, header: &[u8; HEADER_LEN]) -> Result<ChunkOpener, Error> {
-        if header[..SALT_LEN] != self.head.body_salt {
-            return Err(Error::Authentication);
-        }
-        let context = place(Role::Body, &self.head.object_id, LAYER);
-        Cobblestone::new(&self.data_key, &context).with_choice(self.choice).chunk_opener(header)
-    }
-
-    /// Seals the attributes, under a salt of their own that `random` gives.
+    /// Seals the attributes, under salts of their own that `random` gives.
     ///
     /// # Errors
     /// [`EnvelopeError::Seal`] if there are no random bytes to be had.
@@ -186,9 +227,8 @@ impl OpenEnvelope {
         attributes: &Attributes,
         random: &(dyn RandomSource + Sync),
     ) -> Result<Vec<u8>, EnvelopeError> {
-        let (key, context) = self.attributes_key();
-        let cobblestone = Cobblestone::new(&key, &context).with_choice(self.choice).with_random(random);
-        Ok(cobblestone.seal(&Zeroizing::new(attributes.encode()))?)
+        let fields = Zeroizing::new(attributes.encode());
+        Ok(self.layers.seal_record(Role::Attributes, &self.layers.attributes_key(), &fields, random)?)
     }
 
     /// Opens the attributes.
@@ -200,14 +240,8 @@ impl OpenEnvelope {
         if sealed.len() > MAX_SEALED_LEN {
             return Err(EnvelopeError::Authentication);
         }
-        let (key, context) = self.attributes_key();
-        let fields = Cobblestone::new(&key, &context).with_choice(self.choice).open(sealed)?;
-        Ok(Attributes::decode(&Zeroizing::new(fields))?)
-    }
-
-    fn attributes_key(&self) -> (Key, [u8; PLACE_LEN]) {
-        let key = subkey(&self.data_key, &self.head.object_id, Subkey::Attributes);
-        (key, place(Role::Attributes, &self.head.object_id, 0))
+        let fields = self.layers.open_record(Role::Attributes, &self.layers.attributes_key(), sealed)?;
+        Ok(Attributes::decode(&fields)?)
     }
 }
 

@@ -1,12 +1,14 @@
 //! Making the envelope of a new object, and wrapping the data key of an old one anew.
 
+use super::body::BodySealer;
 use super::context::EncryptionContext;
-use super::derive::{LAYER, MAC_LEN, Role, Subkey, mac, place, subkey};
+use super::derive::Role;
 use super::error::{EnvelopeError, FormatError};
-use super::head::{Head, Mode, ObjectId};
+use super::head::{Head, Mode, ObjectId, Suite};
+use super::layers::{Engines, Layers};
 use super::open::OpenEnvelope;
 use super::service::KeyService;
-use crate::cobblestone::{Cobblestone, SALT_LEN, SharedSealer};
+use crate::cobblestone::SALT_LEN;
 use crate::engine::{Choice, Engine};
 use crate::error::{Error, RandomError};
 use crate::key::Key;
@@ -17,14 +19,19 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+/// Key services, each with the id of a root key that it holds.
+pub type Recipients<'a> = &'a [(&'a dyn KeyService, &'a str)];
+
 /// Root keys and an encryption context, ready to seal objects.
 ///
-/// Every object gets an object id and a data key of its own.
+/// Every object gets an object id and a data key of its own; with two layers, two data keys.
 #[derive(Clone)]
 pub struct Sealing<'a> {
-    recipients: &'a [(&'a dyn KeyService, &'a str)],
+    recipients: Recipients<'a>,
+    /// Those of the second layer, if there is one.
+    outer_recipients: Option<Recipients<'a>>,
     context: EncryptionContext,
-    choice: Choice,
+    engines: Engines,
     random: &'a (dyn RandomSource + Sync),
 }
 
@@ -32,12 +39,23 @@ impl<'a> Sealing<'a> {
     /// Seals for `recipients`: each is a key service and the id of a root key that it holds. There must be 1 to 8, and
     /// any of them suffices to open the object.
     #[must_use]
-    pub fn new(recipients: &'a [(&'a dyn KeyService, &'a str)]) -> Self {
+    pub fn new(recipients: Recipients<'a>) -> Self {
         #[cfg(feature = "getrandom")]
         let random = &crate::random::OsRandom;
         #[cfg(not(feature = "getrandom"))]
         let random = &crate::random::NoRandom;
-        Self { recipients, context: EncryptionContext::new(), choice: Choice::best(), random }
+        let context = EncryptionContext::new();
+        Self { recipients, outer_recipients: None, context, engines: Engines::best(), random }
+    }
+
+    /// The same in two layers, as DSSE asks for: what is sealed for the recipients given so far is sealed once more, for
+    /// `recipients`, under a data key of its own and by another implementation of AES-256-GCM. It takes one of each to
+    /// open the object.
+    ///
+    /// Both data keys come from the same source of random bytes. None of the implementations is a validated module.
+    #[must_use]
+    pub fn with_outer_layer(self, recipients: Recipients<'a>) -> Self {
+        Self { outer_recipients: Some(recipients), ..self }
     }
 
     /// The same, bound to `context`.
@@ -46,12 +64,32 @@ impl<'a> Sealing<'a> {
         Self { context, ..self }
     }
 
-    /// The same on another engine; see [`Cobblestone::with_engine`].
+    /// The same with the inner layer, or the only one, on another engine; see
+    /// [`Cobblestone::with_engine`](crate::cobblestone::Cobblestone::with_engine).
     ///
     /// # Errors
     /// [`Error::EngineUnavailable`] if this build or this machine cannot run it.
-    pub fn with_engine(self, engine: Engine) -> Result<Self, Error> {
-        Ok(Self { choice: Choice::of(engine)?, ..self })
+    pub fn with_engine(mut self, engine: Engine) -> Result<Self, Error> {
+        self.engines.inner = Choice::of(engine)?;
+        Ok(self)
+    }
+
+    /// The same with the outer layer on `engine`. By default it is AWS-LC or, where that is missing or does the inner
+    /// layer, the fastest that shares no code with the inner one's.
+    ///
+    /// # Errors
+    /// [`Error::EngineUnavailable`] if this build or this machine cannot run it.
+    pub fn with_outer_engine(mut self, engine: Engine) -> Result<Self, Error> {
+        self.engines.outer = Some(Choice::of(engine)?);
+        Ok(self)
+    }
+
+    /// The same, and opens every chunk that it seals on another engine before it is given out: with two layers on that
+    /// of the other layer. See [`Cobblestone::with_check`](crate::cobblestone::Cobblestone::with_check).
+    #[must_use]
+    pub fn with_check(mut self) -> Self {
+        self.engines.check = true;
+        self
     }
 
     /// The same with random bytes from another source than the operating system.
@@ -60,79 +98,109 @@ impl<'a> Sealing<'a> {
         Self { random, ..self }
     }
 
+    /// Recipients of each layer, the innermost first.
+    fn layers(&self) -> impl Iterator<Item = (u8, Recipients<'a>)> {
+        (1..).zip([Some(self.recipients), self.outer_recipients].into_iter().flatten())
+    }
+
+    fn layer_count(&self) -> u8 {
+        if self.outer_recipients.is_some() { 2 } else { 1 }
+    }
+
+    fn recipient_count(&self) -> usize {
+        self.layers().map(|(_, recipients)| recipients.len()).sum()
+    }
+
     /// Makes the envelope of a new object, and what seals its body.
     ///
     /// # Errors
     /// [`EnvelopeError::KeyService`] if a key service does not wrap; [`EnvelopeError::Format`] if there are no
     /// recipients or too many, or the context does not fit; [`EnvelopeError::Seal`] if there are no random bytes to be
-    /// had.
-    pub fn start(&self) -> Result<(OpenEnvelope, SharedSealer), EnvelopeError> {
-        // One call to the source for all of it: object id, data key, the salt of the body and those of the wraps.
-        let drawn = Drawn::new(self.random, ObjectId::LEN + Key::LEN + SALT_LEN * (1 + self.recipients.len()))?;
-        let mut object_id = [0; ObjectId::LEN];
-        drawn.fill(&mut object_id).map_err(Error::from)?;
-        let object_id = ObjectId::from_bytes(object_id);
-        let mut key_bytes = Zeroizing::new([0; Key::LEN]);
-        drawn.fill(&mut *key_bytes).map_err(Error::from)?;
-        let data_key = Key::from_bytes(&key_bytes);
+    /// had, or if two implementations are needed and the engines share code.
+    pub fn start(&self) -> Result<(OpenEnvelope, BodySealer), EnvelopeError> {
+        let layers = usize::from(self.layer_count());
+        // One call to the source for all of it: object id, data keys, the salts of the body and those of the wraps.
+        let salts = SALT_LEN * (layers + self.recipient_count());
+        let drawn = Drawn::new(self.random, ObjectId::LEN + Key::LEN * layers + salts)?;
+        let layers = self.draw_layers(&drawn)?;
+        let body = layers.seal(Role::Body, 0, &drawn)?;
+        let head = self.head(&layers, body.salts());
+        Ok((self.wrap_into(head, layers, &drawn, false)?, body))
+    }
 
-        let context = place(Role::Body, &object_id, LAYER);
-        let body =
-            Cobblestone::new(&data_key, &context).with_choice(self.choice).with_random(&drawn).shared_sealer()?;
-        let mut body_salt = [0; SALT_LEN];
-        body_salt.copy_from_slice(&body.header()[..SALT_LEN]);
-        let head = Head {
-            object_id,
+    /// Draws an object id and the data keys.
+    fn draw_layers(&self, random: &dyn RandomSource) -> Result<Layers, EnvelopeError> {
+        self.engines.check_for_sealing(self.layer_count())?;
+        let mut object_id = [0; ObjectId::LEN];
+        random.fill(&mut object_id).map_err(Error::from)?;
+        let mut data_keys = Vec::with_capacity(2);
+        for _ in self.layers() {
+            let mut key_bytes = Zeroizing::new([0; Key::LEN]);
+            random.fill(&mut *key_bytes).map_err(Error::from)?;
+            data_keys.push(Key::from_bytes(&key_bytes));
+        }
+        Ok(Layers::new(data_keys, ObjectId::from_bytes(object_id), self.engines))
+    }
+
+    /// A first head, without wrapped keys.
+    fn head(&self, layers: &Layers, body_salts: Vec<super::body::Salt>) -> Head {
+        Head {
+            object_id: *layers.object_id(),
             mode: Mode::Keyring,
+            suites: vec![Suite::Cobblestone256; usize::from(self.layer_count())],
             wrapped_keys: Vec::new(),
             context: self.context.clone(),
             generation: 1,
-            body_salt,
+            body_salts,
             unknown: Vec::new(),
-        };
-        Ok((self.wrap_into(head, data_key, &drawn, false)?, body))
+        }
     }
 
-    /// Wraps the data key of `old` for these recipients, under this context. Only the head is new: its generation grows
+    /// Wraps the data keys of `old` for these recipients, under this context. Only the head is new: its generation grows
     /// by one, and the body and the attributes stay as they are.
     ///
     /// Each new wrap is unwrapped again through its service and compared before this returns. It is rotation, not
-    /// revocation: who kept the data key, or the old head and its root key, still opens the object.
+    /// revocation: who kept the data keys, or the old head and its root keys, still opens the object.
     ///
     /// # Errors
-    /// As for [`start`](Self::start); [`EnvelopeError::Authentication`] if a service does not give back what it wrapped.
+    /// As for [`start`](Self::start); [`EnvelopeError::Authentication`] if a service does not give back what it wrapped;
+    /// [`EnvelopeError::OtherLayers`] if the object has another number of layers.
     pub fn rewrap(&self, old: &OpenEnvelope) -> Result<OpenEnvelope, EnvelopeError> {
-        let drawn = Drawn::new(self.random, SALT_LEN * self.recipients.len())?;
+        let (object, given) = (old.head().layers(), self.layer_count());
+        if object != given {
+            return Err(EnvelopeError::OtherLayers { object, given });
+        }
+        let drawn = Drawn::new(self.random, SALT_LEN * self.recipient_count())?;
         let generation = old.head().generation.checked_add(1).ok_or(FormatError::TooLong)?;
         let context = self.context.clone();
         let head = Head { wrapped_keys: Vec::new(), context, generation, ..old.head().clone() };
-        self.wrap_into(head, Key::from_bytes(old.data_key().expose_secret()), &drawn, true)
+        self.wrap_into(head, old.layers().copy().with_engines(self.engines), &drawn, true)
     }
 
     /// Fills in the wrapped keys and the MAC. `verify` unwraps each wrapped key again.
     fn wrap_into(
         &self,
         mut head: Head,
-        data_key: Key,
+        layers: Layers,
         random: &(dyn RandomSource + Sync),
         verify: bool,
     ) -> Result<OpenEnvelope, EnvelopeError> {
-        for (service, key_id) in self.recipients {
-            let wrapped_key = service.wrap(key_id, &head.binding(), &data_key, random);
-            let wrapped_key = wrapped_key.map_err(EnvelopeError::KeyService)?;
-            if verify {
-                let unwrapped = service.unwrap(&wrapped_key, &head.binding()).map_err(EnvelopeError::KeyService)?;
-                if !bool::from(unwrapped.data_key.expose_secret().ct_eq(data_key.expose_secret())) {
-                    return Err(EnvelopeError::Authentication);
+        for ((layer, recipients), data_key) in self.layers().zip(layers.data_keys()) {
+            for (service, key_id) in recipients {
+                let binding = head.binding(layer, self.engines.engine(layer));
+                let wrapped_key = service.wrap(key_id, &binding, data_key, random);
+                let wrapped_key = wrapped_key.map_err(EnvelopeError::KeyService)?;
+                if verify {
+                    let unwrapped = service.unwrap(&wrapped_key, &binding).map_err(EnvelopeError::KeyService)?;
+                    if !bool::from(unwrapped.data_key.expose_secret().ct_eq(data_key.expose_secret())) {
+                        return Err(EnvelopeError::Authentication);
+                    }
                 }
+                head.wrapped_keys.push(wrapped_key);
             }
-            head.wrapped_keys.push(wrapped_key);
         }
         head.sort_wrapped_keys()?;
-        let mut stored = head.encode()?;
-        let tag: [u8; MAC_LEN] = mac(&subkey(&data_key, &head.object_id, Subkey::Mac), &stored);
-        stored.extend_from_slice(&tag);
-        Ok(OpenEnvelope::new(head, stored, data_key, 0, self.choice))
+        OpenEnvelope::make(head, layers)
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::codec::put_short;
 use super::context::EncryptionContext;
-use super::derive::{Role, place};
+use super::derive::{Place, Role};
 use super::error::FormatError;
 use super::head::{ObjectId, WrappedKey};
 use crate::cobblestone::{Cobblestone, sealed_len};
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::key::Key;
 use crate::random::RandomSource;
@@ -30,13 +31,18 @@ pub struct Binding<'a> {
     pub object_id: ObjectId,
     /// The layer whose data key it is, from 1.
     pub layer: u8,
+    /// Layers of the object.
+    pub layers: u8,
     /// The public pairs of the object.
     pub context: &'a EncryptionContext,
+    /// The engine of the layer. A service that wraps in this process uses it too, so that a fault of one engine cannot
+    /// show the data keys of both layers.
+    pub engine: Engine,
 }
 
 /// Something that holds root keys: a keyring, a KMS.
 pub trait KeyService {
-    /// The name that stands in every wrapped key of this service: 1 to 128 bytes.
+    /// The name that stands in every wrapped key of this service: 1 to 2,048 bytes.
     fn name(&self) -> &str;
 
     /// Wraps `data_key` under the current version of the root key `key_id`.
@@ -127,7 +133,7 @@ pub fn wrap_locally(
 ) -> Result<WrappedKey, KeyServiceError> {
     let mut wrapped_key = WrappedKey::new(binding.layer, service, key_id, key_version, vec![0; WRAPPED_LEN])?;
     let context = wrap_context(&wrapped_key, binding);
-    let cobblestone = Cobblestone::new(root_key, &context).with_random(random);
+    let cobblestone = Cobblestone::new(root_key, &context).with_engine(binding.engine)?.with_random(random);
     cobblestone.seal_into(data_key.expose_secret(), &mut wrapped_key.bytes)?;
     Ok(wrapped_key)
 }
@@ -146,12 +152,14 @@ pub fn unwrap_locally(
     }
     let context = wrap_context(wrapped_key, binding);
     let mut plain = Zeroizing::new([0; Key::LEN]);
-    Cobblestone::new(root_key, &context).open_into(&wrapped_key.bytes, &mut *plain)?;
+    Cobblestone::new(root_key, &context).with_engine(binding.engine)?.open_into(&wrapped_key.bytes, &mut *plain)?;
     Ok(UnwrappedKey { data_key: Key::from_bytes(&plain), key_id: wrapped_key.key_id.clone() })
 }
 
 fn wrap_context(wrapped_key: &WrappedKey, binding: &Binding<'_>) -> Vec<u8> {
-    let mut context = place(Role::Wrap, &binding.object_id, binding.layer).to_vec();
+    let Binding { object_id, layer, layers, .. } = binding;
+    let place = Place { role: Role::Wrap, object_id, layer: *layer, layers: *layers, part: 0 };
+    let mut context = place.encode().to_vec();
     put_short(&mut context, wrapped_key.service.as_bytes());
     put_short(&mut context, wrapped_key.key_id.as_bytes());
     context.extend_from_slice(&wrapped_key.key_version.to_be_bytes());

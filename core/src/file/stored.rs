@@ -3,8 +3,8 @@
 use super::slots::{SLOTS_LEN, SlotState, Slots};
 use super::tail::{self, LENGTH_LEN};
 use super::{BODY_OFFSET, FileError, Opened};
-use crate::cobblestone::{HEADER_LEN, RandomAccess, ReadAt, plaintext_len};
-use crate::envelope::{Head, Opening, Unverified};
+use crate::cobblestone::{HEADER_LEN, RandomAccess, ReadAt};
+use crate::envelope::{Head, Opening, Unverified, plaintext_len};
 use crate::error::Error;
 use std::fmt;
 use std::io;
@@ -31,7 +31,7 @@ pub fn inspect(source: &(impl ReadAt + ?Sized)) -> Result<Unverified<Facts>, Fil
     let layout = Layout::of(source)?;
     let (head, slots) = layout.slots.choose()?;
     let head = Head::parse(head)?.into_inner();
-    let plaintext_len = plaintext_len(layout.body_len).ok_or(FileError::NotSealed)?;
+    let plaintext_len = plaintext_len(head.layers(), layout.body_len).ok_or(FileError::NotSealed)?;
     Ok(Unverified::new(Facts { head, plaintext_len, slots }))
 }
 
@@ -53,13 +53,12 @@ impl<S: ReadAt> SealedFile<S> {
         let mut sealed = vec![0; layout.attributes_len];
         source.read_exact_at(&mut sealed, BODY_OFFSET + layout.body_len)?;
         let attributes = envelope.open_attributes(&sealed)?;
-        let mut header = [0; HEADER_LEN];
-        source.read_exact_at(&mut header, BODY_OFFSET)?;
-        let body = envelope.open_body(&header)?.open_at(Section { source, len: layout.body_len })?;
+        let body = envelope.body().open_at(Section { source, len: layout.body_len })?;
         if attributes.plaintext_len != body.len() {
             return Err(Error::Authentication.into());
         }
-        Ok(Self { opened: Opened { envelope, attributes, slots }, body })
+        let engines = body.engines();
+        Ok(Self { opened: Opened { envelope, attributes, slots, engines }, body })
     }
 
     /// What is known of it; all of it is authentic.

@@ -3,11 +3,13 @@
 use super::FileError;
 use super::slots::{SlotState, Slots};
 use super::tail::{self, TailReader};
-use crate::cobblestone::{HEADER_LEN, Workers};
+use crate::cobblestone::Workers;
+use crate::engine::Engine;
 use crate::envelope::{Attributes, OpenEnvelope, Opening, Sealing};
 use crate::error::Error;
 use crate::random::OsRandom;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
+use std::vec::Vec;
 
 /// Seals everything that `input` has to give into `output`.
 ///
@@ -23,11 +25,11 @@ pub fn seal(
 ) -> Result<Opened, FileError> {
     let (envelope, body) = sealing.start()?;
     output.write_all(&Slots::encode(envelope.stored())?)?;
-    output.write_all(body.header())?;
+    let engines = body.engines();
     let plaintext_len = body.seal_stream(input, &mut output, workers)?;
     let attributes = Attributes::new(plaintext_len);
     output.write_all(&tail::encode(&envelope.seal_attributes(&attributes, &OsRandom)?))?;
-    Ok(Opened { envelope, attributes, slots: SlotState::Same })
+    Ok(Opened { envelope, attributes, slots: SlotState::Same, engines })
 }
 
 /// What is known of a file that was sealed, or opened whole.
@@ -40,6 +42,8 @@ pub struct Opened {
     pub attributes: Attributes,
     /// How its two slots are.
     pub slots: SlotState,
+    /// The engines that sealed or opened its body: for each layer one, the innermost first.
+    pub engines: Vec<Engine>,
 }
 
 /// Opens the sealed file that `input` has to give into `output`.
@@ -58,15 +62,10 @@ pub fn open(
     let (head, state) = slots.choose()?;
     let envelope = opening.open(head)?;
     let mut body = TailReader::new(input);
-    let mut header = [0; HEADER_LEN];
-    body.read_exact(&mut header).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => Error::Authentication.into(),
-        _ => FileError::from(error),
-    })?;
-    let plaintext_len = envelope.open_body(&header)?.open_stream(&mut body, output, workers)?;
+    let (plaintext_len, engines) = envelope.body().open_stream(&mut body, output, workers)?;
     let attributes = envelope.open_attributes(body.attributes().ok_or(Error::Authentication)?)?;
     if attributes.plaintext_len != plaintext_len {
         return Err(Error::Authentication.into());
     }
-    Ok(Opened { envelope, attributes, slots: state })
+    Ok(Opened { envelope, attributes, slots: state, engines })
 }

@@ -189,6 +189,10 @@ impl GcmKey {
         Self { choice, keys }
     }
 
+    pub(crate) fn backend(&self) -> Backend {
+        self.choice.backend()
+    }
+
     pub(crate) fn seal(
         &self,
         table: Option<&mut CounterTable<'_>>,

@@ -1,0 +1,389 @@
+//! The body of an object, or a part of it: a Cobblestone message for each layer, the outer one around the inner one.
+
+use super::layers::Message;
+use crate::cobblestone::{self, ChunkOpener, HEADER_LEN, Opener, SALT_LEN, Sealer, SharedSealer};
+use crate::engine::Engine;
+use crate::error::Error;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+use zeroize::Zeroizing;
+#[cfg(feature = "std")]
+use {
+    crate::cobblestone::{RandomAccess, ReadAt, Workers},
+    std::io::{self, Read, Write},
+};
+
+/// The salt of a Cobblestone message.
+pub type Salt = [u8; SALT_LEN];
+
+/// Bytes that go through both layers at a time, so that they stay in the cache between them.
+const PIECE_LEN: usize = 64 * 1024;
+
+/// Length of the body that `plaintext_len` bytes seal to in `layers` layers.
+///
+/// `None` if that is longer than a message can be.
+#[must_use]
+pub fn sealed_len(layers: u8, plaintext_len: u64) -> Option<u64> {
+    (0..layers).try_fold(plaintext_len, |len, _| cobblestone::sealed_len(len))
+}
+
+/// Length of the plaintext in a body of `sealed_len` bytes and `layers` layers; the inverse of [`sealed_len`].
+///
+/// `None` if no body has that length.
+#[must_use]
+pub fn plaintext_len(layers: u8, sealed_len: u64) -> Option<u64> {
+    (0..layers).try_fold(sealed_len, |len, _| cobblestone::plaintext_len(len))
+}
+
+/// Length of the longest plaintext whose body fits into `stored_limit` bytes.
+///
+/// `None` if not even an empty one fits.
+///
+/// ```
+/// use objseal::envelope::largest_plaintext_len;
+/// // 5 GiB, the largest S3 object that one request can write
+/// assert_eq!(largest_plaintext_len(1, 5 << 30), Some(5_363_471_288));
+/// assert_eq!(largest_plaintext_len(2, 5 << 30), Some(5_358_238_576));
+/// ```
+#[must_use]
+pub fn largest_plaintext_len(layers: u8, stored_limit: u64) -> Option<u64> {
+    (0..layers).try_fold(stored_limit, |limit, _| cobblestone::largest_plaintext_len(limit))
+}
+
+/// Where in a body of `sealed_len` bytes and `layers` layers the chunks are that hold bytes `range` of its plaintext.
+///
+/// An empty range gives an empty range. `None` if no body has that length or `range` is not within its plaintext.
+///
+/// ```
+/// use objseal::envelope::{sealed_len, sealed_range};
+/// let stored = sealed_len(2, 1 << 20).ok_or("too long")?;
+/// // The inner chunk that holds it lies across two outer ones.
+/// assert_eq!(sealed_range(2, 500_000..500_001, stored), Some(56 + 30 * 16_400..56 + 32 * 16_400));
+/// # Ok::<(), &str>(())
+/// ```
+#[must_use]
+pub fn sealed_range(layers: u8, range: core::ops::Range<u64>, sealed_len: u64) -> Option<core::ops::Range<u64>> {
+    (0..layers)
+        .rev()
+        .try_fold(range, |range, within| cobblestone::sealed_range(range, plaintext_len(within, sealed_len)?))
+}
+
+/// Seals a body. Its salts were drawn with it.
+pub struct BodySealer {
+    /// The innermost first.
+    layers: Vec<SharedSealer>,
+}
+
+impl BodySealer {
+    pub(super) fn new(layers: Vec<SharedSealer>) -> Self {
+        Self { layers }
+    }
+
+    /// The salts, the innermost layer's first.
+    pub(super) fn salts(&self) -> Vec<Salt> {
+        let salt = |layer: &SharedSealer| layer.header().first_chunk().copied();
+        self.layers.iter().filter_map(salt).collect()
+    }
+
+    /// The engines that seal: for each layer one, the innermost first.
+    #[must_use]
+    pub fn engines(&self) -> Vec<Engine> {
+        self.layers.iter().map(SharedSealer::engine).collect()
+    }
+
+    /// Seals everything that `input` has to give into `output`, and returns the length of the plaintext. See
+    /// [`Cobblestone::seal_stream`](crate::cobblestone::Cobblestone::seal_stream).
+    ///
+    /// # Errors
+    /// What `input` and `output` say; [`Error::TooLong`] as an [`io::Error`]. What has been written then does not open.
+    #[cfg(feature = "std")]
+    pub fn seal_stream(
+        self,
+        input: impl Read + Send,
+        mut output: impl Write + Send,
+        workers: &impl Workers,
+    ) -> io::Result<u64> {
+        match &self.layers[..] {
+            [inner, outer] => inner.seal_stream_within(outer, input, output, workers),
+            [only] => {
+                output.write_all(only.header())?;
+                only.seal_stream(input, output, workers)
+            }
+            _ => Err(Error::Finished.into()),
+        }
+    }
+
+    /// Seals `plaintext`, all there is.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`]; [`Error::CheckFailed`] if it was to be checked.
+    pub fn seal(self, plaintext: &[u8]) -> Result<Vec<u8>, Error> {
+        let layers = u8::try_from(self.layers.len()).unwrap_or(u8::MAX);
+        let len = sealed_len(layers, plaintext.len() as u64).and_then(|len| usize::try_from(len).ok());
+        let mut out = Vec::with_capacity(len.ok_or(Error::TooLong)?);
+        let mut sealer = self.sealer();
+        sealer.update(plaintext, &mut out)?;
+        sealer.finish(&mut out)?;
+        Ok(out)
+    }
+
+    /// Seals piece by piece.
+    #[must_use]
+    pub fn sealer(self) -> LayeredSealer {
+        let layers = self.layers.into_iter().map(SharedSealer::into_sealer);
+        LayeredSealer { layers: layers.collect(), inner: Zeroizing::default() }
+    }
+}
+
+impl fmt::Debug for BodySealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodySealer").field("engines", &self.engines()).finish_non_exhaustive()
+    }
+}
+
+/// Seals a body piece by piece. The body is all that [`update`](Self::update) and [`finish`](Self::finish) append.
+pub struct LayeredSealer {
+    /// The innermost first.
+    layers: Vec<Sealer>,
+    /// What comes out of the inner one.
+    inner: Zeroizing<Vec<u8>>,
+}
+
+impl LayeredSealer {
+    /// Takes in `input` and appends all chunks that are whole to `out`.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`]; [`Error::CheckFailed`] if it was to be checked. The body is lost then.
+    pub fn update(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        for piece in input.chunks(PIECE_LEN) {
+            match &mut self.layers[..] {
+                [inner, outer] => {
+                    self.inner.clear();
+                    append(&mut self.inner, inner.update_len(piece.len())?, |room| inner.update(piece, room))?;
+                    let sealed = &self.inner;
+                    append(out, outer.update_len(sealed.len())?, |room| outer.update(sealed, room))?;
+                }
+                [only] => append(out, only.update_len(piece.len())?, |room| only.update(piece, room))?,
+                _ => return Err(Error::Finished),
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the rest of the body to `out`. Without it the body does not open.
+    ///
+    /// # Errors
+    /// Those of [`update`](Self::update).
+    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+        let mut outermost = self.layers.pop().ok_or(Error::Finished)?;
+        if let Some(inner) = self.layers.pop() {
+            self.inner.clear();
+            append(&mut self.inner, inner.finish_len(), |room| inner.finish(room))?;
+            append(out, outermost.update_len(self.inner.len())?, |room| outermost.update(&self.inner, room))?;
+        }
+        append(out, outermost.finish_len(), |room| outermost.finish(room))
+    }
+}
+
+/// Appends `len` bytes that `fill` writes; none if it fails.
+fn append(out: &mut Vec<u8>, len: usize, fill: impl FnOnce(&mut [u8]) -> Result<usize, Error>) -> Result<(), Error> {
+    let before = out.len();
+    out.resize(before + len, 0);
+    let filled = fill(&mut out[before..]);
+    out.truncate(before + *filled.as_ref().unwrap_or(&0));
+    filled.map(drop)
+}
+
+/// Opens a body whose salts are known.
+pub struct BodyOpener {
+    /// The innermost first.
+    layers: Vec<(Message, Salt)>,
+}
+
+impl BodyOpener {
+    pub(super) fn new(layers: Vec<(Message, Salt)>) -> Self {
+        Self { layers }
+    }
+
+    /// What opens the message of a layer, from 0, given its header.
+    fn chunk_opener(&self, layer: usize, header: &[u8; HEADER_LEN]) -> Result<ChunkOpener, Error> {
+        let (message, salt) = self.layers.get(layer).ok_or(Error::Authentication)?;
+        if header[..SALT_LEN] != *salt {
+            return Err(Error::Authentication);
+        }
+        message.cobblestone().chunk_opener(header)
+    }
+
+    /// Opens the body that `input` has to give into `output`, and returns the length of the plaintext and the engines
+    /// that opened it, the innermost layer's first. See
+    /// [`Cobblestone::open_stream`](crate::cobblestone::Cobblestone::open_stream).
+    ///
+    /// # Errors
+    /// What `input` and `output` say; [`Error::Authentication`] as an [`io::Error`] of kind
+    /// [`InvalidData`](io::ErrorKind::InvalidData) if the body is not the one of this object or was changed. What has
+    /// been written then is the authentic beginning of the plaintext, in whole chunks.
+    #[cfg(feature = "std")]
+    pub fn open_stream(
+        &self,
+        mut input: impl Read + Send,
+        output: impl Write + Send,
+        workers: &impl Workers,
+    ) -> io::Result<(u64, Vec<Engine>)> {
+        let mut header = [0; HEADER_LEN];
+        input.read_exact(&mut header).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => Error::Authentication.into(),
+            _ => error,
+        })?;
+        let outermost = self.chunk_opener(self.layers.len() - 1, &header)?;
+        if self.layers.len() == 1 {
+            let len = outermost.open_stream(input, output, workers)?;
+            return Ok((len, vec![outermost.engine()]));
+        }
+        let mut engines = Vec::new();
+        let start_inner = |header: &[u8; HEADER_LEN]| {
+            let inner = self.chunk_opener(0, header)?;
+            engines.extend([inner.engine(), outermost.engine()]);
+            Ok(inner)
+        };
+        let len = outermost.open_stream_to_inner(start_inner, input, output, workers)?;
+        Ok((len, engines))
+    }
+
+    /// Opens the stored body `source` for reading at any offset. See
+    /// [`Cobblestone::open_at`](crate::cobblestone::Cobblestone::open_at).
+    ///
+    /// # Errors
+    /// What `source` says; [`Error::Authentication`] as an [`io::Error`] of kind
+    /// [`InvalidData`](io::ErrorKind::InvalidData) if the body is not the one of this object or was changed.
+    #[cfg(feature = "std")]
+    pub fn open_at<S: ReadAt>(&self, source: S) -> io::Result<RandomAccess<S>> {
+        if source.size()? < HEADER_LEN as u64 {
+            return Err(Error::Authentication.into());
+        }
+        let mut header = [0; HEADER_LEN];
+        source.read_exact_at(&mut header, 0)?;
+        let outermost = self.layers.len() - 1;
+        let opened = self.chunk_opener(outermost, &header)?.open_at(source)?;
+        (0..outermost)
+            .rev()
+            .try_fold(opened, |outer, layer| outer.open_inner(|header| self.chunk_opener(layer, header)))
+    }
+
+    /// Opens piece by piece.
+    #[must_use]
+    pub fn opener(&self) -> LayeredOpener<'_> {
+        let layers = self.layers.iter().map(|_| Progress::Header(Vec::with_capacity(HEADER_LEN))).collect();
+        LayeredOpener { body: self, layers, inner: Zeroizing::default() }
+    }
+
+    /// Opens a whole body.
+    ///
+    /// # Errors
+    /// [`Error::Authentication`] if it is not the one of this object or was changed.
+    pub fn open(&self, sealed: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut opened: Option<Zeroizing<Vec<u8>>> = None;
+        for layer in (0..self.layers.len()).rev() {
+            let sealed = opened.as_ref().map_or(sealed, |inner| &inner[..]);
+            let header = sealed.first_chunk().ok_or(Error::Authentication)?;
+            self.chunk_opener(layer, header)?;
+            opened = Some(Zeroizing::new(self.layers[layer].0.cobblestone().open(sealed)?));
+        }
+        Ok(core::mem::take(&mut *opened.ok_or(Error::Authentication)?))
+    }
+}
+
+/// Opens a body piece by piece. The plaintext is all that [`update`](Self::update) and [`finish`](Self::finish) append; it
+/// is whole only when `finish` has succeeded.
+///
+/// Each chunk is given out once its tags hold, so what an update appended is authentic even if a later one fails. After
+/// an error nothing more comes out.
+pub struct LayeredOpener<'o> {
+    body: &'o BodyOpener,
+    /// The innermost first; none after an error.
+    layers: Vec<Progress>,
+    /// What comes out of the outer layer.
+    inner: Zeroizing<Vec<u8>>,
+}
+
+/// How far the message of a layer has come.
+enum Progress {
+    /// What there is of its header.
+    Header(Vec<u8>),
+    Chunks(Opener<'static>),
+}
+
+impl Progress {
+    /// Takes in `input` and appends what it opens to.
+    fn update(
+        &mut self,
+        start: impl FnOnce(&[u8; HEADER_LEN]) -> Result<ChunkOpener, Error>,
+        mut input: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        if let Self::Header(header) = self {
+            let (now, later) = input.split_at(input.len().min(HEADER_LEN - header.len()));
+            header.extend_from_slice(now);
+            let Some(header) = header.first_chunk() else { return Ok(()) };
+            *self = Self::Chunks(start(header)?.into_opener());
+            input = later;
+        }
+        match self {
+            Self::Header(_) => Ok(()),
+            Self::Chunks(opener) => append(out, opener.update_len(input.len()), |room| opener.update(input, room)),
+        }
+    }
+
+    fn finish(self, out: &mut Vec<u8>) -> Result<(), Error> {
+        match self {
+            Self::Header(_) => Err(Error::Authentication),
+            Self::Chunks(opener) => append(out, opener.finish_len(), |room| opener.finish(room)),
+        }
+    }
+}
+
+impl LayeredOpener<'_> {
+    /// Takes in `input` and appends the plaintext of all chunks that are whole to `out`.
+    ///
+    /// # Errors
+    /// [`Error::Authentication`] if the body is not the one of this object or was changed; this call appends what came
+    /// before.
+    pub fn update(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        let updated = self.take_in(input, out);
+        if updated.is_err() {
+            self.layers.clear();
+        }
+        updated
+    }
+
+    fn take_in(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        let body = self.body;
+        for piece in input.chunks(PIECE_LEN) {
+            match &mut self.layers[..] {
+                [inner, outer] => {
+                    self.inner.clear();
+                    outer.update(|header| body.chunk_opener(1, header), piece, &mut self.inner)?;
+                    inner.update(|header| body.chunk_opener(0, header), &self.inner, out)?;
+                }
+                [only] => only.update(|header| body.chunk_opener(0, header), piece, out)?,
+                _ => return Err(Error::Authentication),
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the end of the body and appends the rest of the plaintext to `out`.
+    ///
+    /// # Errors
+    /// [`Error::Authentication`] if the body was cut short or changed.
+    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+        let outermost = self.layers.pop().ok_or(Error::Authentication)?;
+        let Some(mut inner) = self.layers.pop() else {
+            return outermost.finish(out);
+        };
+        self.inner.clear();
+        outermost.finish(&mut self.inner)?;
+        inner.update(|header| self.body.chunk_opener(0, header), &self.inner, out)?;
+        inner.finish(out)
+    }
+}

@@ -1,0 +1,179 @@
+//! The layers of an object: their data keys, and which engine does which.
+
+use super::body::{BodyOpener, BodySealer, Salt};
+use super::derive::{PLACE_LEN, Place, Role, Subkey, mac, subkey};
+use super::head::ObjectId;
+use crate::cobblestone::Cobblestone;
+use crate::engine::{Choice, Engine};
+use crate::error::Error;
+use crate::key::Key;
+use crate::random::RandomSource;
+use alloc::vec::Vec;
+use zeroize::Zeroizing;
+
+/// Which engine does which layer.
+#[derive(Clone, Copy)]
+pub(super) struct Engines {
+    pub(super) inner: Choice,
+    /// `None` for another implementation than the inner one's.
+    pub(super) outer: Option<Choice>,
+    /// Whether what one engine seals is opened by another before it is given out.
+    pub(super) check: bool,
+}
+
+impl Engines {
+    pub(super) fn best() -> Self {
+        Self { inner: Choice::best(), outer: None, check: false }
+    }
+
+    fn outer(self) -> Choice {
+        self.outer.unwrap_or_else(|| self.inner.other())
+    }
+
+    /// What does `layer`, from 1.
+    fn of(self, layer: u8) -> Choice {
+        if layer <= 1 { self.inner } else { self.outer() }
+    }
+
+    /// What checks `layer`, if it is to be checked.
+    fn check_of(self, layer: u8) -> Option<Choice> {
+        let other = if layer <= 1 { self.outer() } else { self.inner };
+        self.check.then_some(other)
+    }
+
+    /// The engine of `layer`, from 1.
+    pub(super) fn engine(self, layer: u8) -> Engine {
+        self.of(layer).engine()
+    }
+
+    /// That two implementations work, if two are to.
+    pub(super) fn check_for_sealing(self, layers: u8) -> Result<(), Error> {
+        if layers > 1 || self.check { self.inner.require_other(self.outer()) } else { Ok(()) }
+    }
+}
+
+/// The data keys of an object, the innermost layer's first, and what does the work.
+pub(super) struct Layers {
+    data_keys: Vec<Key>,
+    object_id: ObjectId,
+    engines: Engines,
+}
+
+impl Layers {
+    pub(super) fn new(data_keys: Vec<Key>, object_id: ObjectId, engines: Engines) -> Self {
+        Self { data_keys, object_id, engines }
+    }
+
+    pub(super) fn count(&self) -> u8 {
+        u8::try_from(self.data_keys.len()).unwrap_or(u8::MAX)
+    }
+
+    pub(super) fn object_id(&self) -> &ObjectId {
+        &self.object_id
+    }
+
+    pub(super) fn data_keys(&self) -> &[Key] {
+        &self.data_keys
+    }
+
+    /// The same keys once more.
+    pub(super) fn copy(&self) -> Self {
+        let data_keys = self.data_keys.iter().map(|key| Key::from_bytes(key.expose_secret())).collect();
+        Self { data_keys, ..*self }
+    }
+
+    /// The same on other engines.
+    pub(super) fn with_engines(self, engines: Engines) -> Self {
+        Self { engines, ..self }
+    }
+
+    /// The MAC over what is stored.
+    pub(super) fn mac(&self, which: Subkey, bytes: &[u8]) -> [u8; super::derive::MAC_LEN] {
+        mac(&subkey(&self.data_keys, &self.object_id, which), bytes)
+    }
+
+    /// Starts sealing a message in each layer, the outer one around the inner one.
+    pub(super) fn seal(&self, role: Role, part: u32, random: &(dyn RandomSource + Sync)) -> Result<BodySealer, Error> {
+        let sealers =
+            self.messages(role, part).map(|message| message.cobblestone().with_random(random).shared_sealer());
+        Ok(BodySealer::new(sealers.collect::<Result<_, _>>()?))
+    }
+
+    /// What opens such a message, whose salts must be these.
+    pub(super) fn open(&self, role: Role, part: u32, salts: &[Salt]) -> BodyOpener {
+        BodyOpener::new(self.messages(role, part).zip(salts.iter().copied()).collect())
+    }
+
+    fn messages(&self, role: Role, part: u32) -> impl Iterator<Item = Message> {
+        (1..).zip(&self.data_keys).map(move |(layer, data_key)| {
+            let place = Place { role, object_id: &self.object_id, layer, layers: self.count(), part };
+            Message {
+                key: Key::from_bytes(data_key.expose_secret()),
+                context: place.encode(),
+                choice: self.engines.of(layer),
+                check: self.engines.check_of(layer),
+            }
+        })
+    }
+
+    /// Seals a record under `key`, in as many layers as the object has: FORMAT.md, section 7.
+    pub(super) fn seal_record(
+        &self,
+        role: Role,
+        key: &Key,
+        fields: &[u8],
+        random: &(dyn RandomSource + Sync),
+    ) -> Result<Vec<u8>, Error> {
+        let mut record = Vec::new();
+        for message in self.record_messages(role, key) {
+            let inner = if record.is_empty() { fields } else { &record };
+            record = message.cobblestone().with_random(random).seal(inner)?;
+        }
+        Ok(record)
+    }
+
+    /// Opens such a record.
+    pub(super) fn open_record(&self, role: Role, key: &Key, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let mut messages: Vec<_> = self.record_messages(role, key).collect();
+        let outermost = messages.pop().ok_or(Error::Authentication)?;
+        let mut opened = Zeroizing::new(outermost.cobblestone().open(sealed)?);
+        while let Some(message) = messages.pop() {
+            opened = Zeroizing::new(message.cobblestone().open(&opened)?);
+        }
+        Ok(opened)
+    }
+
+    fn record_messages(&self, role: Role, key: &Key) -> impl Iterator<Item = Message> {
+        let count = self.count();
+        (1..=count).map(move |layer| {
+            // A record in one layer belongs to none.
+            let place_layer = if count == 1 { 0 } else { layer };
+            let place = Place { role, object_id: &self.object_id, layer: place_layer, layers: count, part: 0 };
+            Message {
+                key: Key::from_bytes(key.expose_secret()),
+                context: place.encode(),
+                choice: self.engines.of(layer),
+                check: self.engines.check_of(layer),
+            }
+        })
+    }
+
+    /// The subkey of the attributes.
+    pub(super) fn attributes_key(&self) -> Key {
+        subkey(&self.data_keys, &self.object_id, Subkey::Attributes)
+    }
+}
+
+/// The key and the context of one Cobblestone message, and what seals and opens it.
+pub(super) struct Message {
+    key: Key,
+    context: [u8; PLACE_LEN],
+    choice: Choice,
+    check: Option<Choice>,
+}
+
+impl Message {
+    pub(super) fn cobblestone(&self) -> Cobblestone<'_> {
+        Cobblestone::new(&self.key, &self.context).with_choices(self.choice, self.check)
+    }
+}
