@@ -47,6 +47,43 @@ pub enum Error {
     CheckFailed(Engine),
 }
 
+/// Why something is not authentic. Callers never learn it: they get [`Error::Authentication`]. Tests do, so that what is
+/// refused is refused for its own reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[cfg_attr(not(objseal_hazmat), allow(unreachable_pub, reason = "tests see it"))]
+pub enum Refusal {
+    /// The tag of a chunk.
+    Tag = 1,
+    /// The key commitment of a message.
+    Commitment,
+    /// A salt that is not the one in the head or the part table.
+    Salt,
+    /// A length that no message has, or another one than was said elsewhere.
+    Length,
+    /// A wrapped key.
+    Wrap,
+    /// The MAC of a head.
+    Mac,
+    /// What a part table says.
+    Table,
+    /// A receipt.
+    Receipt,
+    /// An upload state.
+    Upload,
+}
+
+impl Error {
+    /// [`Error::Authentication`], for a reason that stays here.
+    pub(crate) fn refused(reason: Refusal) -> Self {
+        #[cfg(objseal_hazmat)]
+        crate::hazmat::refusals::note(reason);
+        #[cfg(not(objseal_hazmat))]
+        let _ = reason;
+        Self::Authentication
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -179,3 +179,33 @@ pub mod faults {
         }
     }
 }
+
+/// Why something was refused, for tests of refusals.
+pub mod refusals {
+    pub use crate::error::Refusal;
+    use core::sync::atomic::{AtomicU8, Ordering};
+
+    static LAST: AtomicU8 = AtomicU8::new(0);
+
+    const ALL: [Refusal; 9] = [
+        Refusal::Tag,
+        Refusal::Commitment,
+        Refusal::Salt,
+        Refusal::Length,
+        Refusal::Wrap,
+        Refusal::Mac,
+        Refusal::Table,
+        Refusal::Receipt,
+        Refusal::Upload,
+    ];
+
+    pub(crate) fn note(reason: Refusal) {
+        LAST.store(reason as u8, Ordering::SeqCst);
+    }
+
+    /// The last reason in this process since this was asked.
+    pub fn take() -> Option<Refusal> {
+        let last = LAST.swap(0, Ordering::SeqCst);
+        ALL.into_iter().find(|&reason| reason as u8 == last)
+    }
+}

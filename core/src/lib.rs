@@ -37,6 +37,7 @@
 //! - `getrandom`: randomness from the operating system.
 //! - `aws-lc`: AWS-LC as another engine; needs a C compiler. Turns on `std`.
 //! - `keyring`: root keys in a file, perhaps under a passphrase.
+//! - `checksums`: SHA-256, CRC-64/NVME, CRC-32C, CRC-32, SHA-1 and MD5 of plaintexts, as S3 has them. Turns on `std`.
 //! - `rayon`: a `rayon::ThreadPool` can do the parallel work.
 //!
 //! Without features the crate needs neither the standard library nor an allocator.
@@ -62,6 +63,8 @@ extern crate alloc;
 mod arch;
 #[cfg(feature = "alloc")]
 mod buffer;
+#[cfg(feature = "checksums")]
+pub mod checksums;
 pub mod cobblestone;
 mod engine;
 #[cfg(feature = "alloc")]

@@ -20,7 +20,7 @@ pub const MAX_SEALED_LEN: u64 = HEADER_LEN as u64 + MAX_PLAINTEXT_LEN + MAX_CHUN
 /// Longest head of a sealed object, in bytes ([FORMAT.md](crate::envelope::format), section 2).
 pub const MAX_HEAD_LEN: usize = 16_384;
 
-/// Longest head in a sealed file, in bytes: a slot's room ([FORMAT.md](crate::envelope::format), section 9).
+/// Longest head in a sealed file, in bytes: a slot's room ([FORMAT.md](crate::envelope::format), section 10).
 pub const MAX_FILE_HEAD_LEN: usize = 4_052;
 
 /// Most layers of an object ([FORMAT.md](crate::envelope::format), section 2).
@@ -41,6 +41,19 @@ pub const MAX_CONTEXT_PAIRS: usize = 64;
 
 /// Longest encryption context, in bytes as encoded ([FORMAT.md](crate::envelope::format), section 2).
 pub const MAX_CONTEXT_LEN: usize = 8_192;
+
+/// Longest ETag, in bytes ([FORMAT.md](crate::envelope::format), section 2).
+pub const MAX_ETAG_LEN: usize = 1_024;
+
+/// Most parts of an object (S3 User Guide: Amazon S3 multipart upload limits).
+pub const MAX_PARTS: u32 = 10_000;
+
+/// Longest part, in bytes of plaintext: 5 GiB (S3 User Guide: Amazon S3 multipart upload limits).
+pub const MAX_PART_LEN: u64 = 5 << 30;
+
+/// Longest envelope whose part table is kept in it unless the caller says otherwise, in bytes. S3's user metadata is
+/// 2 KB, and takes four characters for three bytes (S3 User Guide: Working with object metadata).
+pub const INLINE_ENVELOPE_LEN: usize = 1_400;
 
 /// Longest attributes record before it is sealed, in bytes ([FORMAT.md](crate::envelope::format), section 7).
 pub const MAX_ATTRIBUTES_LEN: usize = 16_000;

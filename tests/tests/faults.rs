@@ -43,7 +43,7 @@ fn open(keyring: &Keyring, envelope: &OpenEnvelope, stored: &[u8], layers: &[Eng
         opening = opening.with_outer_engine(outer)?;
     }
     let envelope = opening.open(envelope.stored()).expect("wraps are not what is tested here");
-    envelope.body().open(stored)
+    envelope.body().expect("one body").open(stored)
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_fault_of_one_engine_shows_in_its_layer_alone() {
                 let opening = opening.with_outer_engine(outer).expect("available");
                 let opened = opening.open(envelope.stored()).expect("authentic");
                 faults::plant(Some((a, Fault::Tag)));
-                let result = opened.body().open(&stored);
+                let result = opened.body().expect("one body").open(&stored);
                 // Opens if what does the faulty layer has the same fault, and what does the other one has none.
                 let expected = [inner, outer].map(|engine| engine == a) == [faulty_layer == 0, faulty_layer == 1];
                 match result {

@@ -407,15 +407,17 @@ fn what_is_not_known_is_refused_for_what_it_is() {
     assert_eq!(parse(b"gzip"), FormatError::NotSealed);
     assert_eq!(parse(&with(7, &[2])), FormatError::UnknownVersion(2));
     // Offsets by FORMAT.md: 8 bytes, then fields of 4 bytes and their value.
-    assert_eq!(parse(&with(8, &[0, 9])), FormatError::UnknownField(9));
+    assert_eq!(parse(&with(8, &[0, 11])), FormatError::UnknownField(11));
     assert_eq!(parse(&with(48, &[9])), FormatError::Unsupported, "mode");
     assert_eq!(parse(&with(53, &[0, 2])), FormatError::Unsupported, "suite");
     assert_eq!(parse(&stored[..8 + 20]), FormatError::Malformed);
     assert_eq!(parse(&vec![b'o'; 20_000]), FormatError::TooLong);
-    // Field 8 is not known yet, and critical; 0x8000 may be passed over, but it was not there when the MAC was made.
+    // Field 11 is not known yet, and critical; 0x8000 may be passed over, but it was not there when the MAC was made.
     let fields_end = stored.len() - 32;
     let add = |tag: [u8; 2]| [&stored[..fields_end], &tag, &[0, 0], &stored[fields_end..]].concat();
-    assert_eq!(parse(&add([0, 8])), FormatError::UnknownField(8));
+    assert_eq!(parse(&add([0, 11])), FormatError::UnknownField(11));
+    assert_eq!(parse(&add([0, 8])), FormatError::Malformed, "attributes are not so short");
+    assert_eq!(parse(&add([0, 9])), FormatError::Malformed, "a body and parts");
     assert!(Head::parse(&add([0x80, 0])).is_ok());
     let error = Opening::new(&[&keyring]).open(&add([0x80, 0])).expect_err("refused");
     assert!(matches!(error, EnvelopeError::Authentication), "{error}");

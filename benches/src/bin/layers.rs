@@ -63,7 +63,11 @@ fn compare(keyring: &Keyring, plaintext: &[u8], threads: usize, [inner, outer]: 
             sealing.seal_stream(plaintext, io::sink(), &threads).expect("sealed");
             case.seal.push(gigabytes / time.elapsed().as_secs_f64());
             let time = Instant::now();
-            case.envelope.body().open_stream(&case.sealed[..], io::sink(), &threads).expect("authentic");
+            case.envelope
+                .body()
+                .expect("one body")
+                .open_stream(&case.sealed[..], io::sink(), &threads)
+                .expect("authentic");
             case.open.push(gigabytes / time.elapsed().as_secs_f64());
         }
     }

@@ -4,7 +4,7 @@ use super::derive::Derived;
 use super::{CHUNK_LEN, HEADER_LEN, SALT_LEN, SEALED_CHUNK_LEN, TAG_LEN};
 use crate::arch::{NONCE_LEN, Nonce, Tag};
 use crate::engine::{Choice, Engine, LayerKey};
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::gcm::CounterRoom;
 use crate::key::Key;
 use crate::limits::MAX_CHUNKS;
@@ -63,7 +63,7 @@ impl Body {
         if bool::from(derived.commitment.ct_eq(commitment)) {
             Self::from_derived(choice, &derived, expected_len)
         } else {
-            Err(Error::Authentication)
+            Err(Error::refused(Refusal::Commitment))
         }
     }
 
@@ -118,10 +118,11 @@ impl Body {
         let mut rest = out;
         for (index, sealed) in (first..).zip(sealed.chunks(SEALED_CHUNK_LEN)) {
             let nonce = self.nonce(index).ok_or(Error::Authentication)?;
-            let (ciphertext, tag) = sealed.split_last_chunk().ok_or(Error::Authentication)?;
+            let cut_short = || Error::refused(Refusal::Length);
+            let (ciphertext, tag) = sealed.split_last_chunk().ok_or_else(cut_short)?;
             let (plaintext, after) = rest.split_at_mut_checked(ciphertext.len()).ok_or(Error::Authentication)?;
             rest = after;
-            worker.open(&nonce, ciphertext, plaintext, tag)?;
+            worker.open(&nonce, ciphertext, plaintext, tag).map_err(|_| Error::refused(Refusal::Tag))?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What happens to a window of chunks on its way from a reader to a writer: one message, or one within another.
 
 use super::{CHUNK_LEN, ChunkOpener, Run, SEALED_CHUNK_LEN, SharedSealer, TAG_LEN};
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use std::vec;
 use std::vec::Vec;
 use zeroize::Zeroizing;
@@ -51,7 +51,7 @@ impl Stage for &ChunkOpener {
     fn reserve(&self, first: u64, len: usize, last: bool) -> Result<u64, Error> {
         // A message never ends with a whole chunk.
         let cut_short = last && len % SEALED_CHUNK_LEN < TAG_LEN;
-        if cut_short { Err(Error::Authentication) } else { Ok(first) }
+        if cut_short { Err(Error::refused(Refusal::Length)) } else { Ok(first) }
     }
 
     fn output_len(len: usize, _: bool) -> usize {

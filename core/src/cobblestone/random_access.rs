@@ -3,7 +3,7 @@
 use super::{CHUNK_LEN, ChunkOpener, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, plaintext_len, sealed_range};
 use crate::buffer;
 use crate::engine::Engine;
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use core::ops::Range;
 use std::boxed::Box;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -93,7 +93,7 @@ impl ChunkOpener {
 
     fn open_stored<S: ReadAt>(self, stored: Stored<S>) -> io::Result<RandomAccess<S>> {
         let sealed_len = stored.size()?;
-        let plaintext_len = plaintext_len(sealed_len).ok_or(Error::Authentication)?;
+        let plaintext_len = plaintext_len(sealed_len).ok_or_else(|| Error::refused(Refusal::Length))?;
         let access = RandomAccess { opener: self, stored, sealed_len, plaintext_len };
         // Only the last chunk is shorter than the others, so that it opens here proves where the message ends.
         access.open_chunks(plaintext_len / CHUNK, 1, &mut Zeroizing::new(vec![0; CHUNK_LEN]))?;

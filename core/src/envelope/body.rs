@@ -3,7 +3,7 @@
 use super::layers::Message;
 use crate::cobblestone::{self, ChunkOpener, HEADER_LEN, Opener, SALT_LEN, Sealer, SharedSealer};
 use crate::engine::Engine;
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
@@ -210,7 +210,7 @@ impl BodyOpener {
     fn chunk_opener(&self, layer: usize, header: &[u8; HEADER_LEN]) -> Result<ChunkOpener, Error> {
         let (message, salt) = self.layers.get(layer).ok_or(Error::Authentication)?;
         if header[..SALT_LEN] != *salt {
-            return Err(Error::Authentication);
+            return Err(Error::refused(Refusal::Salt));
         }
         message.cobblestone().chunk_opener(header)
     }
@@ -232,7 +232,7 @@ impl BodyOpener {
     ) -> io::Result<(u64, Vec<Engine>)> {
         let mut header = [0; HEADER_LEN];
         input.read_exact(&mut header).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => Error::Authentication.into(),
+            io::ErrorKind::UnexpectedEof => Error::refused(Refusal::Length).into(),
             _ => error,
         })?;
         let outermost = self.chunk_opener(self.layers.len() - 1, &header)?;
@@ -259,7 +259,7 @@ impl BodyOpener {
     #[cfg(feature = "std")]
     pub fn open_at<S: ReadAt>(&self, source: S) -> io::Result<RandomAccess<S>> {
         if source.size()? < HEADER_LEN as u64 {
-            return Err(Error::Authentication.into());
+            return Err(Error::refused(Refusal::Length).into());
         }
         let mut header = [0; HEADER_LEN];
         source.read_exact_at(&mut header, 0)?;

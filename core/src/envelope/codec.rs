@@ -59,6 +59,12 @@ impl<'b> Reader<'b> {
         self.bytes(len.into())
     }
 
+    /// All that is left, as text.
+    pub(super) fn all_text(&mut self) -> Result<&'b str, FormatError> {
+        let all = core::mem::take(&mut self.0);
+        str::from_utf8(all).map_err(|_| FormatError::Malformed)
+    }
+
     pub(super) fn short_text(&mut self) -> Result<&'b str, FormatError> {
         str::from_utf8(self.short()?).map_err(|_| FormatError::Malformed)
     }

@@ -21,8 +21,10 @@ pub(super) const MAC_LEN: usize = 32;
 #[repr(u8)]
 pub(super) enum Role {
     Body = 1,
+    Table = 2,
     Attributes = 3,
     Wrap = 4,
+    Upload = 5,
 }
 
 /// Where a Cobblestone message belongs: the beginning, or all, of its context.
@@ -60,6 +62,7 @@ impl Place<'_> {
 pub(super) enum Subkey {
     Mac,
     Attributes,
+    Receipt,
 }
 
 /// The subkey that `which` says, of the object with these data keys, the innermost first.
@@ -67,6 +70,7 @@ pub(super) fn subkey(data_keys: &[Key], object_id: &ObjectId, which: Subkey) -> 
     let name: &[u8] = match which {
         Subkey::Mac => b"mac",
         Subkey::Attributes => b"attributes",
+        Subkey::Receipt => b"receipt",
     };
     let layers = u8::try_from(data_keys.len()).unwrap_or(u8::MAX);
     // HKDF-Expand of one block: T(1) = HMAC(key, info || 0x01) (RFC 5869, section 2.3).

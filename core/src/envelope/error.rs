@@ -65,9 +65,43 @@ pub enum EnvelopeError {
         /// Layers that recipients were given for.
         given: u8,
     },
+    /// The object has parts, or has none, and was asked for the other.
+    OtherContent,
+    /// The parts that were named do not make an object.
+    Parts(PartsError),
     /// Making the object failed.
     Seal(Error),
 }
+
+/// Why parts do not make an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PartsError {
+    /// A part number is not from 1 to 10,000.
+    Number(u32),
+    /// None were named, or more than 10,000.
+    Count,
+    /// The numbers do not rise: this one is there twice or comes too late.
+    Order(u32),
+    /// There is no receipt for this part with the ETag that was named.
+    Missing(u32),
+    /// This part is longer than 5 GiB, or empty and not the only one.
+    Size(u32),
+}
+
+impl fmt::Display for PartsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "part number {number}: they are from 1 to 10,000"),
+            Self::Count => f.write_str("an object has 1 to 10,000 parts"),
+            Self::Order(number) => write!(f, "part {number} is named twice, or not in order"),
+            Self::Missing(number) => write!(f, "part {number} was not uploaded, or has another ETag"),
+            Self::Size(number) => write!(f, "part {number} is longer than 5 GiB, or empty and not the only one"),
+        }
+    }
+}
+
+impl core::error::Error for PartsError {}
 
 /// What a policy demanded and the object does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +140,8 @@ impl fmt::Display for EnvelopeError {
             Self::OtherLayers { object, given } => {
                 write!(f, "the object has {object} layers, and recipients were given for {given}")
             }
+            Self::OtherContent => f.write_str("the object has parts, or has none, and was asked for the other"),
+            Self::Parts(error) => error.fmt(f),
             Self::Authentication => f.write_str("wrong key, or the object was changed"),
             Self::Seal(error) => error.fmt(f),
         }
@@ -117,6 +153,12 @@ impl core::error::Error for EnvelopeError {}
 impl From<FormatError> for EnvelopeError {
     fn from(error: FormatError) -> Self {
         Self::Format(error)
+    }
+}
+
+impl From<PartsError> for EnvelopeError {
+    fn from(error: PartsError) -> Self {
+        Self::Parts(error)
     }
 }
 

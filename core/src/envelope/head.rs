@@ -1,13 +1,16 @@
 //! The head of a sealed object: FORMAT.md, section 5.
 
+use super::attributes::{MAX_SEALED_LEN, MIN_SEALED_LEN};
 use super::body::Salt;
 use super::codec::{Reader, put_field, put_short};
 use super::context::EncryptionContext;
 use super::derive::{MAC_LEN, VERSION};
-use super::error::FormatError;
+use super::error::{EnvelopeError, FormatError};
+use super::parts::{self, Part};
 use super::service::Binding;
 use crate::engine::Engine;
-use crate::limits::{MAX_HEAD_LEN, MAX_KEY_ID_LEN, MAX_LAYERS, MAX_WRAPPED_KEYS, MAX_WRAPPED_LEN};
+use crate::error::{Error, Refusal};
+use crate::limits::{MAX_HEAD_LEN, MAX_KEY_ID_LEN, MAX_LAYERS, MAX_PARTS, MAX_WRAPPED_KEYS, MAX_WRAPPED_LEN};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -21,6 +24,9 @@ const TAG_WRAPPED_KEYS: u16 = 4;
 const TAG_CONTEXT: u16 = 5;
 const TAG_GENERATION: u16 = 6;
 const TAG_BODY_SALTS: u16 = 7;
+const TAG_ATTRIBUTES: u16 = 8;
+const TAG_PARTS: u16 = 9;
+const TAG_DETACHED_TABLE: u16 = 10;
 
 /// The random identity of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -141,12 +147,12 @@ impl WrappedKey {
         out
     }
 
-    fn encode(&self, out: &mut Vec<u8>) {
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.sort_key());
         put_short(out, &self.bytes);
     }
 
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, FormatError> {
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, FormatError> {
         let layer = reader.u8()?;
         let (service, key_id) = (reader.short_text()?.into(), reader.short_text()?.into());
         let key_version = reader.u32()?;
@@ -155,10 +161,15 @@ impl WrappedKey {
 }
 
 fn check_name(name: &str) -> Result<(), FormatError> {
-    if name.len() > MAX_KEY_ID_LEN {
+    check_text(name, MAX_KEY_ID_LEN)
+}
+
+/// That `text` is there, not too long, and without control characters.
+pub(super) fn check_text(text: &str, max_len: usize) -> Result<(), FormatError> {
+    if text.len() > max_len {
         return Err(FormatError::TooLong);
     }
-    if name.is_empty() || name.chars().any(char::is_control) {
+    if text.is_empty() || text.chars().any(char::is_control) {
         return Err(FormatError::Malformed);
     }
     Ok(())
@@ -186,6 +197,66 @@ impl<T> Unverified<T> {
     }
 }
 
+/// What an object consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Content {
+    /// One body.
+    Body {
+        /// Its salts, the innermost layer's first.
+        salts: Vec<Salt>,
+    },
+    /// Parts, and these are they.
+    Parts(Vec<Part>),
+    /// Parts, and the table that says which is stored elsewhere.
+    DetachedTable(DetachedTable),
+}
+
+/// What the head says about a part table that is stored elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DetachedTable {
+    /// How many parts there are.
+    pub parts: u32,
+    /// Length of the plaintext of all parts, in bytes.
+    pub plaintext_len: u64,
+    /// The salts of the table, the innermost layer's first.
+    pub salts: Vec<Salt>,
+}
+
+impl DetachedTable {
+    pub(super) fn new(parts: u32, plaintext_len: u64, salts: Vec<Salt>) -> Self {
+        Self { parts, plaintext_len, salts }
+    }
+
+    /// That the table has the length that so many parts give.
+    pub(super) fn check_len(&self, layers: u8, len: u64) -> Result<(), Error> {
+        let expected = u64::from(self.parts) * parts::entry_len(layers) as u64;
+        if len == expected { Ok(()) } else { Err(Error::refused(Refusal::Table)) }
+    }
+
+    /// Reads entries that follow `before`; `last` says that the last one of the table is among them.
+    pub(super) fn decode(
+        &self,
+        layers: u8,
+        entries: &[u8],
+        before: Option<(u32, u64)>,
+        last: bool,
+    ) -> Result<Vec<Part>, EnvelopeError> {
+        let refused = || Error::refused(Refusal::Table);
+        let table = parts::decode(entries, layers, before, self.parts).map_err(|_| refused())?;
+        let end = table.last().map(|part| part.plaintext.end);
+        if last && end != Some(self.plaintext_len) { Err(refused().into()) } else { Ok(table) }
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut out = self.parts.to_be_bytes().to_vec();
+        out.extend_from_slice(&self.plaintext_len.to_be_bytes());
+        out.extend_from_slice(self.salts.as_flattened());
+        out
+    }
+}
+
 /// The head of a sealed object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -202,8 +273,10 @@ pub struct Head {
     pub context: EncryptionContext,
     /// Grows by one whenever the head is rewritten, from 1.
     pub generation: u64,
-    /// The salts of the body, the innermost layer's first.
-    pub body_salts: Vec<Salt>,
+    /// What the object consists of.
+    pub content: Content,
+    /// The sealed attributes, in heads that are written after the body.
+    pub attributes: Option<Vec<u8>>,
     /// Optional fields that this version does not know, as they were read.
     pub(super) unknown: Vec<(u16, Vec<u8>)>,
 }
@@ -227,12 +300,31 @@ impl Head {
         }
         let fields_len = stored.len() - MAGIC.len() - 1;
         let fields = reader.bytes(fields_len.checked_sub(MAC_LEN).ok_or(FormatError::Malformed)?)?;
-        Self::decode_fields(fields).map(Unverified)
+        Self::decode_fields(fields, |contents, suites| contents.decode(suites)).map(Unverified)
     }
 
-    fn decode_fields(fields: &[u8]) -> Result<Self, FormatError> {
+    /// Reads the fields of a head whose parts are not known yet, as they are kept in an upload state.
+    pub(super) fn decode_draft(fields: &[u8]) -> Result<Self, FormatError> {
+        let without = |contents: Contents<'_>, _: &[Suite]| match contents.0 {
+            None => Ok(Content::Parts(Vec::new())),
+            Some(_) => Err(FormatError::Malformed),
+        };
+        Self::decode_fields(fields, without)
+    }
+
+    /// The fields of such a head.
+    pub(super) fn encode_draft(&self) -> Result<Vec<u8>, FormatError> {
+        let mut stored = self.encode()?;
+        Ok(stored.split_off(MAGIC.len() + 1))
+    }
+
+    fn decode_fields(
+        fields: &[u8],
+        decode_content: impl FnOnce(Contents<'_>, &[Suite]) -> Result<Content, FormatError>,
+    ) -> Result<Self, FormatError> {
         let mut reader = Reader::new(fields);
-        let (mut object_id, mut mode, mut suites, mut generation, mut body_salts) = (None, None, None, None, None);
+        let (mut object_id, mut mode, mut suites, mut generation) = (None, None, None, None);
+        let (mut content, mut attributes) = (Contents::default(), None);
         let mut wrapped_keys = Vec::new();
         let mut context = EncryptionContext::new();
         let mut unknown = Vec::new();
@@ -250,7 +342,17 @@ impl Head {
                     value = Reader::new(&[]);
                 }
                 TAG_GENERATION => generation = Some(value.u64()?),
-                TAG_BODY_SALTS => body_salts = Some(decode_salts(&mut value)?),
+                TAG_BODY_SALTS | TAG_PARTS | TAG_DETACHED_TABLE => {
+                    content.take(field.tag, field.value)?;
+                    value = Reader::new(&[]);
+                }
+                TAG_ATTRIBUTES => {
+                    if !(MIN_SEALED_LEN..=MAX_SEALED_LEN).contains(&field.value.len()) {
+                        return Err(FormatError::Malformed);
+                    }
+                    attributes = Some(field.value.to_vec());
+                    value = Reader::new(&[]);
+                }
                 _ => {
                     field.require_optional()?;
                     unknown.push((field.tag, field.value.to_vec()));
@@ -260,24 +362,20 @@ impl Head {
             value.end()?;
         }
         let missing = FormatError::Malformed;
+        let suites = suites.ok_or(missing)?;
         let head = Self {
             object_id: object_id.ok_or(missing)?,
             mode: mode.ok_or(missing)?,
-            suites: suites.ok_or(missing)?,
+            content: decode_content(content, &suites)?,
+            attributes,
+            suites,
             wrapped_keys,
             context,
             generation: generation.filter(|&generation| generation > 0).ok_or(missing)?,
-            body_salts: body_salts.ok_or(missing)?,
             unknown,
         };
-        head.check()?;
+        check_wrapped_keys(&head.wrapped_keys, head.layers())?;
         Ok(head)
-    }
-
-    /// That what it says about its layers fits together.
-    fn check(&self) -> Result<(), FormatError> {
-        check_wrapped_keys(&self.wrapped_keys, self.layers())?;
-        if self.body_salts.len() == self.suites.len() { Ok(()) } else { Err(FormatError::Malformed) }
     }
 
     /// How many layers the object has: 1 or 2.
@@ -311,21 +409,39 @@ impl Head {
             put_field(&mut out, TAG_CONTEXT, &context);
         }
         put_field(&mut out, TAG_GENERATION, &self.generation.to_be_bytes());
-        put_field(&mut out, TAG_BODY_SALTS, self.body_salts.as_flattened());
+        if let Content::Body { salts } = &self.content {
+            put_field(&mut out, TAG_BODY_SALTS, salts.as_flattened());
+        }
+        if let Some(attributes) = &self.attributes {
+            put_field(&mut out, TAG_ATTRIBUTES, attributes);
+        }
+        match &self.content {
+            Content::Body { .. } => {}
+            // Not known yet.
+            Content::Parts(table) if table.is_empty() => {}
+            Content::Parts(table) => {
+                let entries = parts::encode(table);
+                if entries.len() > MAX_HEAD_LEN {
+                    return Err(FormatError::TooLong);
+                }
+                put_field(&mut out, TAG_PARTS, &entries);
+            }
+            Content::DetachedTable(table) => put_field(&mut out, TAG_DETACHED_TABLE, &table.encode()),
+        }
         for (tag, value) in &self.unknown {
             put_field(&mut out, *tag, value);
         }
         if out.len() + MAC_LEN > MAX_HEAD_LEN { Err(FormatError::TooLong) } else { Ok(out) }
     }
 
-    /// Puts the wrapped keys in their order and checks the head.
+    /// Puts the wrapped keys in their order and checks them.
     ///
     /// # Errors
     /// [`FormatError::TooLong`] above eight keys of a layer, or beyond the bounds of one; [`FormatError::Malformed`] if a
     /// layer has none, or two have the same service, key and version.
     pub(super) fn sort_wrapped_keys(&mut self) -> Result<(), FormatError> {
         self.wrapped_keys.sort_by_cached_key(WrappedKey::sort_key);
-        self.check()
+        check_wrapped_keys(&self.wrapped_keys, self.layers())
     }
 
     /// What the wraps of `layer` are bound to.
@@ -334,7 +450,7 @@ impl Head {
     }
 }
 
-fn decode_suites(value: &mut Reader<'_>) -> Result<Vec<Suite>, FormatError> {
+pub(super) fn decode_suites(value: &mut Reader<'_>) -> Result<Vec<Suite>, FormatError> {
     let mut suites = Vec::new();
     while !value.is_empty() {
         if suites.len() >= usize::from(MAX_LAYERS) {
@@ -345,12 +461,48 @@ fn decode_suites(value: &mut Reader<'_>) -> Result<Vec<Suite>, FormatError> {
     if suites.is_empty() { Err(FormatError::Malformed) } else { Ok(suites) }
 }
 
-fn decode_salts(value: &mut Reader<'_>) -> Result<Vec<Salt>, FormatError> {
-    let mut salts = Vec::new();
-    while !value.is_empty() && salts.len() < usize::from(MAX_LAYERS) {
-        salts.push(value.array()?);
+/// The fields that say what the object consists of, as they are read: exactly one of them must be there.
+#[derive(Default)]
+struct Contents<'b>(Option<(u16, &'b [u8])>);
+
+impl<'b> Contents<'b> {
+    fn take(&mut self, tag: u16, value: &'b [u8]) -> Result<(), FormatError> {
+        if self.0.is_some() {
+            return Err(FormatError::Malformed);
+        }
+        self.0 = Some((tag, value));
+        Ok(())
     }
-    Ok(salts)
+
+    fn decode(self, suites: &[Suite]) -> Result<Content, FormatError> {
+        let (tag, value) = self.0.ok_or(FormatError::Malformed)?;
+        let layers = u8::try_from(suites.len()).unwrap_or(u8::MAX);
+        let mut reader = Reader::new(value);
+        let content = match tag {
+            TAG_BODY_SALTS => Content::Body { salts: decode_salts(&mut reader, layers)? },
+            TAG_PARTS => {
+                let count = u32::try_from(value.len() / parts::entry_len(layers)).unwrap_or(u32::MAX);
+                let table = parts::decode(value, layers, None, count)?;
+                if table.is_empty() {
+                    return Err(FormatError::Malformed);
+                }
+                return Ok(Content::Parts(table));
+            }
+            _ => {
+                let (parts, plaintext_len) = (reader.u32()?, reader.u64()?);
+                if !(1..=MAX_PARTS).contains(&parts) {
+                    return Err(FormatError::Malformed);
+                }
+                Content::DetachedTable(DetachedTable::new(parts, plaintext_len, decode_salts(&mut reader, layers)?))
+            }
+        };
+        reader.end()?;
+        Ok(content)
+    }
+}
+
+fn decode_salts(value: &mut Reader<'_>, layers: u8) -> Result<Vec<Salt>, FormatError> {
+    (0..layers).map(|_| value.array()).collect()
 }
 
 fn decode_wrapped_keys(value: &mut Reader<'_>) -> Result<Vec<WrappedKey>, FormatError> {

@@ -1,7 +1,9 @@
 //! The layers of an object: their data keys, and which engine does which.
 
+use super::attributes::{Attributes, MAX_SEALED_LEN};
 use super::body::{BodyOpener, BodySealer, Salt};
 use super::derive::{PLACE_LEN, Place, Role, Subkey, mac, subkey};
+use super::error::EnvelopeError;
 use super::head::ObjectId;
 use crate::cobblestone::Cobblestone;
 use crate::engine::{Choice, Engine};
@@ -52,71 +54,33 @@ impl Engines {
     }
 }
 
-/// The data keys of an object, the innermost layer's first, and what does the work.
-pub(super) struct Layers {
-    data_keys: Vec<Key>,
-    object_id: ObjectId,
-    engines: Engines,
+/// Which object it is, how many layers it has, and which engines do them.
+#[derive(Clone, Copy)]
+pub(super) struct Frame {
+    pub(super) object_id: ObjectId,
+    pub(super) layers: u8,
+    pub(super) engines: Engines,
 }
 
-impl Layers {
-    pub(super) fn new(data_keys: Vec<Key>, object_id: ObjectId, engines: Engines) -> Self {
-        Self { data_keys, object_id, engines }
+impl Frame {
+    /// The message of a layer: where it belongs, and what does it.
+    fn message(&self, role: Role, place_layer: u8, layer: u8, part: u32, key: &Key) -> Message {
+        let place = Place { role, object_id: &self.object_id, layer: place_layer, layers: self.layers, part };
+        Message {
+            key: Key::from_bytes(key.expose_secret()),
+            context: place.encode(),
+            choice: self.engines.of(layer),
+            check: self.engines.check_of(layer),
+        }
     }
 
-    pub(super) fn count(&self) -> u8 {
-        u8::try_from(self.data_keys.len()).unwrap_or(u8::MAX)
+    fn record_messages(&self, role: Role, key: &Key) -> impl Iterator<Item = Message> {
+        // A record in one layer belongs to none.
+        let place_layer = |layer| if self.layers == 1 { 0 } else { layer };
+        (1..=self.layers).map(move |layer| self.message(role, place_layer(layer), layer, 0, key))
     }
 
-    pub(super) fn object_id(&self) -> &ObjectId {
-        &self.object_id
-    }
-
-    pub(super) fn data_keys(&self) -> &[Key] {
-        &self.data_keys
-    }
-
-    /// The same keys once more.
-    pub(super) fn copy(&self) -> Self {
-        let data_keys = self.data_keys.iter().map(|key| Key::from_bytes(key.expose_secret())).collect();
-        Self { data_keys, ..*self }
-    }
-
-    /// The same on other engines.
-    pub(super) fn with_engines(self, engines: Engines) -> Self {
-        Self { engines, ..self }
-    }
-
-    /// The MAC over what is stored.
-    pub(super) fn mac(&self, which: Subkey, bytes: &[u8]) -> [u8; super::derive::MAC_LEN] {
-        mac(&subkey(&self.data_keys, &self.object_id, which), bytes)
-    }
-
-    /// Starts sealing a message in each layer, the outer one around the inner one.
-    pub(super) fn seal(&self, role: Role, part: u32, random: &(dyn RandomSource + Sync)) -> Result<BodySealer, Error> {
-        let sealers =
-            self.messages(role, part).map(|message| message.cobblestone().with_random(random).shared_sealer());
-        Ok(BodySealer::new(sealers.collect::<Result<_, _>>()?))
-    }
-
-    /// What opens such a message, whose salts must be these.
-    pub(super) fn open(&self, role: Role, part: u32, salts: &[Salt]) -> BodyOpener {
-        BodyOpener::new(self.messages(role, part).zip(salts.iter().copied()).collect())
-    }
-
-    fn messages(&self, role: Role, part: u32) -> impl Iterator<Item = Message> {
-        (1..).zip(&self.data_keys).map(move |(layer, data_key)| {
-            let place = Place { role, object_id: &self.object_id, layer, layers: self.count(), part };
-            Message {
-                key: Key::from_bytes(data_key.expose_secret()),
-                context: place.encode(),
-                choice: self.engines.of(layer),
-                check: self.engines.check_of(layer),
-            }
-        })
-    }
-
-    /// Seals a record under `key`, in as many layers as the object has: FORMAT.md, section 7.
+    /// Seals a record under `key`, in as many layers as the object has: FORMAT.md, section 3.
     pub(super) fn seal_record(
         &self,
         role: Role,
@@ -134,33 +98,95 @@ impl Layers {
 
     /// Opens such a record.
     pub(super) fn open_record(&self, role: Role, key: &Key, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let mut messages: Vec<_> = self.record_messages(role, key).collect();
-        let outermost = messages.pop().ok_or(Error::Authentication)?;
-        let mut opened = Zeroizing::new(outermost.cobblestone().open(sealed)?);
-        while let Some(message) = messages.pop() {
-            opened = Zeroizing::new(message.cobblestone().open(&opened)?);
+        let mut opened: Option<Zeroizing<Vec<u8>>> = None;
+        let messages: Vec<_> = self.record_messages(role, key).collect();
+        for message in messages.iter().rev() {
+            let sealed = opened.as_ref().map_or(sealed, |inner| &inner[..]);
+            opened = Some(Zeroizing::new(message.cobblestone().open(sealed)?));
         }
-        Ok(opened)
+        opened.ok_or(Error::Authentication)
+    }
+}
+
+/// The data keys of an object, the innermost layer's first, and what does the work.
+pub(super) struct Layers {
+    frame: Frame,
+    data_keys: Vec<Key>,
+}
+
+impl Layers {
+    pub(super) fn new(data_keys: Vec<Key>, object_id: ObjectId, engines: Engines) -> Self {
+        let layers = u8::try_from(data_keys.len()).unwrap_or(u8::MAX);
+        Self { frame: Frame { object_id, layers, engines }, data_keys }
     }
 
-    fn record_messages(&self, role: Role, key: &Key) -> impl Iterator<Item = Message> {
-        let count = self.count();
-        (1..=count).map(move |layer| {
-            // A record in one layer belongs to none.
-            let place_layer = if count == 1 { 0 } else { layer };
-            let place = Place { role, object_id: &self.object_id, layer: place_layer, layers: count, part: 0 };
-            Message {
-                key: Key::from_bytes(key.expose_secret()),
-                context: place.encode(),
-                choice: self.engines.of(layer),
-                check: self.engines.check_of(layer),
-            }
-        })
+    pub(super) fn count(&self) -> u8 {
+        self.frame.layers
     }
 
-    /// The subkey of the attributes.
-    pub(super) fn attributes_key(&self) -> Key {
-        subkey(&self.data_keys, &self.object_id, Subkey::Attributes)
+    pub(super) fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    pub(super) fn data_keys(&self) -> &[Key] {
+        &self.data_keys
+    }
+
+    /// The same keys once more.
+    pub(super) fn copy(&self) -> Self {
+        let data_keys = self.data_keys.iter().map(|key| Key::from_bytes(key.expose_secret())).collect();
+        Self { frame: self.frame, data_keys }
+    }
+
+    /// The same on other engines.
+    pub(super) fn with_engines(mut self, engines: Engines) -> Self {
+        self.frame.engines = engines;
+        self
+    }
+
+    /// The MAC over what is stored.
+    pub(super) fn mac(&self, which: Subkey, bytes: &[u8]) -> [u8; super::derive::MAC_LEN] {
+        mac(&self.subkey(which), bytes)
+    }
+
+    /// Starts sealing a message in each layer, the outer one around the inner one.
+    pub(super) fn seal(&self, role: Role, part: u32, random: &(dyn RandomSource + Sync)) -> Result<BodySealer, Error> {
+        let sealers =
+            self.messages(role, part).map(|message| message.cobblestone().with_random(random).shared_sealer());
+        Ok(BodySealer::new(sealers.collect::<Result<_, _>>()?))
+    }
+
+    /// What opens such a message, whose salts must be these.
+    pub(super) fn open(&self, role: Role, part: u32, salts: &[Salt]) -> BodyOpener {
+        BodyOpener::new(self.messages(role, part).zip(salts.iter().copied()).collect())
+    }
+
+    fn messages(&self, role: Role, part: u32) -> impl Iterator<Item = Message> {
+        let layers = (1..).zip(&self.data_keys);
+        layers.map(move |(layer, data_key)| self.frame.message(role, layer, layer, part, data_key))
+    }
+
+    /// Seals the attributes record: FORMAT.md, section 7.
+    pub(super) fn seal_attributes(
+        &self,
+        attributes: &Attributes,
+        random: &(dyn RandomSource + Sync),
+    ) -> Result<Vec<u8>, EnvelopeError> {
+        let fields = Zeroizing::new(attributes.encode()?);
+        Ok(self.frame.seal_record(Role::Attributes, &self.subkey(Subkey::Attributes), &fields, random)?)
+    }
+
+    /// Opens the attributes record.
+    pub(super) fn open_attributes(&self, sealed: &[u8]) -> Result<Attributes, EnvelopeError> {
+        if sealed.len() > MAX_SEALED_LEN {
+            return Err(EnvelopeError::Authentication);
+        }
+        let fields = self.frame.open_record(Role::Attributes, &self.subkey(Subkey::Attributes), sealed)?;
+        Ok(Attributes::decode(&fields)?)
+    }
+
+    fn subkey(&self, which: Subkey) -> Key {
+        subkey(&self.data_keys, &self.frame.object_id, which)
     }
 }
 

@@ -1,18 +1,20 @@
 //! Opening an envelope, as far as the caller's policy goes.
 
-use super::attributes::{Attributes, MAX_SEALED_LEN};
+use super::attributes::Attributes;
 use super::body::BodyOpener;
 use super::context::EncryptionContext;
 use super::derive::{MAC_LEN, Role, Subkey};
 use super::error::{Demand, EnvelopeError};
-use super::head::{Head, ObjectId, Suite, WrappedKey};
+use super::head::{Content, DetachedTable, Head, ObjectId, Suite, WrappedKey};
 use super::layers::{Engines, Layers};
-use super::service::{KeyService, KeyServiceError};
+use super::parts::Part;
+use super::service::{Binding, KeyService, KeyServiceError};
 use crate::engine::{Choice, Engine};
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 use crate::key::Key;
 use crate::random::RandomSource;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use subtle::ConstantTimeEq;
@@ -118,9 +120,32 @@ impl<'a> Opening<'a> {
         let layers = Layers::new(data_keys, head.object_id, self.engines);
         let (signed, stored_mac) = stored.split_last_chunk::<MAC_LEN>().ok_or(EnvelopeError::Authentication)?;
         if !bool::from(layers.mac(Subkey::Mac, signed).ct_eq(stored_mac)) {
-            return Err(EnvelopeError::Authentication);
+            return Err(Error::refused(Refusal::Mac).into());
         }
         Ok(OpenEnvelope { head, stored: stored.to_vec(), layers, opened_by })
+    }
+
+    pub(super) fn check_policy(&self, head: &Head) -> Result<(), EnvelopeError> {
+        self.policy.check(head)
+    }
+
+    pub(super) fn engines(&self) -> Engines {
+        self.engines
+    }
+
+    /// The key that one wrapped key gives, whatever the policy says about the ids of an object's keys.
+    pub(super) fn unwrap_key(&self, wrapped_key: &WrappedKey, binding: &Binding<'_>) -> Result<Key, EnvelopeError> {
+        let service = self.services.iter().find(|service| service.name() == wrapped_key.service);
+        let no_key = || {
+            let wanted = vec![(wrapped_key.service.clone(), wrapped_key.key_id.clone())];
+            EnvelopeError::NoAcceptedKey { wanted }
+        };
+        match service.ok_or_else(no_key)?.unwrap(wrapped_key, binding) {
+            Ok(unwrapped) if unwrapped.key_id == wrapped_key.key_id => Ok(unwrapped.data_key),
+            Ok(_) | Err(KeyServiceError::Refused) => Err(Error::refused(Refusal::Wrap).into()),
+            Err(KeyServiceError::UnknownKey) => Err(no_key()),
+            Err(error) => Err(EnvelopeError::KeyService(error)),
+        }
     }
 
     /// The data key of each layer, and which wrapped key gave it.
@@ -162,7 +187,7 @@ impl<'a> Opening<'a> {
         if let Some(error) = failure {
             return Err(EnvelopeError::KeyService(error));
         }
-        if refused { Err(EnvelopeError::Authentication) } else { Err(no_accepted_key(head, layer)) }
+        if refused { Err(Error::refused(Refusal::Wrap).into()) } else { Err(no_accepted_key(head, layer)) }
     }
 }
 
@@ -213,35 +238,85 @@ impl OpenEnvelope {
     }
 
     /// What opens the body.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::OtherContent`] if the object is in parts.
+    pub fn body(&self) -> Result<BodyOpener, EnvelopeError> {
+        match &self.head.content {
+            Content::Body { salts } => Ok(self.layers.open(Role::Body, 0, salts)),
+            _ => Err(EnvelopeError::OtherContent),
+        }
+    }
+
+    /// What opens the body of a part, which a part table of this object said is one.
     #[must_use]
-    pub fn body(&self) -> BodyOpener {
-        self.layers.open(Role::Body, 0, &self.head.body_salts)
+    pub fn part(&self, part: &Part) -> BodyOpener {
+        self.layers.open(Role::Body, part.number, &part.salts)
+    }
+
+    /// All parts. `detached` is the stored part table, if it is not in the envelope.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::OtherContent`] if the object is not in parts, or its table is detached and was not given;
+    /// [`EnvelopeError::Authentication`] if it is not the table of this object.
+    pub fn parts(&self, detached: Option<&[u8]>) -> Result<Vec<Part>, EnvelopeError> {
+        match (&self.head.content, detached) {
+            (Content::Parts(parts), _) => Ok(parts.clone()),
+            (Content::DetachedTable(table), Some(sealed)) => {
+                let entries = Zeroizing::new(self.detached_table(table).open(sealed)?);
+                table.check_len(self.head.layers(), entries.len() as u64)?;
+                table.decode(self.head.layers(), &entries, None, true)
+            }
+            _ => Err(EnvelopeError::OtherContent),
+        }
+    }
+
+    pub(super) fn detached_table(&self, table: &DetachedTable) -> BodyOpener {
+        self.layers.open(Role::Table, 0, &table.salts)
     }
 
     /// Seals the attributes, under salts of their own that `random` gives.
     ///
     /// # Errors
-    /// [`EnvelopeError::Seal`] if there are no random bytes to be had.
+    /// [`EnvelopeError::Seal`] if there are no random bytes to be had; [`EnvelopeError::Format`] if an ETag is out of its
+    /// bounds.
     pub fn seal_attributes(
         &self,
         attributes: &Attributes,
         random: &(dyn RandomSource + Sync),
     ) -> Result<Vec<u8>, EnvelopeError> {
-        let fields = Zeroizing::new(attributes.encode());
-        Ok(self.layers.seal_record(Role::Attributes, &self.layers.attributes_key(), &fields, random)?)
+        self.layers.seal_attributes(attributes, random)
     }
 
-    /// Opens the attributes.
+    /// Opens attributes that are stored outside of the head.
     ///
     /// # Errors
     /// [`EnvelopeError::Authentication`] if they do not belong to this object or were changed; [`EnvelopeError::Format`]
     /// if this library does not know what they say.
     pub fn open_attributes(&self, sealed: &[u8]) -> Result<Attributes, EnvelopeError> {
-        if sealed.len() > MAX_SEALED_LEN {
-            return Err(EnvelopeError::Authentication);
-        }
-        let fields = self.layers.open_record(Role::Attributes, &self.layers.attributes_key(), sealed)?;
-        Ok(Attributes::decode(&fields)?)
+        self.layers.open_attributes(sealed)
+    }
+
+    /// The same object with these attributes in its head, for stores that write the head after the body.
+    ///
+    /// # Errors
+    /// Those of [`seal_attributes`](Self::seal_attributes).
+    pub fn with_attributes(
+        self,
+        attributes: &Attributes,
+        random: &(dyn RandomSource + Sync),
+    ) -> Result<Self, EnvelopeError> {
+        let sealed = self.seal_attributes(attributes, random)?;
+        let made = Self::make(Head { attributes: Some(sealed), ..self.head }, self.layers)?;
+        Ok(Self { opened_by: self.opened_by, ..made })
+    }
+
+    /// The attributes that are in the head, if they are.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Authentication`] and [`EnvelopeError::Format`] as for [`open_attributes`](Self::open_attributes).
+    pub fn attributes(&self) -> Result<Option<Attributes>, EnvelopeError> {
+        self.head.attributes.as_ref().map(|sealed| self.open_attributes(sealed)).transpose()
     }
 }
 

@@ -4,7 +4,7 @@ use super::body::BodySealer;
 use super::context::EncryptionContext;
 use super::derive::Role;
 use super::error::{EnvelopeError, FormatError};
-use super::head::{Head, Mode, ObjectId, Suite};
+use super::head::{Content, Head, Mode, ObjectId, Suite};
 use super::layers::{Engines, Layers};
 use super::open::OpenEnvelope;
 use super::service::KeyService;
@@ -103,11 +103,11 @@ impl<'a> Sealing<'a> {
         (1..).zip([Some(self.recipients), self.outer_recipients].into_iter().flatten())
     }
 
-    fn layer_count(&self) -> u8 {
+    pub(super) fn layer_count(&self) -> u8 {
         if self.outer_recipients.is_some() { 2 } else { 1 }
     }
 
-    fn recipient_count(&self) -> usize {
+    pub(super) fn recipient_count(&self) -> usize {
         self.layers().map(|(_, recipients)| recipients.len()).sum()
     }
 
@@ -121,15 +121,20 @@ impl<'a> Sealing<'a> {
         let layers = usize::from(self.layer_count());
         // One call to the source for all of it: object id, data keys, the salts of the body and those of the wraps.
         let salts = SALT_LEN * (layers + self.recipient_count());
-        let drawn = Drawn::new(self.random, ObjectId::LEN + Key::LEN * layers + salts)?;
+        let drawn = self.draw(ObjectId::LEN + Key::LEN * layers + salts)?;
         let layers = self.draw_layers(&drawn)?;
         let body = layers.seal(Role::Body, 0, &drawn)?;
-        let head = self.head(&layers, body.salts());
-        Ok((self.wrap_into(head, layers, &drawn, false)?, body))
+        let head = self.head(&layers, Content::Body { salts: body.salts() });
+        let head = self.wrap(head, &layers, &drawn, false)?;
+        Ok((OpenEnvelope::make(head, layers)?, body))
+    }
+
+    pub(super) fn draw(&self, len: usize) -> Result<Drawn, Error> {
+        Drawn::new(self.random, len)
     }
 
     /// Draws an object id and the data keys.
-    fn draw_layers(&self, random: &dyn RandomSource) -> Result<Layers, EnvelopeError> {
+    pub(super) fn draw_layers(&self, random: &dyn RandomSource) -> Result<Layers, EnvelopeError> {
         self.engines.check_for_sealing(self.layer_count())?;
         let mut object_id = [0; ObjectId::LEN];
         random.fill(&mut object_id).map_err(Error::from)?;
@@ -143,15 +148,16 @@ impl<'a> Sealing<'a> {
     }
 
     /// A first head, without wrapped keys.
-    fn head(&self, layers: &Layers, body_salts: Vec<super::body::Salt>) -> Head {
+    pub(super) fn head(&self, layers: &Layers, content: Content) -> Head {
         Head {
-            object_id: *layers.object_id(),
+            object_id: layers.frame().object_id,
             mode: Mode::Keyring,
             suites: vec![Suite::Cobblestone256; usize::from(self.layer_count())],
             wrapped_keys: Vec::new(),
             context: self.context.clone(),
             generation: 1,
-            body_salts,
+            content,
+            attributes: None,
             unknown: Vec::new(),
         }
     }
@@ -170,21 +176,22 @@ impl<'a> Sealing<'a> {
         if object != given {
             return Err(EnvelopeError::OtherLayers { object, given });
         }
-        let drawn = Drawn::new(self.random, SALT_LEN * self.recipient_count())?;
+        let drawn = self.draw(SALT_LEN * self.recipient_count())?;
         let generation = old.head().generation.checked_add(1).ok_or(FormatError::TooLong)?;
         let context = self.context.clone();
         let head = Head { wrapped_keys: Vec::new(), context, generation, ..old.head().clone() };
-        self.wrap_into(head, old.layers().copy().with_engines(self.engines), &drawn, true)
+        let layers = old.layers().copy().with_engines(self.engines);
+        OpenEnvelope::make(self.wrap(head, &layers, &drawn, true)?, layers)
     }
 
-    /// Fills in the wrapped keys and the MAC. `verify` unwraps each wrapped key again.
-    fn wrap_into(
+    /// Fills in the wrapped keys. `verify` unwraps each wrapped key again.
+    pub(super) fn wrap(
         &self,
         mut head: Head,
-        layers: Layers,
+        layers: &Layers,
         random: &(dyn RandomSource + Sync),
         verify: bool,
-    ) -> Result<OpenEnvelope, EnvelopeError> {
+    ) -> Result<Head, EnvelopeError> {
         for ((layer, recipients), data_key) in self.layers().zip(layers.data_keys()) {
             for (service, key_id) in recipients {
                 let binding = head.binding(layer, self.engines.engine(layer));
@@ -200,18 +207,18 @@ impl<'a> Sealing<'a> {
             }
         }
         head.sort_wrapped_keys()?;
-        OpenEnvelope::make(head, layers)
+        Ok(head)
     }
 }
 
 /// Random bytes of one object, drawn in one call and handed out once each; wiped on drop.
-struct Drawn {
+pub(super) struct Drawn {
     bytes: Zeroizing<Vec<u8>>,
     next: AtomicUsize,
 }
 
 impl Drawn {
-    fn new(random: &dyn RandomSource, len: usize) -> Result<Self, Error> {
+    pub(super) fn new(random: &dyn RandomSource, len: usize) -> Result<Self, Error> {
         let mut bytes = Zeroizing::new(vec![0; len]);
         random.fill(&mut bytes)?;
         Ok(Self { bytes, next: AtomicUsize::new(0) })

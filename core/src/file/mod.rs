@@ -1,4 +1,4 @@
-//! Sealed files: FORMAT.md, section 9.
+//! Sealed files: FORMAT.md, section 10.
 //!
 //! A file is written front to back, so it can go through a pipe: two slots with the head, the body, the attributes.
 //!

@@ -1,4 +1,4 @@
-//! Another head for a file that stays where it is: FORMAT.md, section 9.
+//! Another head for a file that stays where it is: FORMAT.md, section 10.
 
 use super::FileError;
 use super::slots::{SLOT_LEN, SLOTS_LEN, Slots, encode_slot};

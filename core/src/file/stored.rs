@@ -53,7 +53,7 @@ impl<S: ReadAt> SealedFile<S> {
         let mut sealed = vec![0; layout.attributes_len];
         source.read_exact_at(&mut sealed, BODY_OFFSET + layout.body_len)?;
         let attributes = envelope.open_attributes(&sealed)?;
-        let body = envelope.body().open_at(Section { source, len: layout.body_len })?;
+        let body = envelope.body()?.open_at(Section { source, len: layout.body_len })?;
         if attributes.plaintext_len != body.len() {
             return Err(Error::Authentication.into());
         }

@@ -62,7 +62,7 @@ pub fn open(
     let (head, state) = slots.choose()?;
     let envelope = opening.open(head)?;
     let mut body = TailReader::new(input);
-    let (plaintext_len, engines) = envelope.body().open_stream(&mut body, output, workers)?;
+    let (plaintext_len, engines) = envelope.body()?.open_stream(&mut body, output, workers)?;
     let attributes = envelope.open_attributes(body.attributes().ok_or(Error::Authentication)?)?;
     if attributes.plaintext_len != plaintext_len {
         return Err(Error::Authentication.into());

@@ -1,4 +1,4 @@
-//! A keyring under a passphrase: FORMAT.md, section 12. The cost is part of the context, so it cannot be lowered unseen.
+//! A keyring under a passphrase: FORMAT.md, section 13. The cost is part of the context, so it cannot be lowered unseen.
 
 use super::text::{self, FIRST_LINE, hex_to_bytes, push_hex};
 use super::{Keyring, KeyringError};

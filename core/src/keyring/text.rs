@@ -1,4 +1,4 @@
-//! The keyring as text, a line for each version of each key: FORMAT.md, section 12.
+//! The keyring as text, a line for each version of each key: FORMAT.md, section 13.
 
 use super::{Keyring, KeyringError, MAX_VERSIONS, check_name};
 use crate::key::Key;

@@ -1,0 +1,223 @@
+//! Reading objects in parts: the part table, as far as it is needed, and ranges across parts.
+
+use super::error::EnvelopeError;
+use super::head::{Content, DetachedTable};
+use super::open::OpenEnvelope;
+use super::parts::{self, Part, PartRange};
+use crate::buffer;
+use crate::cobblestone::{RandomAccess, ReadAt};
+use crate::error::{Error, Refusal};
+use core::ops::Range;
+use std::io;
+use std::vec::Vec;
+use zeroize::Zeroizing;
+
+/// The part table of an object. Of a detached one only the chunks are fetched that are needed.
+pub struct PartTable<S> {
+    entries: Entries<S>,
+    layers: u8,
+    count: u32,
+    plaintext_len: u64,
+}
+
+enum Entries<S> {
+    Inline(Vec<Part>),
+    Detached(DetachedTable, RandomAccess<S>),
+}
+
+impl OpenEnvelope {
+    /// The part table. `detached` is what stores it, if it is not in the envelope, and is not used otherwise.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::OtherContent`] as an [`io::Error`] if the object is not in parts, or its table is detached and was
+    /// not given; [`Error::Authentication`] as an [`io::Error`] if it is not the table of this object; what the source
+    /// says.
+    pub fn part_table<S: ReadAt>(&self, detached: Option<S>) -> io::Result<PartTable<S>> {
+        let layers = self.head().layers();
+        match (&self.head().content, detached) {
+            (Content::Parts(parts), _) => {
+                let plaintext_len = parts.last().map_or(0, |part| part.plaintext.end);
+                let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
+                Ok(PartTable { entries: Entries::Inline(parts.clone()), layers, count, plaintext_len })
+            }
+            (Content::DetachedTable(table), Some(source)) => {
+                let stored = self.detached_table(table).open_at(source)?;
+                table.check_len(layers, stored.len())?;
+                let (count, plaintext_len) = (table.parts, table.plaintext_len);
+                Ok(PartTable { entries: Entries::Detached(table.clone(), stored), layers, count, plaintext_len })
+            }
+            _ => Err(io::Error::other(EnvelopeError::OtherContent)),
+        }
+    }
+}
+
+impl<S: ReadAt> PartTable<S> {
+    /// How many parts there are.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Length of the plaintext of all parts, in bytes.
+    #[must_use]
+    pub fn plaintext_len(&self) -> u64 {
+        self.plaintext_len
+    }
+
+    /// The parts from index `first` on, at most `count` of them. Indices are from 0, and not part numbers.
+    ///
+    /// # Errors
+    /// As for [`part_table`](OpenEnvelope::part_table).
+    pub fn parts(&self, first: u32, count: u32) -> io::Result<Vec<Part>> {
+        let end = first.saturating_add(count).min(self.count);
+        let first = first.min(end);
+        match &self.entries {
+            Entries::Inline(parts) => Ok(parts[first as usize..end as usize].to_vec()),
+            Entries::Detached(table, stored) => {
+                let entry = parts::entry_len(self.layers) as u64;
+                // The entry before says where the first part begins.
+                let from = first.saturating_sub(1);
+                let bytes = stored.open_range(u64::from(from) * entry..u64::from(end) * entry)?;
+                let bytes = Zeroizing::new(bytes);
+                let (before, bytes) = bytes.split_at(if from < first { parts::entry_len(self.layers) } else { 0 });
+                let before = before.first_chunk::<12>().map(|entry| {
+                    let (number, end) = entry.split_at(4);
+                    let word = |bytes: &[u8]| bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
+                    (u32::try_from(word(number)).unwrap_or(u32::MAX), word(end))
+                });
+                let decoded = table.decode(self.layers, bytes, before, end == self.count && end > first);
+                decoded.map_err(|_| Error::refused(Refusal::Table).into())
+            }
+        }
+    }
+
+    /// Where the bytes `range` of the plaintext are.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] as an [`io::Error`] if they are not within the plaintext; as for
+    /// [`part_table`](OpenEnvelope::part_table).
+    pub fn locate(&self, range: Range<u64>) -> io::Result<Vec<PartRange>> {
+        if range.start > range.end || range.end > self.plaintext_len {
+            return Err(Error::OutOfRange { plaintext_len: self.plaintext_len }.into());
+        }
+        if range.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (mut index, part) = self.find(range.start)?;
+        let mut end = part.plaintext.end;
+        let mut found: Vec<_> = part.within(&range).into_iter().collect();
+        // In steps, so that a long range does not fetch entry by entry, and a short one no more than it needs.
+        let mut step = 1;
+        while end < range.end {
+            let parts = self.parts(index + 1, step)?;
+            end = parts.last().ok_or_else(|| Error::refused(Refusal::Table))?.plaintext.end;
+            found.extend(parts.iter().filter_map(|part| part.within(&range)));
+            index += step;
+            step = (step * 2).min(256);
+        }
+        Ok(found)
+    }
+
+    /// The part that holds byte `at` of the plaintext, which must be there, and its index.
+    fn find(&self, at: u64) -> io::Result<(u32, Part)> {
+        // The part is in low..high, which begin and end at these bytes. Parts are mostly of one size, so where it should be
+        // then is looked at first, and the middle in between so that the worst case stays a bisection.
+        let (mut low, mut high) = (0, self.count);
+        let (mut start, mut end) = (0, self.plaintext_len);
+        let mut by_size = true;
+        loop {
+            let parts = u128::from(high - low);
+            let ahead =
+                if by_size { u128::from(at - start) * parts / u128::from((end - start).max(1)) } else { parts / 2 };
+            by_size = !by_size;
+            let index = low + u32::try_from(ahead).unwrap_or(0).min(high - low - 1);
+            let part = self.parts(index, 1)?.pop().ok_or_else(|| Error::refused(Refusal::Table))?;
+            if part.plaintext.contains(&at) {
+                return Ok((index, part));
+            }
+            if at < part.plaintext.start {
+                (high, end) = (index, part.plaintext.start);
+            } else {
+                (low, start) = (index + 1, part.plaintext.end);
+            }
+            if low >= high || at < start || at >= end {
+                return Err(Error::refused(Refusal::Table).into());
+            }
+        }
+    }
+}
+
+/// What stores the bodies of parts.
+pub trait PartStore {
+    /// A stored body.
+    type Body: ReadAt;
+
+    /// The stored body of a part.
+    ///
+    /// # Errors
+    /// Whatever went wrong.
+    fn part(&self, part: &Part) -> io::Result<Self::Body>;
+}
+
+/// The plaintext of an object in parts, at any offset.
+pub struct PartsReader<'e, S, P> {
+    envelope: &'e OpenEnvelope,
+    table: PartTable<S>,
+    store: P,
+}
+
+impl<'e, S: ReadAt, P: PartStore> PartsReader<'e, S, P> {
+    /// Reads the parts that `table` says from `store`.
+    pub fn new(envelope: &'e OpenEnvelope, table: PartTable<S>, store: P) -> Self {
+        Self { envelope, table, store }
+    }
+
+    /// The part table.
+    pub fn table(&self) -> &PartTable<S> {
+        &self.table
+    }
+
+    /// The plaintext bytes `range`.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] and [`Error::Authentication`] as [`io::Error`]s, or what the sources say.
+    pub fn open_range(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
+        let out_of_range = Error::OutOfRange { plaintext_len: self.table.plaintext_len };
+        if range.end > self.table.plaintext_len {
+            return Err(out_of_range.into());
+        }
+        let len = range.end.checked_sub(range.start).and_then(|len| usize::try_from(len).ok());
+        let mut out = buffer::zeroed(len.ok_or(out_of_range)?);
+        self.open_range_into(range.start, &mut out)?;
+        Ok(out)
+    }
+
+    /// Fills `out` with the plaintext from `start` on.
+    ///
+    /// # Errors
+    /// Those of [`open_range`](Self::open_range). After an error `out` is all zeros.
+    pub fn open_range_into(&self, start: u64, out: &mut [u8]) -> io::Result<()> {
+        let opened = self.open_into(start, out);
+        if opened.is_err() {
+            out.fill(0);
+        }
+        opened
+    }
+
+    fn open_into(&self, start: u64, out: &mut [u8]) -> io::Result<()> {
+        let end = start.checked_add(out.len() as u64);
+        let end = end.ok_or(Error::OutOfRange { plaintext_len: self.table.plaintext_len })?;
+        let mut rest = out;
+        for PartRange { part, plaintext, .. } in self.table.locate(start..end)? {
+            let len = usize::try_from(plaintext.end - plaintext.start).unwrap_or(usize::MAX);
+            let (now, later) = rest.split_at_mut(len.min(rest.len()));
+            let body = self.envelope.part(&part).open_at(self.store.part(&part)?)?;
+            if body.len() != part.len() {
+                return Err(Error::refused(Refusal::Length).into());
+            }
+            body.open_range_into(plaintext.start, now)?;
+            rest = later;
+        }
+        Ok(())
+    }
+}
