@@ -5,7 +5,7 @@ use super::head::{Content, DetachedTable};
 use super::open::OpenEnvelope;
 use super::parts::{self, Part, PartRange};
 use crate::buffer;
-use crate::cobblestone::{RandomAccess, ReadAt};
+use crate::cobblestone::{CHUNK_LEN, RandomAccess, ReadAt};
 use crate::error::{Error, Refusal};
 use core::ops::Range;
 use std::io;
@@ -120,29 +120,46 @@ impl<S: ReadAt> PartTable<S> {
 
     /// The part that holds byte `at` of the plaintext, which must be there, and its index.
     fn find(&self, at: u64) -> io::Result<(u32, Part)> {
+        let missing = || io::Error::from(Error::refused(Refusal::Table));
         // The part is in low..high, which begin and end at these bytes. Parts are mostly of one size, so where it should be
-        // then is looked at first, and the middle in between so that the worst case stays a bisection.
+        // then is looked at first; after two such guesses, the middle.
         let (mut low, mut high) = (0, self.count);
         let (mut start, mut end) = (0, self.plaintext_len);
-        let mut by_size = true;
-        loop {
+        let mut guesses = 2_u32;
+        while low < high && (start..end).contains(&at) {
             let parts = u128::from(high - low);
-            let ahead =
-                if by_size { u128::from(at - start) * parts / u128::from((end - start).max(1)) } else { parts / 2 };
-            by_size = !by_size;
-            let index = low + u32::try_from(ahead).unwrap_or(0).min(high - low - 1);
-            let part = self.parts(index, 1)?.pop().ok_or_else(|| Error::refused(Refusal::Table))?;
-            if part.plaintext.contains(&at) {
-                return Ok((index, part));
+            let ahead = match guesses {
+                0 => parts / 2,
+                _ => u128::from(at - start) * parts / u128::from(end - start),
+            };
+            guesses = guesses.saturating_sub(1);
+            let looked_at = low + u32::try_from(ahead).unwrap_or(0).min(high - low - 1);
+            let (first, count) = self.beside(looked_at);
+            let mut parts = self.parts(first, count)?;
+            let found = parts.partition_point(|part| part.plaintext.end <= at);
+            match parts.get(found) {
+                Some(part) if part.plaintext.start <= at => {
+                    let index = first + u32::try_from(found).unwrap_or(0);
+                    return Ok((index, parts.swap_remove(found)));
+                }
+                Some(part) => (high, end) = (first, part.plaintext.start),
+                None => (low, start) = (first + count, parts.last().ok_or_else(missing)?.plaintext.end),
             }
-            if at < part.plaintext.start {
-                (high, end) = (index, part.plaintext.start);
-            } else {
-                (low, start) = (index + 1, part.plaintext.end);
-            }
-            if low >= high || at < start || at >= end {
-                return Err(Error::refused(Refusal::Table).into());
-            }
+        }
+        Err(missing())
+    }
+
+    /// The part at `index` and those beside it that can be read with it without another chunk of the table: index of the
+    /// first, and how many.
+    fn beside(&self, index: u32) -> (u32, u32) {
+        let (entry, chunk_len) = (parts::entry_len(self.layers) as u64, CHUNK_LEN as u64);
+        let chunk = u64::from(index) * entry / chunk_len;
+        // The entry before the first one is read as well.
+        let first = if chunk == 0 { 0 } else { (chunk * chunk_len).div_ceil(entry) + 1 };
+        let end = ((chunk + 1) * chunk_len / entry).min(self.count.into());
+        match (u32::try_from(first), u32::try_from(end)) {
+            (Ok(first), Ok(end)) if (first..end).contains(&index) => (first, end - first),
+            _ => (index, 1),
         }
     }
 }
