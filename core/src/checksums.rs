@@ -7,7 +7,9 @@ use crate::envelope::{Attributes, Digests};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use core::ops::BitOr;
+use core::str::FromStr;
 use crc_fast::{CrcAlgorithm, Digest as Crc};
 use md5::Md5;
 use sha1::Sha1;
@@ -46,6 +48,59 @@ impl Wanted {
 
     fn has(self, one: Self) -> bool {
         self.0 & one.0 != 0
+    }
+}
+
+/// The name of each, as FORMAT.md, the command and S3's headers have it.
+const NAMES: [(&str, Wanted); 6] = [
+    ("sha256", Wanted::SHA256),
+    ("crc64nvme", Wanted::CRC64NVME),
+    ("crc32c", Wanted::CRC32C),
+    ("crc32", Wanted::CRC32),
+    ("sha1", Wanted::SHA1),
+    ("md5", Wanted::MD5),
+];
+
+/// One digest, by its name: `sha256`, `crc64nvme`, `crc32c`, `crc32`, `sha1` or `md5`.
+impl FromStr for Wanted {
+    type Err = UnknownDigest;
+
+    fn from_str(name: &str) -> Result<Self, UnknownDigest> {
+        NAMES.iter().find(|(known, _)| *known == name).map(|&(_, one)| one).ok_or(UnknownDigest)
+    }
+}
+
+/// No digest has this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownDigest;
+
+impl fmt::Display for UnknownDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no such digest; known are:")?;
+        NAMES.iter().try_for_each(|(name, _)| write!(f, " {name}"))
+    }
+}
+
+impl core::error::Error for UnknownDigest {}
+
+impl Digests {
+    /// Those that there are, with their names, as bytes in the order that S3 has them.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+        let values = [
+            self.sha256.map(|bytes| bytes.to_vec()),
+            self.crc64nvme.map(|crc| crc.to_be_bytes().to_vec()),
+            self.crc32c.map(|crc| crc.to_be_bytes().to_vec()),
+            self.crc32.map(|crc| crc.to_be_bytes().to_vec()),
+            self.sha1.map(|bytes| bytes.to_vec()),
+            self.md5.map(|bytes| bytes.to_vec()),
+        ];
+        NAMES.iter().zip(values).filter_map(|(&(name, _), value)| Some((name, value?)))
+    }
+
+    /// The one of this name.
+    fn get(&self, name: &str) -> Option<Vec<u8>> {
+        self.iter().find(|&(known, _)| known == name).map(|(_, value)| value)
     }
 }
 
@@ -163,23 +218,24 @@ pub fn of_parts(parts: &[Attributes]) -> Attributes {
     whole.digests.crc32c = combine32(parts, CrcAlgorithm::Crc32Iscsi, |digests| digests.crc32c);
     whole.digests.crc32 = combine32(parts, CrcAlgorithm::Crc32IsoHdlc, |digests| digests.crc32);
 
-    let over = |wanted, of: &dyn Fn(&Digests) -> Option<Vec<u8>>| {
-        let all: Option<Vec<_>> = parts.iter().map(|part| of(&part.digests)).collect();
-        let mut digester = Digester::new(wanted);
-        all?.iter().for_each(|digest| digester.update(digest));
-        Some(digester.finish().digests)
-    };
-    let composite = &mut whole.composite;
-    composite.sha256 =
-        over(Wanted::SHA256, &|digests| digests.sha256.map(|bytes| bytes.to_vec())).and_then(|of| of.sha256);
-    composite.sha1 = over(Wanted::SHA1, &|digests| digests.sha1.map(|bytes| bytes.to_vec())).and_then(|of| of.sha1);
-    composite.md5 = over(Wanted::MD5, &|digests| digests.md5.map(|bytes| bytes.to_vec())).and_then(|of| of.md5);
-    composite.crc32c =
-        over(Wanted::CRC32C, &|digests| digests.crc32c.map(|crc| crc.to_be_bytes().to_vec())).and_then(|of| of.crc32c);
-    composite.crc32 =
-        over(Wanted::CRC32, &|digests| digests.crc32.map(|crc| crc.to_be_bytes().to_vec())).and_then(|of| of.crc32);
+    // Every digest but the CRC-64 has a composite.
+    for (name, one) in NAMES.into_iter().filter(|&(_, one)| one != Wanted::CRC64NVME) {
+        let all: Option<Vec<_>> = parts.iter().map(|part| part.digests.get(name)).collect();
+        let mut digester = Digester::new(one);
+        all.iter().flatten().for_each(|digest| digester.update(digest));
+        let digests = digester.finish().digests;
+        let composite = &mut whole.composite;
+        match one {
+            _ if all.is_none() => {}
+            Wanted::SHA256 => composite.sha256 = digests.sha256,
+            Wanted::CRC32C => composite.crc32c = digests.crc32c,
+            Wanted::CRC32 => composite.crc32 = digests.crc32,
+            Wanted::SHA1 => composite.sha1 = digests.sha1,
+            _ => composite.md5 = digests.md5,
+        }
+    }
 
-    let etag = composite.md5.unwrap_or_else(|| {
+    let etag = whole.composite.md5.unwrap_or_else(|| {
         let mut hash = Sha256::new();
         parts.iter().filter_map(|part| part.etag.as_ref()).for_each(|etag| hash.update(etag));
         let mut cut = [0; 16];

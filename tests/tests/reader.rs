@@ -1,20 +1,25 @@
 //! Sealed files and a second implementation of their format: `vectors/reader`, on PyCA's `cryptography`.
 
+use objseal::OsRandom;
+use objseal::checksums::{self, Digester, Wanted};
 use objseal::cobblestone::Threads;
-use objseal::envelope::{EncryptionContext, Opening, Policy};
+use objseal::envelope::{EncryptionContext, Opening, Part, PartStore, PartsReader, Policy, Sealing};
 use objseal::file::{self, SealedFile, SlotState};
 use objseal::keyring::{KeyringFile, Passphrase, PassphraseCost};
 use objseal_tests::{Python, context, engines, pattern, report, seal_file, vectors};
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A line of `vectors/golden/manifest.tsv`.
 struct Golden {
     file: String,
     plaintext: Vec<u8>,
     pairs: Vec<String>,
-    key: String,
+    /// The key that opens each layer, the innermost first.
+    keys: Vec<String>,
+    /// Of the first of them.
     version: u32,
     generation: u64,
     slots: SlotState,
@@ -40,7 +45,7 @@ impl Golden {
             file: file.into(),
             plaintext: (0..len).map(|i| u8::try_from(i % 251).expect("below 251")).collect(),
             pairs: pairs.split(';').filter(|&pair| pair != "-").map(String::from).collect(),
-            key: key.into(),
+            keys: key.split('+').map(String::from).collect(),
             version: version.parse().expect("a number"),
             generation: generation.parse().expect("a number"),
             slots: match slots.split_once(' ') {
@@ -81,7 +86,8 @@ fn golden_files_open() {
             for engine in engines() {
                 let mut policy = Policy::default();
                 policy.context = Some(golden.context());
-                policy.key_ids = Some(vec![golden.key.clone()]);
+                policy.key_ids = Some(golden.keys.clone());
+                policy.minimum_layers = u8::try_from(golden.keys.len()).expect("1 or 2");
                 let services = [keyring as _];
                 let opening = Opening::new(&services).with_policy(policy).with_engine(engine).expect("available");
                 let mut opened = Vec::new();
@@ -90,8 +96,12 @@ fn golden_files_open() {
                 assert!(opened == golden.plaintext, "{}", golden.file);
                 assert_eq!(whole.slots, golden.slots, "{}", golden.file);
                 assert_eq!(whole.envelope.head().generation, golden.generation, "{}", golden.file);
-                let by = whole.envelope.opened_by().next().expect("a layer");
-                assert_eq!((&by.key_id, by.key_version), (&golden.key, golden.version), "{}", golden.file);
+                let by: Vec<_> = whole.envelope.opened_by().collect();
+                assert_eq!(
+                    by.iter().map(|key| &key.key_id).collect::<Vec<_>>(),
+                    golden.keys.iter().collect::<Vec<_>>()
+                );
+                assert_eq!(by[0].key_version, golden.version, "{}", golden.file);
                 assert_eq!(SealedFile::open(&opening, &stored[..]).expect("authentic").opened().slots, golden.slots);
             }
         }
@@ -99,6 +109,129 @@ fn golden_files_open() {
     for engine in engines() {
         report("golden", engine, format!("{} files, two keyrings", Golden::all().len()));
     }
+}
+
+/// The objects in parts among the golden files: 40,000 bytes, and whether they have two layers.
+const IN_PARTS: [(&str, usize); 4] =
+    [("parts", 1), ("parts-detached", 1), ("layers-parts", 2), ("layers-parts-detached", 2)];
+
+/// The stored bodies of a folder.
+struct Folder(PathBuf);
+
+impl PartStore for &Folder {
+    type Body = fs::File;
+
+    fn part(&self, part: &Part) -> io::Result<fs::File> {
+        fs::File::open(self.0.join(format!("{}.part", part.number)))
+    }
+}
+
+#[test]
+fn golden_objects_in_parts_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keyring = golden_keyring("keyring", folder.path()).read(None).expect("a keyring");
+    let plaintext: Vec<u8> = (0..40_000).map(|i| u8::try_from(i % 251).expect("below 251")).collect();
+    let services = [&keyring as _];
+    for engine in engines() {
+        for (name, layers) in IN_PARTS {
+            let folder = Folder(vectors("golden").join(name));
+            let read = |file: &str| fs::read(folder.0.join(file)).expect("read");
+            let mut policy = Policy::default();
+            policy.context = Some(context(&[("name", "cat.jpg")]));
+            let opening = Opening::new(&services).with_policy(policy).with_engine(engine).expect("available");
+            let envelope = opening.open(&read("envelope")).expect("authentic");
+            assert_eq!(usize::from(envelope.head().layers()), layers);
+            let table = fs::File::open(folder.0.join("table")).ok();
+            assert_eq!(table.is_some(), name.ends_with("detached"));
+            let reader = PartsReader::new(&envelope, envelope.part_table(table).expect("authentic"), &folder);
+            assert!(reader.open_range(0..40_000).expect("authentic") == plaintext, "{name}");
+            assert!(reader.open_range(19_999..36_385).expect("authentic") == plaintext[19_999..36_385], "{name}");
+            let attributes = envelope.attributes().expect("authentic").expect("in the head");
+            assert_eq!(attributes.plaintext_len, 40_000);
+            // The upload, while it went on.
+            let upload = opening.resume_upload(&read("upload")).expect("authentic");
+            assert_eq!(upload.object_id(), envelope.head().object_id);
+            for number in [1, 2, 10] {
+                let receipt = upload.open_receipt(&read(&format!("{number}.receipt"))).expect("authentic");
+                assert_eq!(receipt.number, number);
+                assert_eq!(receipt.salts.last().map(|salt| &salt[..]), read(&format!("{number}.part")).get(..24));
+            }
+        }
+        report("golden", engine, format!("{} objects in parts", IN_PARTS.len()));
+    }
+}
+
+#[test]
+fn the_second_reader_opens_objects_in_parts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let python = Python::find();
+    let out = folder.path().join("out");
+    let (golden_keys, pairs) = (vectors("golden/keyring"), ["name=cat.jpg"]);
+    let open = |keyring: &Path, stored: &Path, pairs: &[&str]| {
+        let args = ["parts", text(keyring), text(stored), text(&out)];
+        python.run("vectors/reader/objseal_reader.py", &[&args[..], pairs].concat())
+    };
+    let (mut golden, mut new, mut refused) = (0, 0, 0);
+    for (name, _) in IN_PARTS {
+        let stored = vectors("golden").join(name);
+        assert_eq!(open(&golden_keys, &stored, &pairs), (Some(0), String::new()), "{name}");
+        let plaintext = fs::read(&out).expect("read");
+        assert!(
+            plaintext.len() == 40_000 && plaintext.iter().enumerate().all(|(i, &byte)| usize::from(byte) == i % 251)
+        );
+        golden += 1;
+    }
+
+    let store = KeyringFile::at(folder.path().join("keyring"));
+    let made = store.create(None, |keyring| keyring.create("main").and_then(|()| keyring.create("outer")));
+    let keyring = made.expect("made");
+    let (inner, outer) = ([(&keyring as _, "main")], [(&keyring as _, "outer")]);
+    for (layers, inline_len) in [(1, 1_400), (1, 0), (2, 1_400), (2, 0)] {
+        let sealing = Sealing::new(&inner);
+        let sealing = if layers == 2 { sealing.with_outer_layer(&outer) } else { sealing };
+        let upload = sealing.start_upload(&keyring, "main").expect("started");
+        let stored = folder.path().join(format!("{layers}-{inline_len}"));
+        fs::create_dir(&stored).expect("made");
+        let plaintext = pattern(100_003);
+        let (mut receipts, mut etags) = (Vec::new(), Vec::new());
+        for (number, piece) in (7..).zip(plaintext.chunks(33_000)) {
+            let (attempt, body) = upload.part(number, &OsRandom).expect("a salt");
+            fs::write(stored.join(format!("{number}.part")), body.seal(piece).expect("sealed")).expect("written");
+            let mut digester = Digester::new(Wanted::SHA256 | Wanted::CRC32 | Wanted::SHA1);
+            digester.update(piece);
+            let (receipt, proof) = upload.receipt(attempt, digester.finish()).expect("a receipt");
+            receipts.push(proof);
+            etags.push((number, receipt.attributes.etag.expect("there is one")));
+        }
+        let named: Vec<_> = etags.iter().map(|(number, etag)| (*number, etag.as_str())).collect();
+        let receipts: Vec<_> = receipts.iter().map(Vec::as_slice).collect();
+        let selection = upload.select(&named, &receipts).expect("all are there");
+        let attributes = checksums::of_parts(&selection.attributes());
+        let completed = upload.complete(&selection, &attributes, inline_len, &OsRandom).expect("completed");
+        fs::write(stored.join("envelope"), completed.envelope.stored()).expect("written");
+        if let Some(table) = &completed.table {
+            fs::write(stored.join("table"), table).expect("written");
+        }
+        assert_eq!(open(store.path(), &stored, &[]), (Some(0), String::new()), "{layers} layers");
+        assert!(fs::read(&out).expect("read") == plaintext, "{layers} layers");
+        new += 1;
+        // It reads with the same severity.
+        let last = if completed.table.is_some() { ("table", 30, "a message") } else { ("envelope", 300, "") };
+        for (file, at, reason) in [("7.part", 0, "another body"), ("8.part", 60, "a message"), last] {
+            let right = fs::read(stored.join(file)).expect("read");
+            let mut changed = right.clone();
+            changed[at] ^= 1;
+            fs::write(stored.join(file), changed).expect("written");
+            let (status, errors) = open(store.path(), &stored, &[]);
+            assert!(status == Some(3) && errors.contains(reason), "{file}: {errors}");
+            fs::write(stored.join(file), right).expect("written");
+            refused += 1;
+        }
+    }
+    let version = python.run("vectors/reader/objseal_reader.py", &["version"]).1;
+    println!(
+        "reader: cryptography {version}: objects in parts: {golden} golden ones, {new} new ones, {refused} refused"
+    );
 }
 
 #[test]
@@ -127,12 +260,12 @@ fn the_second_reader_opens_golden_files_and_new_ones() {
     let made = store.create(None, |keyring| keyring.create("main").and_then(|()| keyring.rotate("main")).map(drop));
     let keyring = made.expect("made");
     let sealed = folder.path().join("sealed");
-    for (len, pairs) in
+    for (len, pairs_given) in
         [(0, &[][..]), (1, &[("name", "x")]), (16_383, &[]), (16_384, &[]), (1 << 20, &[("a", "1"), ("b", "=")])]
     {
-        let stored = seal_file(&keyring, "main", context(pairs), &pattern(len));
+        let stored = seal_file(&keyring, "main", context(pairs_given), &pattern(len));
         fs::write(&sealed, &stored).expect("written");
-        let pairs: Vec<_> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let pairs: Vec<_> = pairs_given.iter().map(|(key, value)| format!("{key}={value}")).collect();
         for protected in [false, true] {
             let words = Passphrase::new("correct horse".into());
             let protection = protected.then_some((&words, PassphraseCost::DEFAULT));
@@ -143,6 +276,15 @@ fn the_second_reader_opens_golden_files_and_new_ones() {
             assert!(fs::read(&out).expect("read") == pattern(len), "{len} bytes");
             new_files += 1;
         }
+        // In two layers.
+        let keys = [(&keyring as _, "main")];
+        let sealing = Sealing::new(&keys).with_outer_layer(&keys).with_context(context(pairs_given));
+        let mut in_layers = Vec::new();
+        file::seal(&sealing, &pattern(len)[..], &mut in_layers, &Threads::available()).expect("sealed");
+        fs::write(&sealed, &in_layers).expect("written");
+        assert_eq!(open(store.path(), &sealed, &pairs), (Some(0), String::new()), "{len} bytes in two layers");
+        assert!(fs::read(&out).expect("read") == pattern(len), "{len} bytes in two layers");
+        new_files += 1;
         // It reads with the same severity.
         let last = stored.len() - 1;
         for (at, reason) in

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""A second reader of sealed files, written after core/src/doc/FORMAT.md and on PyCA's `cryptography` alone.
+"""A second reader of sealed objects, written after core/src/doc/FORMAT.md and on PyCA's `cryptography` alone.
 
     objseal_reader.py version
     objseal_reader.py open KEYRING SEALED OUT [KEY=VALUE ...]   pairs: the encryption context that is demanded
+    objseal_reader.py parts KEYRING FOLDER OUT [KEY=VALUE ...]  an object in parts: envelope, perhaps table, N.part
     objseal_reader.py values KEYRING SEALED                     what FORMAT.md gives as test values
 
 The passphrase of a keyring is the first line of the file that OBJSEAL_PASSPHRASE_FILE names. A refused file ends with status 3.
@@ -12,6 +13,7 @@ import hashlib
 import hmac
 import os
 import sys
+import zlib
 from dataclasses import dataclass, field
 
 import cryptography
@@ -20,8 +22,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 SLOT, SLOTS = 4096, 8192
-BODY, ATTRIBUTES, WRAP = 1, 3, 4
-LAYER, LAYERS = 1, 1
+BODY, TABLE, ATTRIBUTES, WRAP = 1, 2, 3, 4
+DIGESTS = {2: "sha256", 6: "sha1", 7: "md5"}
+LENGTHS = {2: 32, 3: 8, 4: 4, 5: 4, 6: 20, 7: 16, 18: 32, 20: 4, 21: 4, 22: 20, 23: 16}
 
 
 class Refused(Exception):
@@ -79,6 +82,8 @@ class Reader:
 @dataclass
 class Head:
     wrapped_keys: list = field(default_factory=list)
+    content: tuple = ()
+    attributes: bytes = None
     context: bytes = b""
     pairs: list = field(default_factory=list)
 
@@ -93,8 +98,8 @@ class Head:
             elif tag == 2:
                 require(value.number(1) == 1, "unknown mode")
             elif tag == 3:
-                require(value.data == b"\x00\x01", "unknown suites")
-                value.data = b""
+                head.layers = len(value.data) // 2
+                require(value.take(2 * head.layers) in (b"\0\1", b"\0\1\0\1"), "unknown suites")
             elif tag == 4:
                 head.read_wrapped_keys(value)
             elif tag == 5:
@@ -103,13 +108,38 @@ class Head:
                 head.generation = value.number(8)
                 require(head.generation > 0, "generation 0")
             elif tag == 7:
-                head.body_salt = value.take(24)
+                head.content = ("body", head.read_salts(value))
+            elif tag == 8:
+                head.attributes = value.take(len(value.data))
+                require(84 <= len(head.attributes) <= 16072, "length of the attributes")
+            elif tag == 9:
+                head.content = ("parts", head.read_entries(value.take(len(value.data))))
+            elif tag == 10:
+                parts, length = value.number(4), value.number(8)
+                require(1 <= parts <= 10000, "number of parts")
+                head.content = ("table", parts, length, head.read_salts(value))
             else:
                 require(tag >= 0x8000, "unknown critical field")
                 value.data = b""
             value.end()
-        require({1, 2, 3, 4, 6, 7} <= seen, "a field is missing")
+        require({1, 2, 3, 4, 6} <= seen and len({7, 9, 10} & seen) == 1, "a field is missing")
+        counts = [sum(key[0] == layer for key in head.wrapped_keys) for layer in range(1, head.layers + 1)]
+        require(all(1 <= n <= 8 for n in counts) and sum(counts) == len(head.wrapped_keys), "number of wrapped keys")
         return head
+
+    def read_salts(self, value):
+        return [value.take(24) for _ in range(self.layers)]
+
+    def read_entries(self, entries):
+        """Part numbers, lengths and salts (section 9)."""
+        value, parts, number, end = Reader(entries), [], 0, 0
+        while value.data:
+            before, number = number, value.number(4)
+            start, end = end, value.number(8)
+            parts.append((number, end - start, self.read_salts(value)))
+            require(before < number <= 10000 and end - start <= 5 << 30, "an entry out of bounds")
+        require(parts and (all(part[1] > 0 for part in parts) or len(parts) == 1), "an empty part")
+        return parts
 
     def read_wrapped_keys(self, value):
         previous = b""
@@ -118,14 +148,13 @@ class Head:
             layer, service, key_id, version = value.number(1), value.text(), value.text(), value.number(4)
             prefix = start[: len(start) - len(value.data)]
             wrapped = value.short()
-            require(layer == LAYER and 1 <= len(wrapped) <= 6144, "wrapped key out of bounds")
+            require(1 <= len(wrapped) <= 6144, "wrapped key out of bounds")
             for name in (service, key_id):
                 control = any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in name)
                 require(1 <= len(name.encode()) <= 2048 and not control, "a name out of bounds")
             require(prefix > previous, "wrapped keys do not rise")
             previous = prefix
-            self.wrapped_keys.append((service, key_id, version, prefix[1:], wrapped))
-        require(1 <= len(self.wrapped_keys) <= 8, "number of wrapped keys")
+            self.wrapped_keys.append((layer, service, key_id, version, prefix[1:], wrapped))
 
     def read_context(self, value):
         self.context = value.data
@@ -135,24 +164,80 @@ class Head:
             self.pairs.append((key, text))
         require(1 <= len(self.pairs) <= 64 and len(self.context) <= 8192, "context out of bounds")
 
-    def place(self, role, layer):
-        tail = bytes([layer, LAYERS]) + bytes(4)
+    def place(self, role, layer, part=0):
+        tail = bytes([layer, self.layers]) + part.to_bytes(4, "big")
         return b"objseal/v1" + bytes([role]) + self.object_id + tail
 
-    def subkey(self, data_key, name):
-        info = b"objseal/v1/" + name + bytes([0, 1, LAYERS]) + self.object_id
-        return hmac.digest(data_key, info + b"\x01", "sha512")[:32]
+    def subkey(self, data_keys, name):
+        info = b"objseal/v1/" + name + bytes([0, 1, self.layers]) + self.object_id
+        return hmac.digest(b"".join(data_keys), info + b"\x01", "sha512")[:32]
 
-    def unwrap(self, keyring):
-        for service, key_id, version, binding, wrapped in self.wrapped_keys:
+    def unwrap(self, keyring, wanted):
+        for layer, service, key_id, version, binding, wrapped in self.wrapped_keys:
             root_key = keyring.get((key_id, version))
-            if service == "keyring" and root_key is not None:
+            if layer == wanted and service == "keyring" and root_key is not None:
                 require(len(wrapped) == 104, "a wrap of another length")
                 pairs = len(self.pairs).to_bytes(2, "big") + self.context
-                data_key = cobblestone(root_key, self.place(WRAP, LAYER) + binding + pairs, wrapped)
+                data_key = cobblestone(root_key, self.place(WRAP, layer) + binding + pairs, wrapped)
                 require(len(data_key) == 32, "a data key of another length")
                 return data_key
         raise Refused("no key at hand")
+
+
+class Envelope:
+    """A head whose MAC holds, and its data keys (section 11)."""
+
+    def __init__(self, stored, keyring, demanded=None):
+        self.head = head = Head.parse(stored)
+        require(demanded is None or sorted(demanded.items()) == sorted(head.pairs), "another context")
+        self.data_keys = [head.unwrap(keyring, layer) for layer in range(1, head.layers + 1)]
+        self.mac_key = head.subkey(self.data_keys, b"mac")
+        self.mac = hmac.digest(self.mac_key, stored[:-32], "sha512")[:32]
+        require(hmac.compare_digest(self.mac, stored[-32:]), "the MAC is wrong")
+
+    def layered(self, role, part, salts, message):
+        for layer in range(self.head.layers, 0, -1):
+            require(message[:24] == salts[layer - 1], "another body")
+            message = cobblestone(self.data_keys[layer - 1], self.head.place(role, layer, part), message)
+        return message
+
+    def attributes(self, sealed):
+        """The fields of the attributes (section 7), as bytes and by their tags."""
+        key = self.head.subkey(self.data_keys, b"attributes")
+        for layer in [0] if self.head.layers == 1 else [2, 1]:
+            sealed = cobblestone(key, self.head.place(ATTRIBUTES, layer), sealed)
+        fields = {}
+        for tag, value in Reader(sealed).fields():
+            if tag == 1:
+                fields[tag] = value.number(8)
+            elif tag == 8:
+                fields[tag] = value.take(len(value.data)).decode()
+            elif tag in LENGTHS:
+                fields[tag] = value.take(LENGTHS[tag])
+            else:
+                require(tag >= 0x8000, "unknown critical field")
+                value.data = b""
+            value.end()
+        return sealed, fields
+
+    def parts(self, table):
+        content = self.head.content
+        if content[0] == "parts":
+            return content[1]
+        require(content[0] == "table" and table is not None, "no part table")
+        _, count, length, salts = content
+        entries = self.layered(TABLE, 0, salts, table)
+        require(len(entries) == count * (12 + 24 * self.head.layers), "length of the part table")
+        parts = self.head.read_entries(entries)
+        require(sum(part[1] for part in parts) == length, "another length")
+        return parts
+
+
+def check_plaintext(plaintext, fields):
+    require(fields.get(1) == len(plaintext), "another length")
+    for tag, name in DIGESTS.items():
+        require(tag not in fields or hashlib.new(name, plaintext).digest() == fields[tag], f"another {name}")
+    require(5 not in fields or zlib.crc32(plaintext).to_bytes(4, "big") == fields[5], "another crc32")
 
 
 def intact(slot):
@@ -176,31 +261,43 @@ def open_file(data, keyring, demanded=None):
     """The plaintext, and the values on the way to it."""
     require(len(data) >= 8352, "too short")
     stored = choose(data)
-    head = Head.parse(stored)
-    require(demanded is None or sorted(demanded.items()) == sorted(head.pairs), "another context")
-    data_key = head.unwrap(keyring)
-    mac_key = head.subkey(data_key, b"mac")
-    mac = hmac.digest(mac_key, stored[:-32], "sha512")[:32]
-    require(hmac.compare_digest(mac, stored[-32:]), "the MAC is wrong")
-
+    envelope = Envelope(stored, keyring, demanded)
+    head = envelope.head
     length = int.from_bytes(data[-4:], "big")
     body_end = len(data) - 4 - length
     require(84 <= length <= 16072 and body_end >= SLOTS + 72, "length of the attributes")
-    body = data[SLOTS:body_end]
-    require(body[:24] == head.body_salt, "another body")
-    plaintext = cobblestone(data_key, head.place(BODY, LAYER), body)
+    require(head.content[0] == "body", "no body")
+    plaintext = envelope.layered(BODY, 0, head.content[1], data[SLOTS:body_end])
+    attributes, fields = envelope.attributes(data[body_end:-4])
+    check_plaintext(plaintext, fields)
+    return plaintext, {
+        "head": stored,
+        "data key": envelope.data_keys[0],
+        "mac subkey": envelope.mac_key,
+        "attributes subkey": head.subkey(envelope.data_keys, b"attributes"),
+        "place of the body": head.place(BODY, 1),
+        "mac": envelope.mac,
+        "attributes": attributes,
+    }
 
-    attributes_key = head.subkey(data_key, b"attributes")
-    attributes = cobblestone(attributes_key, head.place(ATTRIBUTES, 0), data[body_end:-4])
-    plaintext_len = None
-    for tag, value in Reader(attributes).fields():
-        require(tag == 1 or tag >= 0x8000, "unknown critical field")
-        if tag == 1:
-            plaintext_len = value.number(8)
-            value.end()
-    require(plaintext_len == len(plaintext), "another length")
-    values = {"head": stored, "data key": data_key, "mac subkey": mac_key, "attributes subkey": attributes_key}
-    return plaintext, values | {"place of the body": head.place(BODY, LAYER), "mac": mac, "attributes": attributes}
+
+def open_parts(folder, keyring, demanded=None):
+    """The plaintext of an object in parts."""
+    table = os.path.join(folder, "table")
+    envelope = Envelope(read(os.path.join(folder, "envelope")), keyring, demanded)
+    parts = []
+    for number, length, salts in envelope.parts(read(table) if os.path.exists(table) else None):
+        part = envelope.layered(BODY, number, salts, read(os.path.join(folder, f"{number}.part")))
+        require(len(part) == length, "another length of a part")
+        parts.append(part)
+    require(envelope.head.attributes is not None, "no attributes")
+    fields = envelope.attributes(envelope.head.attributes)[1]
+    check_plaintext(b"".join(parts), fields)
+    for tag, name in DIGESTS.items():
+        digests = b"".join(hashlib.new(name, part).digest() for part in parts)
+        composite = fields.get(16 + tag)
+        require(composite in (None, hashlib.new(name, digests).digest()), f"another composite {name}")
+    return b"".join(parts)
 
 
 def read_keyring(path):
@@ -230,9 +327,12 @@ def main(args):
     match args:
         case ["version"]:
             print(cryptography.__version__)
-        case ["open", keyring, sealed, out, *pairs]:
+        case ["open" | "parts" as what, keyring, sealed, out, *pairs]:
             demanded = dict(pair.split("=", 1) for pair in pairs) if pairs else None
-            plaintext, _ = open_file(read(sealed), read_keyring(keyring), demanded)
+            if what == "open":
+                plaintext, _ = open_file(read(sealed), read_keyring(keyring), demanded)
+            else:
+                plaintext = open_parts(sealed, read_keyring(keyring), demanded)
             with open(out, "wb") as file:
                 file.write(plaintext)
         case ["values", keyring, sealed]:

@@ -7,8 +7,8 @@ use crate::text::{Size, print, shown};
 use crate::{InspectArgs, engine};
 use objseal::Engine;
 use objseal::cobblestone::ReadAt;
-use objseal::envelope::{self, EnvelopeError, Head, Opening};
-use objseal::file::{self, FileError, SealedFile, SlotState};
+use objseal::envelope::{self, Digests, EnvelopeError, Head, Opening};
+use objseal::file::{self, FileError, Opened, SealedFile, SlotState};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -23,6 +23,8 @@ struct Report {
     generation: u64,
     head_copies: &'static str,
     context: BTreeMap<String, String>,
+    /// Digests of the plaintext that were kept, in hexadecimal. There are none without the key.
+    digests: BTreeMap<&'static str, String>,
     layers: Vec<Layer>,
     /// An object of one message has none.
     parts: [(); 0],
@@ -58,13 +60,20 @@ fn report(args: &InspectArgs, input: &Input) -> Result<Report, Failure> {
     let refused = |error| Failure::of_opening(error, input.name(), "what it says is not to be trusted");
     let facts = file::inspect(&stored).map_err(refused)?;
     let facts = facts.unverified();
-    let verified_by = verify(args, &stored)?.transpose().map_err(refused)?;
-    Ok(Report::new(&facts.head, facts.plaintext_len, facts.slots, verified_by))
+    let verified = verify(args, &stored)?.transpose().map_err(refused)?;
+    Ok(Report::new(&facts.head, facts.plaintext_len, facts.slots, verified))
 }
 
-/// Opens the file under the keyring, and says which engines did. `None` if there is no keyring, or it does not have the
+/// What only the key shows.
+struct Verified {
+    /// Of each layer, the innermost first.
+    engines: Vec<Engine>,
+    digests: Digests,
+}
+
+/// Opens the file under the keyring. `None` if there is no keyring, or it does not have the
 /// key.
-fn verify(args: &InspectArgs, stored: &impl ReadAt) -> Result<Option<Result<Vec<Engine>, FileError>>, Failure> {
+fn verify(args: &InspectArgs, stored: &impl ReadAt) -> Result<Option<Result<Verified, FileError>>, Failure> {
     let mut place = Place::find(&args.keyring)?;
     if !place.exists() {
         return Ok(None);
@@ -77,7 +86,10 @@ fn verify(args: &InspectArgs, stored: &impl ReadAt) -> Result<Option<Result<Vec<
     let opening = engine::opening(Opening::new(&services))?;
     Ok(match SealedFile::open(&opening, stored) {
         Err(FileError::Envelope(EnvelopeError::NoAcceptedKey { .. })) => None,
-        opened => Some(opened.map(|file| file.opened().engines.clone())),
+        opened => Some(opened.map(|file| {
+            let Opened { engines, attributes, .. } = file.opened();
+            Verified { engines: engines.clone(), digests: attributes.digests }
+        })),
     })
 }
 
@@ -88,21 +100,21 @@ impl WrappedKey {
 }
 
 impl Report {
-    fn new(head: &Head, plaintext_length: u64, slots: SlotState, verified_by: Option<Vec<Engine>>) -> Self {
+    fn new(head: &Head, plaintext_length: u64, slots: SlotState, verified: Option<Verified>) -> Self {
         let layers = (1..).zip(&head.suites).map(|(number, suite)| Layer {
             suite: suite.name(),
-            engine: verified_by.as_ref().and_then(|engines| engines.get(usize::from(number) - 1)).map(|engine| {
-                match engine {
+            engine: verified.as_ref().and_then(|verified| verified.engines.get(usize::from(number) - 1)).map(
+                |engine| match engine {
                     Engine::Native(_) => "native",
                     other => other.name(),
-                }
-            }),
+                },
+            ),
             wrapped_keys: head.wrapped_keys.iter().filter(|key| key.layer == number).map(WrappedKey::new).collect(),
         });
         Self {
             format_version: 1,
             object_id: head.object_id.to_string(),
-            verified: verified_by.is_some(),
+            verified: verified.is_some(),
             plaintext_length,
             generation: head.generation,
             head_copies: match slots {
@@ -111,6 +123,7 @@ impl Report {
                 _ => "one is damaged",
             },
             context: head.context.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            digests: verified.iter().flat_map(|verified| verified.digests.iter()).map(hex).collect(),
             layers: layers.collect(),
             parts: [],
         }
@@ -127,6 +140,9 @@ fn show(name: &str, report: &Report) -> Result<(), Failure> {
     for (key, value) in &report.context {
         row("context", &format!("{}={}", shown(key), shown(value)))?;
     }
+    for (name, digest) in &report.digests {
+        row(name, digest)?;
+    }
     for (number, layer) in (1..).zip(&report.layers) {
         let engine = layer.engine.map_or_else(String::new, |engine| format!(", engine {engine}"));
         row(&format!("layer {number}"), &format!("{}{engine}", layer.suite))?;
@@ -136,4 +152,9 @@ fn show(name: &str, report: &Report) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// A digest and its name, to be read.
+fn hex((name, digest): (&'static str, Vec<u8>)) -> (&'static str, String) {
+    (name, digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -18,6 +18,7 @@ mod text;
 mod threads;
 
 use clap::{Args, Parser, Subcommand};
+use objseal::checksums::Wanted;
 use range::ByteRange;
 use sealed::Pair;
 use std::path::PathBuf;
@@ -122,6 +123,10 @@ struct SealArgs {
     /// The key of the outer one of two layers [default: that of --key].
     #[arg(long, value_name = "NAME", requires = "layers")]
     outer_key: Option<String>,
+    /// A digest of the plaintext to keep, encrypted, for `objseal inspect`: sha256, crc64nvme, crc32c, crc32, sha1 or md5.
+    /// Can be given many times.
+    #[arg(long = "digest", value_name = "NAME")]
+    digests: Vec<Wanted>,
     /// Decrypt everything again with another implementation, and compare, before it is written.
     #[arg(long)]
     check: bool,

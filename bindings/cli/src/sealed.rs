@@ -8,6 +8,7 @@ use crate::progress::Progress;
 use crate::text::{Size, print, say, shown_path};
 use crate::threads::{ThreadCount, threads};
 use crate::{ContextArgs, DemandArgs, OpenArgs, RewrapArgs, SealArgs, VerifyArgs, engine, range};
+use objseal::checksums::Wanted;
 use objseal::envelope::{EncryptionContext, Opening, Policy, Sealing};
 use objseal::file::{self, FileError, SealedFile, SlotState};
 use objseal::keyring::Keyring;
@@ -52,6 +53,7 @@ pub(crate) fn seal(args: SealArgs) -> Result<(), Failure> {
         1 => {}
         _ => sealing = sealing.with_outer_layer(&outer_recipients),
     }
+    sealing = sealing.with_digests(args.digests.into_iter().fold(Wanted::NONE, |all, one| all | one));
     if args.check {
         sealing = sealing.with_check();
     }

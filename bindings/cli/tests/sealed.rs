@@ -282,6 +282,7 @@ fn inspecting_as_json() {
         "generation": 1,
         "head_copies": "same",
         "context": {"name": "a\u{1b}[31m"},
+        "digests": {},
         "layers": [{
             "suite": "Cobblestone-256",
             "engine": "native",

@@ -32,6 +32,8 @@ pub struct Sealing<'a> {
     outer_recipients: Option<Recipients<'a>>,
     context: EncryptionContext,
     engines: Engines,
+    #[cfg(feature = "checksums")]
+    digests: crate::checksums::Wanted,
     random: &'a (dyn RandomSource + Sync),
 }
 
@@ -45,7 +47,15 @@ impl<'a> Sealing<'a> {
         #[cfg(not(feature = "getrandom"))]
         let random = &crate::random::NoRandom;
         let context = EncryptionContext::new();
-        Self { recipients, outer_recipients: None, context, engines: Engines::best(), random }
+        Self {
+            recipients,
+            outer_recipients: None,
+            context,
+            engines: Engines::best(),
+            #[cfg(feature = "checksums")]
+            digests: crate::checksums::Wanted::NONE,
+            random,
+        }
     }
 
     /// The same in two layers, as DSSE asks for: what is sealed for the recipients given so far is sealed once more, for
@@ -90,6 +100,19 @@ impl<'a> Sealing<'a> {
     pub fn with_check(mut self) -> Self {
         self.engines.check = true;
         self
+    }
+
+    /// The same, and keeps these digests of the plaintext among the attributes. [`file::seal`](crate::file::seal)
+    /// computes them on the way; who seals a body otherwise uses [`checksums`](crate::checksums).
+    #[cfg(feature = "checksums")]
+    #[must_use]
+    pub fn with_digests(self, digests: crate::checksums::Wanted) -> Self {
+        Self { digests, ..self }
+    }
+
+    #[cfg(feature = "checksums")]
+    pub(crate) fn digests(&self) -> crate::checksums::Wanted {
+        self.digests
     }
 
     /// The same with random bytes from another source than the operating system.

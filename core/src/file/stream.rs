@@ -3,6 +3,8 @@
 use super::FileError;
 use super::slots::{SlotState, Slots};
 use super::tail::{self, TailReader};
+#[cfg(feature = "checksums")]
+use crate::checksums::DigestReader;
 use crate::cobblestone::Workers;
 use crate::engine::Engine;
 use crate::envelope::{Attributes, OpenEnvelope, Opening, Sealing};
@@ -26,8 +28,14 @@ pub fn seal(
     let (envelope, body) = sealing.start()?;
     output.write_all(&Slots::encode(envelope.stored())?)?;
     let engines = body.engines();
-    let plaintext_len = body.seal_stream(input, &mut output, workers)?;
-    let attributes = Attributes::new(plaintext_len);
+    #[cfg(feature = "checksums")]
+    let attributes = {
+        let mut input = DigestReader::new(input, sealing.digests());
+        body.seal_stream(&mut input, &mut output, workers)?;
+        input.finish()
+    };
+    #[cfg(not(feature = "checksums"))]
+    let attributes = Attributes::new(body.seal_stream(input, &mut output, workers)?);
     output.write_all(&tail::encode(&envelope.seal_attributes(&attributes, &OsRandom)?))?;
     Ok(Opened { envelope, attributes, slots: SlotState::Same, engines })
 }

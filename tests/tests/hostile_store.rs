@@ -1,0 +1,293 @@
+//! A store that serves something else than it was given. To the outside every refusal is the same; here each is held to be
+//! for its own reason.
+//!
+//! The reason is the last one of the process, so there is one test.
+
+use objseal::checksums;
+use objseal::cobblestone::{CHUNK_LEN, Cobblestone, Threads};
+use objseal::envelope::{
+    Attributes, Content, EnvelopeError, Head, KeyService, OpenEnvelope, Opening, Part, PartStore, PartsReader, Sealing,
+    Suite, Upload,
+};
+use objseal::file::{self, FileError, SealedFile};
+use objseal::hazmat::encode_head;
+use objseal::hazmat::refusals::{self, Refusal};
+use objseal::keyring::Keyring;
+use objseal::limits::INLINE_ENVELOPE_LEN;
+use objseal::{Error, OsRandom};
+use objseal_tests::pattern;
+use std::collections::BTreeMap;
+use std::io;
+
+/// What a store keeps of an object in parts.
+#[derive(Clone)]
+struct Stored {
+    envelope: Vec<u8>,
+    table: Option<Vec<u8>>,
+    bodies: BTreeMap<u32, Vec<u8>>,
+}
+
+impl<'s> PartStore for &'s Stored {
+    type Body = &'s [u8];
+
+    fn part(&self, part: &Part) -> io::Result<Self::Body> {
+        Ok(self.bodies.get(&part.number).ok_or(io::ErrorKind::NotFound)?)
+    }
+}
+
+struct Case<'k> {
+    keyring: &'k Keyring,
+    count: usize,
+}
+
+impl Case<'_> {
+    /// That `result` is the one opaque error, for this reason.
+    fn refused(&mut self, name: &str, expected: Refusal, result: Result<(), EnvelopeError>) {
+        let error = result.expect_err(name);
+        assert_eq!(error.to_string(), "wrong key, or the object was changed", "{name}");
+        assert_eq!(refusals::take(), Some(expected), "{name}");
+        self.count += 1;
+    }
+
+    fn envelope(&self, stored: &[u8]) -> Result<OpenEnvelope, EnvelopeError> {
+        refusals::take();
+        Opening::new(&[self.keyring as _]).open(stored)
+    }
+
+    /// Opens all of an object in parts.
+    fn open_parts(&self, stored: &Stored) -> Result<Vec<u8>, EnvelopeError> {
+        let envelope = self.envelope(&stored.envelope)?;
+        let open = || {
+            let table = envelope.part_table(stored.table.as_deref())?;
+            let len = table.plaintext_len();
+            PartsReader::new(&envelope, table, stored).open_range(0..len)
+        };
+        open().map_err(authentic)
+    }
+
+    fn open_body(&self, head: &[u8], body: &[u8]) -> Result<(), EnvelopeError> {
+        let envelope = self.envelope(head)?;
+        let (mut by_stream, threads) = (Vec::new(), Threads::available());
+        let streamed = envelope.body()?.open_stream(body, &mut by_stream, &threads).map_err(authentic);
+        assert!(by_stream.len() % CHUNK_LEN == 0 || streamed.is_ok());
+        streamed.map(drop)
+    }
+}
+
+fn authentic(error: io::Error) -> EnvelopeError {
+    match error.get_ref().and_then(|error| error.downcast_ref()) {
+        Some(&error) => Error::into(error),
+        None => panic!("{error}"),
+    }
+}
+
+/// `head` as it is, and the MAC that another had: whoever changes a head cannot make a new one.
+fn forge(head: &Head, of: &[u8]) -> Vec<u8> {
+    [&encode_head(head).expect("it fits")[..], &of[of.len() - 32..]].concat()
+}
+
+fn changed_head(stored: &[u8], change: impl FnOnce(&mut Head)) -> Vec<u8> {
+    let mut head = Head::parse(stored).expect("a head").unverified().clone();
+    change(&mut head);
+    forge(&head, stored)
+}
+
+fn put(upload: &Upload, number: u32, plaintext: &[u8]) -> (Vec<u8>, Vec<u8>, String) {
+    let (attempt, body) = upload.part(number, &OsRandom).expect("a salt");
+    let body = body.seal(plaintext).expect("sealed");
+    let (receipt, stored) = upload.receipt(attempt, Attributes::new(plaintext.len() as u64)).expect("a receipt");
+    (body, stored, receipt.attributes.etag.expect("there is one"))
+}
+
+/// An object of three parts, and an earlier attempt at the second of them.
+fn upload(upload: &Upload, inline_len: usize) -> (Stored, Vec<u8>) {
+    let (mut bodies, mut receipts, mut etags) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let (stale, _, _) = put(upload, 2, &pattern(50_000));
+    for number in 1..=3 {
+        let (body, receipt, etag) = put(upload, number, &pattern(50_000 + number as usize - 2 * (number as usize / 2)));
+        bodies.insert(number, body);
+        receipts.push(receipt);
+        etags.push((number, etag));
+    }
+    let receipts: Vec<_> = receipts.iter().map(Vec::as_slice).collect();
+    let named: Vec<_> = etags.iter().map(|(number, etag)| (*number, etag.as_str())).collect();
+    let selection = upload.select(&named, &receipts).expect("all are there");
+    let attributes = checksums::of_parts(&selection.attributes());
+    let completed = upload.complete(&selection, &attributes, inline_len, &OsRandom).expect("completed");
+    (Stored { envelope: completed.envelope.stored().to_vec(), table: completed.table, bodies }, stale)
+}
+
+#[test]
+fn what_a_hostile_store_serves_is_refused_for_its_own_reason() {
+    let mut keyring = Keyring::new();
+    for name in ["inner", "outer", "server"] {
+        keyring.create(name).expect("random bytes");
+    }
+    let mut case = Case { keyring: &keyring, count: 0 };
+    let (inner, outer) = ([(&keyring as &dyn KeyService, "inner")], [(&keyring as &dyn KeyService, "outer")]);
+    let one_layer = Sealing::new(&inner);
+    let two_layers = Sealing::new(&inner).with_outer_layer(&outer);
+
+    for (layers, sealing) in [(1, &one_layer), (2, &two_layers)] {
+        let state = sealing.start_upload(&keyring, "server").expect("started");
+        for inline_len in [INLINE_ENVELOPE_LEN, 0] {
+            let (whole, stale) = upload(&state, inline_len);
+            assert_eq!(case.open_parts(&whole).expect("nothing was changed").len(), 150_000 + 2);
+            let mut with = |name: &str, expected, change: &dyn Fn(&mut Stored)| {
+                let mut stored = whole.clone();
+                change(&mut stored);
+                let name = format!("{name}, {layers} layers");
+                let result = case.open_parts(&stored).map(drop);
+                case.refused(&name, expected, result);
+            };
+            with("a stale attempt", Refusal::Salt, &|stored| _ = stored.bodies.insert(2, stale.clone()));
+            with("a stale attempt under the salt of the one that counts", Refusal::Commitment, &|stored| {
+                let salt = stored.bodies[&2][..24].to_vec();
+                stored.bodies.insert(2, [&salt[..], &stale[24..]].concat());
+            });
+            with("a stale attempt behind the header of the one that counts", Refusal::Tag, &|stored| {
+                let header = stored.bodies[&2][..56].to_vec();
+                stored.bodies.insert(2, [&header[..], &stale[56..]].concat());
+            });
+            with("swapped parts", Refusal::Salt, &|stored| {
+                let (one, three) = (stored.bodies[&1].clone(), stored.bodies[&3].clone());
+                stored.bodies.extend([(1, three), (3, one)]);
+            });
+            with("swapped chunks", Refusal::Tag, &|stored| {
+                stored.bodies.get_mut(&3).expect("part 3")[56..56 + 2 * 16_400].rotate_left(16_400);
+            });
+            with("a part cut short between chunks", Refusal::Tag, &|stored| {
+                stored.bodies.get_mut(&2).expect("part 2").truncate(56 + 2 * 16_400 + 100);
+            });
+            with("a part cut short to no message's length", Refusal::Length, &|stored| {
+                stored.bodies.get_mut(&2).expect("part 2").truncate(56 + 2 * 16_400);
+            });
+            with("a part with something behind it", Refusal::Tag, &|stored| {
+                stored.bodies.get_mut(&2).expect("part 2").push(0);
+            });
+            if whole.table.is_some() {
+                let (another, _) = upload(&state, 0);
+                with("the table of an earlier completion", Refusal::Salt, &|stored| {
+                    stored.table = another.table.clone()
+                });
+                with("a shortened table", Refusal::Tag, &|stored| {
+                    stored.table.as_mut().expect("there").truncate(100 + 72 * (layers - 1))
+                });
+                with("a changed table", Refusal::Tag, &|stored| stored.table.as_mut().expect("there")[60] ^= 1);
+                with("a head that says fewer parts", Refusal::Mac, &|stored| {
+                    stored.envelope = changed_head(&stored.envelope, |head| {
+                        let Content::DetachedTable(table) = &mut head.content else { panic!("detached") };
+                        table.parts -= 1;
+                    });
+                });
+            } else {
+                with("a shortened table", Refusal::Mac, &|stored| {
+                    stored.envelope = changed_head(&stored.envelope, |head| {
+                        let Content::Parts(parts) = &mut head.content else { panic!("inline") };
+                        parts.pop();
+                    });
+                });
+                with("a table with another attempt", Refusal::Mac, &|stored| {
+                    stored.bodies.insert(2, stale.clone());
+                    stored.envelope = changed_head(&stored.envelope, |head| {
+                        let Content::Parts(parts) = &mut head.content else { panic!("inline") };
+                        *parts[1].salts.last_mut().expect("a layer") = *stale.first_chunk().expect("a salt");
+                    });
+                });
+            }
+            with("the attributes of another object", Refusal::Mac, &|stored| {
+                let (another, _) = upload(&sealing.start_upload(&keyring, "server").expect("started"), inline_len);
+                let theirs = Head::parse(&another.envelope).expect("a head").unverified().attributes.clone();
+                stored.envelope = changed_head(&stored.envelope, |head| head.attributes = theirs);
+            });
+        }
+
+        // A receipt and a state of another upload.
+        let another = sealing.start_upload(&keyring, "server").expect("started");
+        let (_, receipt, _) = put(&another, 1, b"");
+        refusals::take();
+        case.refused("a foreign receipt", Refusal::Receipt, state.open_receipt(&receipt).map(drop));
+        let secrets = |stored: &[u8]| stored.len() - (4 + 56 * layers + 32 * layers + 8 + 100);
+        let mut mixed = state.stored().to_vec();
+        let at = secrets(&mixed);
+        mixed[at] ^= 1;
+        refusals::take();
+        let resumed = Opening::new(&[&keyring as _]).resume_upload(&mixed).map(drop);
+        case.refused("a changed upload state", Refusal::Upload, resumed);
+    }
+
+    // One body, in two layers.
+    let (envelope, sealer) = two_layers.start().expect("sealed");
+    let head = envelope.stored().to_vec();
+    let body = sealer.seal(&pattern(100_000)).expect("sealed");
+    case.open_body(&head, &body).expect("nothing was changed");
+    // Whoever has the outer data key can take the outer layer off.
+    let outer_wrap = &envelope.head().wrapped_keys[1];
+    let services: [&dyn KeyService; 1] = [&keyring];
+    let binding = objseal::envelope::Binding {
+        object_id: envelope.head().object_id,
+        layer: 2,
+        layers: 2,
+        context: &envelope.head().context,
+        engine: objseal::Engine::AwsLc,
+    };
+    let outer_key = services[0].unwrap(outer_wrap, &binding).expect("it is there").data_key;
+    let place = [&b"objseal/v1\x01"[..], envelope.head().object_id.as_bytes(), &[2, 2], &[0; 4]].concat();
+    let peeled = Cobblestone::new(&outer_key, &place).open(&body).expect("as FORMAT.md says");
+    let result = case.open_body(&head, &peeled);
+    case.refused("a peeled layer", Refusal::Salt, result);
+    let peeled_head = changed_head(&head, |head| {
+        head.suites = vec![Suite::Cobblestone256];
+        head.wrapped_keys.pop();
+        let Content::Body { salts } = &mut head.content else { panic!("one body") };
+        salts.pop();
+    });
+    let result = case.open_body(&peeled_head, &peeled);
+    case.refused("a peeled layer and a head that says so", Refusal::Wrap, result);
+    // Another plaintext, sealed under the outer key by somebody who has it.
+    let mut forged = Cobblestone::new(&outer_key, &place).seal(&pattern(100_000)).expect("sealed");
+    let result = case.open_body(&head, &forged);
+    case.refused("a replaced outer layer", Refusal::Salt, result);
+    forged[..24].copy_from_slice(&body[..24]);
+    let result = case.open_body(&head, &forged);
+    case.refused("a replaced outer layer under the salt of the right one", Refusal::Commitment, result);
+
+    let (another, _) = two_layers.start().expect("sealed");
+    let result = case.envelope(&changed_head(&head, |head| {
+        head.wrapped_keys[0].bytes.clone_from(&another.head().wrapped_keys[0].bytes);
+    }));
+    case.refused("an exchanged wrapped key", Refusal::Wrap, result.map(drop));
+    let same_key = Sealing::new(&inner).with_outer_layer(&inner).start().expect("sealed").0;
+    let result = case.envelope(&changed_head(same_key.stored(), |head| {
+        let (one, two) = head.wrapped_keys.split_at_mut(1);
+        std::mem::swap(&mut one[0].bytes, &mut two[0].bytes);
+    }));
+    case.refused("wrapped keys of the two layers exchanged", Refusal::Wrap, result.map(drop));
+    let result = case.envelope(&changed_head(&head, |head| head.object_id = another.head().object_id));
+    case.refused("another object's id", Refusal::Wrap, result.map(drop));
+    let result = case.envelope(&changed_head(&head, |head| head.generation += 1));
+    case.refused("a head that says it is newer", Refusal::Mac, result.map(drop));
+    let result = case.envelope(&changed_head(&head, |head| {
+        let Content::Body { salts } = &mut head.content else { panic!("one body") };
+        salts.swap(0, 1);
+    }));
+    case.refused("salts of the two layers exchanged", Refusal::Mac, result.map(drop));
+
+    // Files: the attributes of another one of the same length.
+    let seal = || {
+        let mut stored = Vec::new();
+        file::seal(&two_layers, &pattern(100)[..], &mut stored, &Threads::available()).expect("sealed");
+        stored
+    };
+    let (mut stored, theirs) = (seal(), seal());
+    let tail = stored.len() - 160;
+    stored[tail..].copy_from_slice(&theirs[tail..]);
+    refusals::take();
+    let opened = SealedFile::open(&Opening::new(&[&keyring as _]), &stored[..]).map(drop);
+    let opened = opened.map_err(|error| match error {
+        FileError::Envelope(error) => error,
+        other => panic!("{other}"),
+    });
+    case.refused("the attributes of another file", Refusal::Commitment, opened);
+    println!("hostile store: {} cases", case.count);
+}
