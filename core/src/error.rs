@@ -52,6 +52,7 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[cfg_attr(not(objseal_hazmat), allow(unreachable_pub, reason = "tests see it"))]
+#[cfg_attr(not(feature = "alloc"), allow(dead_code, reason = "without a heap there are no envelopes"))]
 pub enum Refusal {
     /// The tag of a chunk.
     Tag = 1,

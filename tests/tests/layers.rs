@@ -189,7 +189,7 @@ fn a_changed_byte_is_refused_and_nothing_behind_it_comes_out() {
         let error = envelope
             .body()
             .expect("one body")
-            .open_stream(&stored[..len], &mut Vec::new(), &threads(2))
+            .open_stream(&stored[..len], Vec::new(), &threads(2))
             .expect_err("cut short");
         assert_eq!(error.get_ref().and_then(|error| error.downcast_ref()), Some(&Error::Authentication), "{len} bytes");
         let error = envelope.body().expect("one body").open_at(&stored[..len]).err().expect("cut short");

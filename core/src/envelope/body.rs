@@ -4,7 +4,7 @@ use super::layers::Message;
 use crate::cobblestone::{self, ChunkOpener, HEADER_LEN, Opener, SALT_LEN, Sealer, SharedSealer};
 use crate::engine::Engine;
 use crate::error::{Error, Refusal};
-use alloc::vec;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use zeroize::Zeroizing;
@@ -238,7 +238,7 @@ impl BodyOpener {
         let outermost = self.chunk_opener(self.layers.len() - 1, &header)?;
         if self.layers.len() == 1 {
             let len = outermost.open_stream(input, output, workers)?;
-            return Ok((len, vec![outermost.engine()]));
+            return Ok((len, Vec::from([outermost.engine()])));
         }
         let mut engines = Vec::new();
         let start_inner = |header: &[u8; HEADER_LEN]| {
@@ -310,7 +310,7 @@ pub struct LayeredOpener<'o> {
 enum Progress {
     /// What there is of its header.
     Header(Vec<u8>),
-    Chunks(Opener<'static>),
+    Chunks(Box<Opener<'static>>),
 }
 
 impl Progress {
@@ -325,7 +325,7 @@ impl Progress {
             let (now, later) = input.split_at(input.len().min(HEADER_LEN - header.len()));
             header.extend_from_slice(now);
             let Some(header) = header.first_chunk() else { return Ok(()) };
-            *self = Self::Chunks(start(header)?.into_opener());
+            *self = Self::Chunks(Box::new(start(header)?.into_opener()));
             input = later;
         }
         match self {

@@ -3,6 +3,63 @@
 //! The format is specified in [FORMAT.md](mod@format). [`crate::file`] puts envelope and body into one file;
 //! `crate::keyring` (feature `keyring`) is a key service.
 //!
+//! # Two layers
+//!
+//! ```
+//! # #[cfg(feature = "keyring")] {
+//! use objseal::envelope::{Opening, Sealing};
+//! use objseal::keyring::Keyring;
+//!
+//! let mut keyring = Keyring::new();
+//! keyring.create("photos")?;
+//! keyring.create("outer")?;
+//! let (inner, outer) = ([(&keyring as _, "photos")], [(&keyring as _, "outer")]);
+//! # if objseal::Engine::AwsLc.is_available() {
+//! let (envelope, body) = Sealing::new(&inner).with_outer_layer(&outer).start()?;
+//! let stored_head = envelope.stored().to_vec();
+//! let stored_body = body.seal(b"the plaintext")?;
+//!
+//! let services = [&keyring as _];
+//! let envelope = Opening::new(&services).open(&stored_head)?;
+//! assert_eq!(envelope.body()?.open(&stored_body)?, b"the plaintext");
+//! # }
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Parts
+//!
+//! ```
+//! # #[cfg(all(feature = "keyring", feature = "checksums"))] {
+//! use objseal::envelope::{Attributes, Opening, Sealing, locate};
+//! use objseal::{OsRandom, checksums, keyring::Keyring, limits::INLINE_ENVELOPE_LEN};
+//!
+//! let (mut customer, mut server) = (Keyring::new(), Keyring::new());
+//! customer.create("photos")?;
+//! server.create("uploads")?;
+//! let state = Sealing::new(&[(&customer, "photos")]).start_upload(&server, "uploads")?.stored().to_vec();
+//!
+//! // Any process that has the state and the server's key seals parts, in any order.
+//! let upload = Opening::new(&[&server as _]).resume_upload(&state)?;
+//! let (attempt, body) = upload.part(1, &OsRandom)?;
+//! let stored_part = body.seal(b"the plaintext")?;
+//! let (receipt, proof) = upload.receipt(attempt, Attributes::new(13))?;
+//!
+//! // The client names the parts by number and ETag.
+//! let etag = receipt.attributes.etag.unwrap_or_default();
+//! let selection = upload.select(&[(1, &etag)], &[&proof])?;
+//! let attributes = checksums::of_parts(&selection.attributes());
+//! let completed = upload.complete(&selection, &attributes, INLINE_ENVELOPE_LEN, &OsRandom)?;
+//!
+//! let envelope = Opening::new(&[&customer as _]).open(completed.envelope.stored())?;
+//! let parts = envelope.parts(completed.table.as_deref())?;
+//! let wanted = locate(&parts, 4..8).unwrap_or_default();
+//! assert_eq!((wanted[0].part.number, wanted[0].stored.clone()), (1, 56..85));
+//! assert_eq!(envelope.part(&parts[0]).open(&stored_part)?, b"the plaintext");
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! | file | what |
 //! |---|---|
 //! | `seal` | making an envelope, wrapping its data key anew |
