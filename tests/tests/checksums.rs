@@ -72,7 +72,7 @@ fn the_whole_from_its_parts() {
         assert_eq!(object.digests.crc64nvme, at_once.digests.crc64nvme);
         assert_eq!((object.digests.sha256, object.digests.md5), (None, None));
         // S3's composite: the digest of the digests.
-        let of_all: Vec<u8> = pieces.iter().flat_map(|piece| Sha256::digest(piece)).collect();
+        let of_all: Vec<u8> = pieces.iter().flat_map(Sha256::digest).collect();
         assert_eq!(object.composite.sha256, Some(Sha256::digest(of_all).into()));
         let of_all: Vec<u8> = pieces.iter().flat_map(|piece| digest(piece).digests.md5.expect("wanted")).collect();
         let md5 = digest(&of_all).digests.md5.expect("wanted");
