@@ -168,10 +168,10 @@ fn what_a_hostile_store_serves_is_refused_for_its_own_reason() {
             if whole.table.is_some() {
                 let (another, _) = upload(&state, 0);
                 with("the table of an earlier completion", Refusal::Salt, &|stored| {
-                    stored.table = another.table.clone()
+                    stored.table = another.table.clone();
                 });
                 with("a shortened table", Refusal::Tag, &|stored| {
-                    stored.table.as_mut().expect("there").truncate(100 + 72 * (layers - 1))
+                    stored.table.as_mut().expect("there").truncate(100 + 72 * (layers - 1));
                 });
                 with("a changed table", Refusal::Tag, &|stored| stored.table.as_mut().expect("there")[60] ^= 1);
                 with("a head that says fewer parts", Refusal::Mac, &|stored| {
