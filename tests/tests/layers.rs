@@ -107,7 +107,7 @@ fn opens_every_way(envelope: &OpenEnvelope, stored: &[u8], plain: &[u8], by: [En
     let size = plain.len();
     let body = envelope.body().expect("one body");
     assert!(body.open(stored).expect("authentic") == plain, "{size} bytes at once");
-    let (mut opener, mut opened) = (body.opener(), Vec::new());
+    let (mut opener, mut opened) = (envelope.body().expect("one body").opener(), Vec::new());
     for piece in stored.chunks(70_001) {
         opener.update(piece, &mut opened).expect("authentic");
     }
@@ -129,6 +129,9 @@ fn opens_every_way(envelope: &OpenEnvelope, stored: &[u8], plain: &[u8], by: [En
         let (from, to) = (from.min(size), to.min(size));
         let range = access.open_range(from as u64..to as u64).expect("authentic");
         assert!(range == plain[from..to], "{from}..{to} of {size}");
+        let mut range = vec![0; to - from];
+        access.open_range_parallel(&threads(3), from as u64, &mut range).expect("authentic");
+        assert!(range == plain[from..to], "{from}..{to} of {size} on three threads");
     }
 }
 

@@ -1,12 +1,14 @@
 //! Ranges of a stored message, verified.
 
-use super::{CHUNK_LEN, ChunkOpener, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, plaintext_len, sealed_range};
+use super::{CHUNK_LEN, ChunkOpener, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, Workers, plaintext_len, sealed_range};
 use crate::buffer;
 use crate::engine::Engine;
 use crate::error::{Error, Refusal};
 use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std::boxed::Box;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::{Mutex, PoisonError};
 use std::{vec, vec::Vec};
 use zeroize::Zeroizing;
 
@@ -224,6 +226,59 @@ impl<S: ReadAt> RandomAccess<S> {
             }
         }
         Ok(())
+    }
+
+    /// [`open_range_into`](Self::open_range_into) on several threads, each of which fetches from the source.
+    ///
+    /// # Errors
+    /// Those of [`open_range_into`](Self::open_range_into).
+    pub fn open_range_parallel(&self, workers: &impl Workers, start: u64, out: &mut [u8]) -> io::Result<()>
+    where
+        S: Sync,
+    {
+        let threads = workers.count().get();
+        let within = start.checked_add(out.len() as u64).is_some_and(|end| end <= self.plaintext_len);
+        if threads == 1 || out.len() <= CHUNK_LEN || !within {
+            return self.open_range_into(start, out);
+        }
+        let len = out.len() as u64;
+        // Pieces begin with chunks, so that none is opened twice.
+        let piece_len = len.div_ceil(threads as u64).next_multiple_of(CHUNK).min(WINDOW_CHUNKS * CHUNK);
+        let first_len = window_len((piece_len - start % CHUNK).min(len));
+        let failure = Mutex::new(None);
+        let opened = AtomicU64::new(0);
+        {
+            let (first, rest) = out.split_at_mut(first_len);
+            let pieces = core::iter::once(first).chain(rest.chunks_mut(window_len(piece_len)));
+            let pieces = Mutex::new(pieces.scan(start, |at, piece| {
+                let begins = *at;
+                *at = begins.checked_add(piece.len() as u64)?;
+                Some((begins, piece))
+            }));
+            let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let failed = || failure.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+            workers.run(&|| {
+                while let Some((at, piece)) = next().filter(|_| !failed()) {
+                    match self.open_range_into(at, piece) {
+                        Ok(()) => {
+                            opened.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                        }
+                        Err(error) => {
+                            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                        }
+                    }
+                }
+            });
+        }
+        let mut failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if opened.into_inner() < len {
+            // The pool made no call, or kept a panic to itself.
+            failure = failure.or_else(|| Some(Error::WorkersFailed.into()));
+        }
+        if failure.is_some() {
+            out.fill(0);
+        }
+        failure.map_or(Ok(()), Err)
     }
 
     /// Fetches and opens `count` chunks, at most a window, into the start of `out`.

@@ -90,7 +90,7 @@ impl Attributes {
 
     /// # Errors
     /// [`FormatError`] if the ETag is out of its bounds.
-    pub(super) fn encode(&self) -> Result<Vec<u8>, FormatError> {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, FormatError> {
         let mut out = Vec::with_capacity(256);
         put_field(&mut out, TAG_PLAINTEXT_LEN, &self.plaintext_len.to_be_bytes());
         self.digests.put(&mut out, 0);

@@ -272,7 +272,7 @@ impl BodyOpener {
 
     /// Opens piece by piece.
     #[must_use]
-    pub fn opener(&self) -> LayeredOpener<'_> {
+    pub fn opener(self) -> LayeredOpener {
         let layers = self.layers.iter().map(|_| Progress::Header(Vec::with_capacity(HEADER_LEN))).collect();
         LayeredOpener { body: self, layers, inner: Zeroizing::default() }
     }
@@ -298,8 +298,8 @@ impl BodyOpener {
 ///
 /// Each chunk is given out once its tags hold, so what an update appended is authentic even if a later one fails. After
 /// an error nothing more comes out.
-pub struct LayeredOpener<'o> {
-    body: &'o BodyOpener,
+pub struct LayeredOpener {
+    body: BodyOpener,
     /// The innermost first; none after an error.
     layers: Vec<Progress>,
     /// What comes out of the outer layer.
@@ -342,7 +342,7 @@ impl Progress {
     }
 }
 
-impl LayeredOpener<'_> {
+impl LayeredOpener {
     /// Takes in `input` and appends the plaintext of all chunks that are whole to `out`.
     ///
     /// # Errors
@@ -357,7 +357,7 @@ impl LayeredOpener<'_> {
     }
 
     fn take_in(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        let body = self.body;
+        let body = &self.body;
         for piece in input.chunks(PIECE_LEN) {
             match &mut self.layers[..] {
                 [inner, outer] => {

@@ -73,6 +73,7 @@
 //! | `attributes` | the record of what is known late |
 //! | `context` | the encryption context: public pairs, bound to every wrap |
 //! | `service` | what holds root keys, and how a local one wraps |
+//! | `single_key` | a key service with one root key |
 //! | `derive` | places and subkeys |
 //! | `codec` | the canonical encoding |
 
@@ -90,6 +91,7 @@ mod open;
 mod parts;
 mod seal;
 mod service;
+mod single_key;
 mod upload;
 
 pub use attributes::{Attributes, Digests};
@@ -108,6 +110,7 @@ pub use open::{OpenEnvelope, Opening, Policy};
 pub use parts::{Part, PartRange, locate};
 pub use seal::{Recipients, Sealing};
 pub use service::{Binding, KeyService, KeyServiceError, UnwrappedKey, unwrap_locally, wrap_locally};
+pub use single_key::SingleKey;
 pub use upload::{Completed, PartAttempt, Receipt, Selection, Upload};
 
 #[doc = include_str!("../doc/FORMAT.md")]

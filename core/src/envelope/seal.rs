@@ -126,7 +126,7 @@ impl<'a> Sealing<'a> {
         (1..).zip([Some(self.recipients), self.outer_recipients].into_iter().flatten())
     }
 
-    pub(super) fn layer_count(&self) -> u8 {
+    pub(crate) fn layer_count(&self) -> u8 {
         if self.outer_recipients.is_some() { 2 } else { 1 }
     }
 

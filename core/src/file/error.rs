@@ -49,9 +49,21 @@ impl From<Error> for FileError {
 
 impl From<io::Error> for FileError {
     fn from(error: io::Error) -> Self {
-        match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-            Some(&inner) => inner.into(),
-            None => Self::Io(error),
+        if let Some(&inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+            return inner.into();
+        }
+        error.downcast::<Self>().unwrap_or_else(Self::Io)
+    }
+}
+
+/// For readers: what comes back from [`FileError::from`].
+impl From<FileError> for io::Error {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Io(error) => error,
+            FileError::Envelope(EnvelopeError::Authentication) => Error::Authentication.into(),
+            FileError::Envelope(EnvelopeError::Seal(error)) => error.into(),
+            FileError::Envelope(_) | FileError::NotSealed => Self::new(io::ErrorKind::InvalidData, error),
         }
     }
 }

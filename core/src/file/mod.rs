@@ -33,12 +33,14 @@
 //! | file | what |
 //! |---|---|
 //! | `stream` | from a reader to a writer |
+//! | `io` | something to write to, or to read from |
 //! | `stored` | a file that can be read at any offset: ranges, and what it says without a key |
 //! | `rewrap` | another head for a file that stays where it is |
 //! | `slots` | the two places of the head, and which of them counts |
 //! | `tail` | finding the attributes at the end of a stream |
 
 mod error;
+mod io;
 mod rewrap;
 mod slots;
 mod stored;
@@ -46,12 +48,13 @@ mod stream;
 mod tail;
 
 pub use error::FileError;
+pub use io::{OpenReader, SealWriter};
 pub use rewrap::{WriteAt, rewrap};
 pub use slots::SlotState;
 #[cfg(objseal_hazmat)]
 pub(crate) use slots::fix_slot_checksums;
 pub use stored::{Facts, SealedFile, inspect};
-pub use stream::{Opened, open, seal};
+pub use stream::{Opened, open, seal, sealed_len};
 
 /// Where the body begins.
 pub const BODY_OFFSET: u64 = slots::SLOTS_LEN as u64;

@@ -1,16 +1,16 @@
 //! Sealed files from a reader to a writer, front to back.
 
-use super::FileError;
 use super::slots::{SlotState, Slots};
 use super::tail::{self, TailReader};
+use super::{BODY_OFFSET, FileError};
 #[cfg(feature = "checksums")]
-use crate::checksums::DigestReader;
+use crate::checksums::Digester;
 use crate::cobblestone::Workers;
 use crate::engine::Engine;
-use crate::envelope::{Attributes, OpenEnvelope, Opening, Sealing};
+use crate::envelope::{self, Attributes, OpenEnvelope, Opening, Sealing};
 use crate::error::Error;
 use crate::random::OsRandom;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::vec::Vec;
 
 /// Seals everything that `input` has to give into `output`.
@@ -28,16 +28,76 @@ pub fn seal(
     let (envelope, body) = sealing.start()?;
     output.write_all(&Slots::encode(envelope.stored())?)?;
     let engines = body.engines();
-    #[cfg(feature = "checksums")]
-    let attributes = {
-        let mut input = DigestReader::new(input, sealing.digests());
-        body.seal_stream(&mut input, &mut output, workers)?;
-        input.finish()
-    };
-    #[cfg(not(feature = "checksums"))]
-    let attributes = Attributes::new(body.seal_stream(input, &mut output, workers)?);
+    let mut input = Counted { input, counter: Counter::new(sealing) };
+    body.seal_stream(&mut input, &mut output, workers)?;
+    let attributes = input.counter.finish();
     output.write_all(&tail::encode(&envelope.seal_attributes(&attributes, &OsRandom)?))?;
     Ok(Opened { envelope, attributes, slots: SlotState::Same, engines })
+}
+
+/// Length of the file that `plaintext_len` bytes seal to.
+///
+/// `None` if that is longer than a file can be.
+#[must_use]
+pub fn sealed_len(sealing: &Sealing<'_>, plaintext_len: u64) -> Option<u64> {
+    let layers = sealing.layer_count();
+    // Digests have the same length whatever they are of.
+    let attributes = Counter::new(sealing).finish();
+    let attributes = envelope::sealed_len(layers, attributes.encode().ok()?.len() as u64)?;
+    let body = envelope::sealed_len(layers, plaintext_len)?;
+    (BODY_OFFSET + attributes + tail::LENGTH_LEN as u64).checked_add(body)
+}
+
+/// Gathers the attributes of a plaintext.
+pub(super) struct Counter {
+    #[cfg(feature = "checksums")]
+    digester: Digester,
+    #[cfg(not(feature = "checksums"))]
+    len: u64,
+}
+
+#[cfg(feature = "checksums")]
+impl Counter {
+    pub(super) fn new(sealing: &Sealing<'_>) -> Self {
+        Self { digester: Digester::new(sealing.digests()) }
+    }
+
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        self.digester.update(bytes);
+    }
+
+    pub(super) fn finish(self) -> Attributes {
+        self.digester.finish()
+    }
+}
+
+#[cfg(not(feature = "checksums"))]
+impl Counter {
+    pub(super) fn new(_: &Sealing<'_>) -> Self {
+        Self { len: 0 }
+    }
+
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        self.len = self.len.saturating_add(bytes.len() as u64);
+    }
+
+    pub(super) fn finish(self) -> Attributes {
+        Attributes::new(self.len)
+    }
+}
+
+/// Counts what is read.
+struct Counted<R> {
+    input: R,
+    counter: Counter,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.input.read(buffer)?;
+        self.counter.update(buffer.get(..len).unwrap_or_default());
+        Ok(len)
+    }
 }
 
 /// What is known of a file that was sealed, or opened whole.

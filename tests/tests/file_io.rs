@@ -1,0 +1,181 @@
+//! Sealed files as writers and readers, their length, and the key service of one key.
+
+use objseal::checksums::Wanted;
+use objseal::cobblestone::Threads;
+use objseal::envelope::{EnvelopeError, KeyService, Opening, Sealing, SingleKey};
+use objseal::file::{self, FileError, OpenReader, SealWriter, SealedFile};
+use objseal::{Error, Key};
+use objseal_tests::pattern;
+use std::io::{self, Read, Write};
+use std::num::NonZeroUsize;
+
+const SIZES: [usize; 14] =
+    [0, 1, 100, 16_383, 16_384, 16_385, 32_679, 65_536, 262_143, 262_144, 262_145, 300_000, 524_289, 1_000_003];
+
+fn service(byte: u8) -> SingleKey {
+    SingleKey::new(Key::from_bytes(&[byte; 32]))
+}
+
+fn refused(error: &io::Error) -> bool {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) == Some(&Error::Authentication)
+}
+
+/// Reads at most so many bytes at a time.
+struct Small<R>(R, usize);
+
+impl<R: Read> Read for Small<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let len = out.len().min(self.1);
+        self.0.read(&mut out[..len])
+    }
+}
+
+#[test]
+fn every_size_goes_through_writer_and_reader() {
+    let (one, two) = (service(1), service(2));
+    let recipients = [(&one as _, SingleKey::KEY_ID)];
+    let services = [&one as _];
+    let opening = Opening::new(&services);
+    for layers in [1, 2] {
+        let mut sealing = Sealing::new(&recipients).with_digests(Wanted::SHA256 | Wanted::CRC32C);
+        if layers == 2 {
+            sealing = sealing.with_outer_layer(&recipients);
+        }
+        for size in SIZES {
+            let plain = pattern(size);
+            let mut writer = SealWriter::new(&sealing, Vec::new()).expect("sealed");
+            for piece in plain.chunks(70_001) {
+                writer.write_all(piece).expect("sealed");
+            }
+            let (stored, sealed) = writer.finish().expect("sealed");
+            assert_eq!(sealed.attributes.plaintext_len, size as u64);
+            assert_eq!(file::sealed_len(&sealing, size as u64), Some(stored.len() as u64), "{size} in {layers}");
+
+            // What the stream writes opens here, and what the writer writes opens there.
+            let mut streamed = Vec::new();
+            file::seal(&sealing, &plain[..], &mut streamed, &Threads::available()).expect("sealed");
+            assert_eq!(streamed.len(), stored.len());
+            let mut opened = Vec::new();
+            file::open(&opening, &stored[..], &mut opened, &Threads::available()).expect("authentic");
+            assert!(opened == plain);
+            for (stored, step) in [(&stored, 70_001), (&streamed, usize::MAX), (&stored, 4_099)] {
+                let mut reader = OpenReader::new(&opening, Small(&stored[..], step)).expect("authentic");
+                assert_eq!(reader.attributes(), None, "they are at the end");
+                let mut opened = Vec::new();
+                reader.read_to_end(&mut opened).expect("authentic");
+                assert!(opened == plain, "{size} in {layers}");
+                assert_eq!(reader.read(&mut [0]).expect("the end"), 0, "it stays at the end");
+                assert_eq!(reader.attributes().map(|attributes| attributes.digests), Some(sealed.attributes.digests));
+            }
+        }
+    }
+    let other = [&two as _];
+    let error = OpenReader::new(&Opening::new(&other), &b"x"[..]).expect_err("too short");
+    assert!(matches!(error, FileError::NotSealed), "{error}");
+}
+
+#[test]
+fn a_reader_refuses_what_was_changed_and_gives_out_what_came_before() {
+    let one = service(1);
+    let (recipients, services) = ([(&one as _, SingleKey::KEY_ID)], [&one as _]);
+    for layers in [1, 2] {
+        let mut sealing = Sealing::new(&recipients);
+        if layers == 2 {
+            sealing = sealing.with_outer_layer(&recipients);
+        }
+        let plain = pattern(600_000);
+        let mut stored = Vec::new();
+        file::seal(&sealing, &plain[..], &mut stored, &Threads::available()).expect("sealed");
+        let read = |stored: &[u8]| {
+            let mut opened = Vec::new();
+            let mut reader = OpenReader::new(&Opening::new(&services), stored)?;
+            let result = reader.read_to_end(&mut opened);
+            if let Err(error) = &result {
+                assert!(plain.starts_with(&opened), "only authentic bytes");
+                assert!(opened.len() < plain.len());
+                assert!(!refused(&reader.read(&mut [0]).expect_err("no way on")), "it fails without reading on");
+                assert!(refused(error), "{error}");
+            }
+            Ok::<_, FileError>((result.is_ok(), opened.len()))
+        };
+        assert_eq!(read(&stored).expect("authentic"), (true, 600_000));
+        for at in [8_192, 8_300, 100_000, 500_000, stored.len() - 30, stored.len() - 1] {
+            let mut changed = stored.clone();
+            changed[at] ^= 1;
+            let (whole, len) = read(&changed).expect("the head is authentic");
+            assert!(!whole, "byte {at}");
+            if at == 500_000 {
+                assert!(len > 200_000, "what came before the change was given out: {len}");
+            }
+        }
+        for len in [8_192, 8_193, 20_000, stored.len() - 1] {
+            assert!(!read(&stored[..len]).expect("the head is authentic").0, "cut to {len}");
+        }
+        let mut longer = stored.clone();
+        longer.push(0);
+        assert!(!read(&longer).expect("the head is authentic").0, "one byte more");
+    }
+}
+
+#[test]
+fn a_writer_that_failed_does_not_go_on() {
+    struct Full(usize);
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let one = service(1);
+    let recipients = [(&one as _, SingleKey::KEY_ID)];
+    let sealing = Sealing::new(&recipients);
+    assert!(matches!(SealWriter::new(&sealing, Full(100)), Err(FileError::Io(_))));
+    let mut writer = SealWriter::new(&sealing, Full(50_000)).expect("the head fits");
+    assert_eq!(writer.write_all(&[0; 100_000]).expect_err("full").kind(), io::ErrorKind::StorageFull);
+    assert_eq!(writer.write_all(&[0; 1]).expect_err("failed before").kind(), io::ErrorKind::Other);
+    assert!(matches!(writer.finish(), Err(FileError::Io(_))));
+}
+
+#[test]
+fn another_single_key_is_refused() {
+    let (one, two) = (service(1), service(2));
+    let recipients = [(&one as _, SingleKey::KEY_ID)];
+    let mut stored = Vec::new();
+    file::seal(&Sealing::new(&recipients), &b"plain"[..], &mut stored, &Threads::available()).expect("sealed");
+    let services: [&dyn KeyService; 1] = [&two];
+    let error = SealedFile::open(&Opening::new(&services), &stored[..]).expect_err("another key");
+    assert!(matches!(error, FileError::Envelope(EnvelopeError::Authentication)), "{error}");
+    let unknown = [(&one as _, "another")];
+    let error = Sealing::new(&unknown).start().expect_err("it has one key only");
+    assert!(matches!(error, EnvelopeError::KeyService(_)), "{error}");
+}
+
+#[test]
+fn a_parallel_range_is_all_or_nothing() {
+    let one = service(1);
+    let (recipients, services) = ([(&one as _, SingleKey::KEY_ID)], [&one as _]);
+    let plain = pattern(3_000_000);
+    let mut stored = Vec::new();
+    file::seal(&Sealing::new(&recipients), &plain[..], &mut stored, &Threads::available()).expect("sealed");
+    let threads = Threads(NonZeroUsize::new(4).expect("4"));
+    let opening = Opening::new(&services);
+    for (start, len) in [(0, 3_000_000), (1, 2_999_999), (16_383, 16_386), (500_000, 2_000_000), (5, 0), (9, 16_384)] {
+        let file = SealedFile::open(&opening, &stored[..]).expect("authentic");
+        let mut out = vec![1; len];
+        file.body().open_range_parallel(&threads, start as u64, &mut out).expect("authentic");
+        assert!(out == plain[start..start + len], "{len} bytes from {start}");
+    }
+    let mut out = [1; 40_000];
+    let file = SealedFile::open(&opening, &stored[..]).expect("authentic");
+    for start in [2_960_001, u64::MAX] {
+        assert!(file.body().open_range_parallel(&threads, start, &mut out).is_err(), "beyond the end");
+    }
+    stored[8_192 + 56 + 100 * 16_400] ^= 1;
+    let file = SealedFile::open(&opening, &stored[..]).expect("head and end are authentic");
+    let mut out = vec![1; 3_000_000];
+    assert!(refused(&file.body().open_range_parallel(&threads, 0, &mut out).expect_err("a chunk was changed")));
+    assert!(out.iter().all(|&byte| byte == 0));
+}
