@@ -190,7 +190,6 @@ impl<'a> Opener<'a> {
     }
 
     /// Opens what comes behind the header.
-    #[cfg(feature = "alloc")]
     pub(super) fn behind_header(body: Body) -> Self {
         Self { state: State::Chunks(body), chunks: 0, pending: Pending::new() }
     }

@@ -7,6 +7,7 @@ use super::parts::{self, Part, PartRange};
 use crate::buffer;
 use crate::cobblestone::{CHUNK_LEN, RandomAccess, ReadAt};
 use crate::error::{Error, Refusal};
+use core::borrow::Borrow;
 use core::ops::Range;
 use std::io;
 use std::vec::Vec;
@@ -177,15 +178,15 @@ pub trait PartStore {
 }
 
 /// The plaintext of an object in parts, at any offset.
-pub struct PartsReader<'e, S, P> {
-    envelope: &'e OpenEnvelope,
+pub struct PartsReader<E, S, P> {
+    envelope: E,
     table: PartTable<S>,
     store: P,
 }
 
-impl<'e, S: ReadAt, P: PartStore> PartsReader<'e, S, P> {
+impl<E: Borrow<OpenEnvelope>, S: ReadAt, P: PartStore> PartsReader<E, S, P> {
     /// Reads the parts that `table` says from `store`.
-    pub fn new(envelope: &'e OpenEnvelope, table: PartTable<S>, store: P) -> Self {
+    pub fn new(envelope: E, table: PartTable<S>, store: P) -> Self {
         Self { envelope, table, store }
     }
 
@@ -228,7 +229,7 @@ impl<'e, S: ReadAt, P: PartStore> PartsReader<'e, S, P> {
         for PartRange { part, plaintext, .. } in self.table.locate(start..end)? {
             let len = usize::try_from(plaintext.end - plaintext.start).unwrap_or(usize::MAX);
             let (now, later) = rest.split_at_mut(len.min(rest.len()));
-            let body = self.envelope.part(&part).open_at(self.store.part(&part)?)?;
+            let body = self.envelope.borrow().part(&part).open_at(self.store.part(&part)?)?;
             if body.len() != part.len() {
                 return Err(Error::refused(Refusal::Length).into());
             }

@@ -233,6 +233,13 @@ impl OpenEnvelope {
         self.opened_by.iter().map(|&entry| &self.head.wrapped_keys[entry])
     }
 
+    /// The engines that seal and open what belongs to it: for each layer one, the innermost first.
+    #[must_use]
+    pub fn engines(&self) -> Vec<Engine> {
+        let frame = self.layers.frame();
+        (1..=frame.layers).map(|layer| frame.engines.engine(layer)).collect()
+    }
+
     pub(super) fn layers(&self) -> &Layers {
         &self.layers
     }

@@ -1,0 +1,69 @@
+"""What can go wrong."""
+
+from collections.abc import Sequence
+
+
+class Error(Exception):
+    """The base of all exceptions of this package. What the operating system says comes as an OSError."""
+
+
+class AuthenticationError(Error):
+    """Wrong key, wrong context, or what was sealed was changed: cut short, extended, exchanged, altered.
+
+    It is one answer to all of them: an attacker learns nothing from it.
+    """
+
+
+class KeyNotFound(Error):
+    """No key at hand opens the object, or a keyring has no key of this name."""
+
+    wanted: Sequence[tuple[str, str]]
+    """Key service and key id of each key that would open it, as the object says. Nothing proves it."""
+
+    def __init__(self, message: str, wanted: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(message, wanted)
+        self.wanted = tuple(wanted)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class FormatError(Error):
+    """It is not a sealed object, or of a version or kind that this package does not know."""
+
+
+class PolicyError(Error):
+    """The object is not what the caller demands: another context, too few layers, another object, too old."""
+
+
+class KeyringError(Error):
+    """A keyring cannot be read, made or changed: wrong passphrase, damaged, open to other users."""
+
+
+class KeyServiceError(Error):
+    """A key service failed, or refused."""
+
+
+class PartsError(Error):
+    """The parts that were named do not make an object."""
+
+
+class EngineError(Error):
+    """An implementation of AES-256-GCM is not to be had here, or what it sealed did not pass the check."""
+
+
+class LimitError(Error):
+    """Longer than an object can be, or than this machine can hold."""
+
+
+class RandomError(Error):
+    """The operating system has no random bytes to give."""
+
+
+class ArgumentError(Error, ValueError):
+    """An argument makes no sense. The message says which, and what would."""
+
+
+# They are told by the name that users know.
+for _class in [Error, *Error.__subclasses__()]:
+    _class.__module__ = "objseal"

@@ -1,0 +1,163 @@
+"""From keyword arguments to what the native half takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+from . import _objseal as native
+from ._errors import ArgumentError
+from ._objseal import Keyring
+from ._types import ANY, Context, Demanded, KeyLike, Names
+
+class SealOptions(TypedDict, total=False):
+    """How to seal."""
+
+    layers: int
+    """2 for two layers, each under a data key and by an implementation of its own. Default: 1."""
+    outer_key: Names
+    """With two layers and a keyring: the root keys of the outer one. Default: those of the inner one."""
+    engine: str
+    """The implementation of AES-256-GCM; `objseal.engines()` lists them. Default: the fastest."""
+    outer_engine: str
+    """That of the outer layer. Default: one that shares no code with `engine`."""
+    check: bool
+    """Opens every chunk on another engine before it is given out. It takes the time of sealing and opening."""
+    digests: Iterable[str]
+    """Digests of the plaintext to keep: sha256, crc64nvme, crc32c, crc32, sha1, md5."""
+
+
+class OpenOptions(TypedDict, total=False):
+    """How to open."""
+
+    policy: Policy
+    """What the object must be. Nothing in the object can lower it."""
+    engine: str
+    """As in `SealOptions`; every engine opens what any other sealed."""
+    outer_engine: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What the caller demands of an object, besides its context, before any key is used.
+
+    >>> import objseal
+    >>> key = objseal.Key.generate()
+    >>> sealed = objseal.seal(b"plain", key=key)
+    >>> objseal.unseal(sealed, key=key, policy=objseal.Policy(minimum_layers=2))
+    Traceback (most recent call last):
+    ...
+    objseal.PolicyError: the object has fewer layers than asked for
+    """
+
+    minimum_layers: int = 0
+    suites: Sequence[str] | None = None
+    """Suites that are accepted for every layer. None: all that are known."""
+    services: Sequence[str] | None = None
+    """Key services that are accepted. None: all at hand."""
+    key_ids: Sequence[str] | None = None
+    """Key ids that are accepted. None: all at hand."""
+    object_id: bytes | None = None
+    """The object must be this one."""
+    minimum_generation: int = 0
+    """The head must have been written at least so often."""
+
+
+def _pairs(context: Context) -> list[tuple[str, str]]:
+    if isinstance(context, Mapping):
+        pairs = list(context.items())
+        if not all(isinstance(key, str) and isinstance(value, str) for key, value in pairs):
+            raise ArgumentError("context: the keys and values of an encryption context are text")
+        return pairs
+    if isinstance(context, str):
+        text = context
+    elif isinstance(context, (bytes, bytearray, memoryview)):
+        try:
+            text = bytes(context).decode()
+        except UnicodeDecodeError:
+            raise ArgumentError("context: these bytes are not UTF-8; give pairs of text, {'name': 'value'}") from None
+    else:
+        raise ArgumentError(f"context: pairs of text, text or bytes, not {type(context).__name__}")
+    return [("context", text)] if text else []
+
+
+def _names(argument: str, names: object) -> list[str]:
+    listed = [names] if isinstance(names, str) else list(names) if isinstance(names, Sequence) else []
+    if not listed or not all(isinstance(name, str) and name for name in listed):
+        raise ArgumentError(f"{argument}: the name of a key in the keyring, or several, not {type(names).__name__}")
+    return listed
+
+
+def _single(key: object) -> KeyLike:
+    if isinstance(key, str) or (isinstance(key, Sequence) and not isinstance(key, (bytes, bytearray, memoryview))):
+        raise ArgumentError("key: this is a name, so keyring= is needed, or a Key instead")
+    if key is None:
+        raise ArgumentError("key= is needed, or keyring=")
+    return key  # type: ignore[return-value]
+
+
+def sealing(
+    key: KeyLike | Names, keyring: Keyring | None, context: Context, options: SealOptions
+) -> native.Sealing:
+    """How to seal, as the native half has it."""
+    unknown = options.keys() - SealOptions.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+    layers = options.get("layers", 1)
+    if layers not in (1, 2):
+        raise ArgumentError(f"layers={layers!r}: 1 or 2")
+    outer_key = options.get("outer_key")
+    if outer_key is not None and layers == 1:
+        raise ArgumentError("outer_key: there is no outer layer without layers=2")
+    inner: list[tuple[Keyring | KeyLike, str | None]]
+    outer: list[tuple[Keyring | KeyLike, str | None]]
+    if keyring is None:
+        if outer_key is not None:
+            raise ArgumentError("outer_key: two root keys need a keyring")
+        inner = [(_single(key), None)]
+        outer = inner
+    else:
+        inner = [(keyring, name) for name in _names("key", key)]
+        outer = inner if outer_key is None else [(keyring, name) for name in _names("outer_key", outer_key)]
+    digests = options.get("digests", ())
+    return native.Sealing(
+        inner,
+        outer if layers == 2 else None,
+        _pairs(context),
+        options.get("engine"),
+        options.get("outer_engine"),
+        options.get("check", False),
+        [digests] if isinstance(digests, str) else list(digests),
+    )
+
+
+def opening(
+    key: KeyLike | Names | None, keyring: Keyring | None, context: Demanded, options: OpenOptions
+) -> native.Opening:
+    """What to open, as the native half has it."""
+    unknown = options.keys() - OpenOptions.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+    policy = options.get("policy") or Policy()
+    key_ids = None if policy.key_ids is None else list(policy.key_ids)
+    services: list[Keyring | KeyLike]
+    if keyring is None:
+        services = [_single(key)]
+    else:
+        services = [keyring]
+        if key is not None:
+            names = _names("key", key)
+            key_ids = names if key_ids is None else [name for name in names if name in key_ids]
+    return native.Opening(
+        services,
+        None if context is ANY else _pairs(context),
+        policy.minimum_layers,
+        None if policy.suites is None else list(policy.suites),
+        None if policy.services is None else list(policy.services),
+        key_ids,
+        None if policy.object_id is None else list(policy.object_id),
+        policy.minimum_generation,
+        options.get("engine"),
+        options.get("outer_engine"),
+    )

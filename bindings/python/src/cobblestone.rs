@@ -1,0 +1,272 @@
+//! Bare messages: Cobblestone-256.
+
+use crate::buffer::{Input, Output, SliceWriter, new_bytes};
+use crate::error::{OrRaise, Raise, argument};
+use crate::files::Reader;
+use crate::key::GivenKey;
+use crate::object::{in_memory, room};
+use crate::options::ThreadCount;
+use crate::source::Source;
+use crate::watch::lock;
+use objseal::cobblestone::{self, CHUNK_LEN, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, Threads};
+use objseal::{Error, Key};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::sync::{Arc, Mutex};
+
+#[pyfunction]
+pub(crate) fn cobblestone_sealed_len(length: u64) -> PyResult<u64> {
+    cobblestone::sealed_len(length).ok_or_else(|| Error::TooLong.raise())
+}
+
+#[pyfunction]
+pub(crate) fn cobblestone_plaintext_len(sealed_length: u64) -> PyResult<u64> {
+    let none = || argument(format!("no message is {sealed_length} bytes long"));
+    cobblestone::plaintext_len(sealed_length).ok_or_else(none)
+}
+
+#[pyfunction]
+pub(crate) fn cobblestone_largest_plaintext_len(stored_limit: u64) -> PyResult<u64> {
+    let none = || argument(format!("no message fits into {stored_limit} bytes"));
+    cobblestone::largest_plaintext_len(stored_limit).ok_or_else(none)
+}
+
+#[pyfunction]
+pub(crate) fn cobblestone_sealed_range(start: u64, stop: u64, sealed_length: u64) -> PyResult<(u64, u64)> {
+    let none = || argument(format!("bytes {start} to {stop} are not in a message of {sealed_length} bytes"));
+    cobblestone::sealed_range(start..stop, sealed_length).map(|range| (range.start, range.end)).ok_or_else(none)
+}
+
+/// Seals into all of `out`. Memory that may change is copied before it is looked at.
+fn seal_to(cobblestone: &Cobblestone<'_>, data: &Input, out: &mut [u8], threads: &Threads) -> PyResult<()> {
+    match data {
+        Input::Fixed(bytes) => cobblestone.seal_parallel(threads, bytes, out).map(drop).or_raise(),
+        shared @ Input::Shared(_) => {
+            cobblestone.seal_stream(shared.reader(), SliceWriter::new(out), threads).map(drop).or_raise()
+        }
+    }
+}
+
+/// Opens into all of `out`, in the same way.
+fn open_to(cobblestone: &Cobblestone<'_>, message: &Input, out: &mut [u8], threads: &Threads) -> PyResult<()> {
+    match message {
+        Input::Fixed(bytes) => cobblestone.open_parallel(threads, bytes, out).map(drop).or_raise(),
+        shared @ Input::Shared(_) => {
+            let opened = cobblestone.open_at(shared).and_then(|access| access.open_range_parallel(threads, 0, out));
+            opened.inspect_err(|_| out.fill(0)).or_raise()
+        }
+    }
+}
+
+fn opened_len(message: &Input) -> PyResult<usize> {
+    let len = cobblestone::plaintext_len(message.len() as u64).ok_or_else(|| Error::Authentication.raise())?;
+    in_memory(Some(len))
+}
+
+#[pyfunction]
+pub(crate) fn cobblestone_seal(
+    py: Python<'_>,
+    key: GivenKey,
+    data: Input,
+    context: Input,
+    threads: ThreadCount,
+) -> PyResult<Py<PyBytes>> {
+    let context = context.to_vec();
+    let len = in_memory(cobblestone::sealed_len(data.len() as u64))?;
+    new_bytes(py, len, |out| py.detach(|| seal_to(&Cobblestone::new(&key.0, &context), &data, out, &threads.0)))
+}
+
+#[pyfunction]
+pub(crate) fn cobblestone_seal_into(
+    py: Python<'_>,
+    key: GivenKey,
+    data: Input,
+    mut out: Output,
+    context: Input,
+    threads: ThreadCount,
+) -> PyResult<usize> {
+    let context = context.to_vec();
+    let len = in_memory(cobblestone::sealed_len(data.len() as u64))?;
+    let out = room(out.for_input(&data)?, len)?;
+    py.detach(|| seal_to(&Cobblestone::new(&key.0, &context), &data, out, &threads.0))?;
+    Ok(len)
+}
+
+#[pyfunction]
+pub(crate) fn cobblestone_open(
+    py: Python<'_>,
+    key: GivenKey,
+    message: Input,
+    context: Input,
+    threads: ThreadCount,
+) -> PyResult<Py<PyBytes>> {
+    let context = context.to_vec();
+    new_bytes(py, opened_len(&message)?, |out| {
+        py.detach(|| open_to(&Cobblestone::new(&key.0, &context), &message, out, &threads.0))
+    })
+}
+
+#[pyfunction]
+pub(crate) fn cobblestone_open_into(
+    py: Python<'_>,
+    key: GivenKey,
+    message: Input,
+    mut out: Output,
+    context: Input,
+    threads: ThreadCount,
+) -> PyResult<usize> {
+    let context = context.to_vec();
+    let whole = out.for_input(&message)?;
+    let len = match opened_len(&message) {
+        Ok(len) => len,
+        Err(error) => {
+            // What it held before must not pass for plaintext.
+            whole.fill(0);
+            return Err(error);
+        }
+    };
+    let out = room(whole, len)?;
+    py.detach(|| open_to(&Cobblestone::new(&key.0, &context), &message, out, &threads.0))?;
+    Ok(len)
+}
+
+/// Reads a stored message at any offset.
+#[pyfunction]
+pub(crate) fn cobblestone_reader(py: Python<'_>, key: GivenKey, source: Source, context: Input) -> PyResult<Reader> {
+    let context = context.to_vec();
+    let access = py.detach(|| Cobblestone::new(&key.0, &context).open_at(source)).or_raise()?;
+    Ok(Reader::of(access, None))
+}
+
+/// Seals a message piece by piece: the message is all that `update` and `finalize` give, in order.
+///
+/// >>> import objseal
+/// >>> key = objseal.Key.generate()
+/// >>> sealer = objseal.cobblestone.Sealer(key, b"a context")
+/// >>> message = sealer.update(b"in any number ") + sealer.update(b"of pieces") + sealer.finalize()
+/// >>> opener = objseal.cobblestone.Opener(key, b"a context")
+/// >>> opener.update(message) + opener.finalize()
+/// b'in any number of pieces'
+#[pyclass(frozen, module = "objseal.cobblestone")]
+pub(crate) struct Sealer(Mutex<Option<cobblestone::Sealer>>);
+
+#[pymethods]
+impl Sealer {
+    #[new]
+    #[pyo3(signature = (key, context = None), text_signature = "(key, context=b'')")]
+    fn new(key: GivenKey, context: Option<Input>) -> PyResult<Self> {
+        let context = context.map(|context| context.to_vec()).unwrap_or_default();
+        let sealer = Cobblestone::new(&key.0, &context).sealer().or_raise()?;
+        Ok(Self(Mutex::new(Some(sealer))))
+    }
+
+    /// Takes in `data` and gives all chunks that are whole.
+    fn update(&self, py: Python<'_>, data: Input) -> PyResult<Py<PyBytes>> {
+        let mut sealer = lock(py, &self.0);
+        let sealer = sealer.as_mut().ok_or_else(finished)?;
+        let (data, len) = (data.settled(), sealer.update_len(data.len()).or_raise()?);
+        new_bytes(py, len, |out| py.detach(|| sealer.update(&data, out)).map(drop).or_raise())
+    }
+
+    /// The same into the start of `out`; returns how many bytes that took.
+    fn update_into(&self, py: Python<'_>, data: Input, mut out: Output) -> PyResult<usize> {
+        let mut sealer = lock(py, &self.0);
+        let sealer = sealer.as_mut().ok_or_else(finished)?;
+        let (out, data) = (out.for_input(&data)?, data.settled());
+        py.detach(|| sealer.update(&data, out)).or_raise()
+    }
+
+    /// Gives the rest.
+    fn finalize(&self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
+        let sealer = lock(py, &self.0).take().ok_or_else(finished)?;
+        new_bytes(py, sealer.finish_len(), |out| sealer.finish(out).map(drop).or_raise())
+    }
+}
+
+/// Opens a message piece by piece. What `update` gives is authentic; the plaintext is whole once `finalize` has succeeded.
+/// After an error nothing more comes out.
+#[pyclass(frozen, module = "objseal.cobblestone")]
+pub(crate) struct Opener(Mutex<Option<Opening>>);
+
+/// How far a message has come.
+enum Opening {
+    /// What there is of its header, and what it is opened with.
+    Header(Arc<Key>, Vec<u8>, Vec<u8>),
+    Chunks(Box<cobblestone::Opener<'static>>),
+}
+
+impl Opening {
+    /// How many bytes [`update`](Self::update) gives for so many bytes.
+    fn update_len(&self, len: usize) -> usize {
+        match self {
+            Self::Header(_, _, header) => len.saturating_sub(HEADER_LEN - header.len()) / SEALED_CHUNK_LEN * CHUNK_LEN,
+            Self::Chunks(opener) => opener.update_len(len),
+        }
+    }
+
+    fn update(&mut self, mut data: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        let needed = self.update_len(data.len());
+        if out.len() < needed {
+            return Err(Error::OutputTooSmall { needed, given: out.len() });
+        }
+        if let Self::Header(key, context, header) = self {
+            let (now, later) = data.split_at(data.len().min(HEADER_LEN - header.len()));
+            header.extend_from_slice(now);
+            let Some(header) = header.first_chunk() else { return Ok(0) };
+            let opener = Cobblestone::new(key, context).chunk_opener(header)?.into_opener();
+            *self = Self::Chunks(Box::new(opener));
+            data = later;
+        }
+        match self {
+            Self::Header(..) => Ok(0),
+            Self::Chunks(opener) => opener.update(data, out),
+        }
+    }
+}
+
+impl Opener {
+    /// After an error nothing more comes out.
+    fn update_with(&self, py: Python<'_>, act: impl FnOnce(&mut Opening) -> PyResult<usize>) -> PyResult<usize> {
+        let mut state = lock(py, &self.0);
+        act(state.as_mut().ok_or_else(finished)?).inspect_err(|_| *state = None)
+    }
+}
+
+#[pymethods]
+impl Opener {
+    #[new]
+    #[pyo3(signature = (key, context = None), text_signature = "(key, context=b'')")]
+    fn new(key: GivenKey, context: Option<Input>) -> Self {
+        let context = context.map(|context| context.to_vec()).unwrap_or_default();
+        Self(Mutex::new(Some(Opening::Header(key.0, context, Vec::new()))))
+    }
+
+    /// Takes in `data` and gives all chunks that are whole.
+    fn update(&self, py: Python<'_>, data: Input) -> PyResult<Py<PyBytes>> {
+        let len = lock(py, &self.0).as_ref().ok_or_else(finished)?.update_len(data.len());
+        new_bytes(py, len, |out| {
+            let data = data.settled();
+            self.update_with(py, |opening| py.detach(|| opening.update(&data, out)).or_raise()).map(drop)
+        })
+    }
+
+    /// The same into the start of `out`; returns how many bytes that took.
+    fn update_into(&self, py: Python<'_>, data: Input, mut out: Output) -> PyResult<usize> {
+        let (out, data) = (out.for_input(&data)?, data.settled());
+        self.update_with(py, |opening| py.detach(|| opening.update(&data, out)).or_raise())
+    }
+
+    /// Gives the rest.
+    fn finalize(&self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
+        match lock(py, &self.0).take().ok_or_else(finished)? {
+            Opening::Header(..) => Err(Error::Authentication.raise()),
+            Opening::Chunks(opener) => {
+                new_bytes(py, opener.finish_len(), |out| opener.finish(out).map(drop).or_raise())
+            }
+        }
+    }
+}
+
+fn finished() -> PyErr {
+    argument("this message was finished, or an earlier call failed")
+}

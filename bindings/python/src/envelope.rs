@@ -1,0 +1,122 @@
+//! Head and body apart, for stores that have a place for each.
+
+use crate::buffer::{Input, SliceWriter, new_bytes};
+use crate::error::OrRaise;
+use crate::files::Reader;
+use crate::model;
+use crate::object::in_memory;
+use crate::options::{Opening, Sealing, ThreadCount};
+use crate::source::{Source, Stream};
+use crate::watch;
+use objseal::OsRandom;
+use objseal::checksums::DigestReader;
+use objseal::envelope::{self, EnvelopeError, Head, OpenEnvelope};
+use objseal::file::FileError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+type Sealed = (OpenEnvelope, Vec<objseal::Engine>);
+
+/// Seals a body; the head then has its attributes.
+fn seal_body(
+    sealing: &Sealing,
+    data: impl Read + Send,
+    out: impl Write + Send,
+    threads: &ThreadCount,
+) -> Result<Sealed, FileError> {
+    sealing.with(|core| {
+        let (envelope, body) = core.start()?;
+        let engines = body.engines();
+        let mut data = DigestReader::new(data, sealing.digests());
+        body.seal_stream(&mut data, out, &threads.0)?;
+        Ok((envelope.with_attributes(&data.finish(), &OsRandom)?, engines))
+    })
+}
+
+#[pyfunction]
+pub(crate) fn seal_envelope(
+    py: Python<'_>,
+    sealing: &Sealing,
+    data: Input,
+    threads: ThreadCount,
+) -> PyResult<(Envelope, Py<PyBytes>)> {
+    let len = in_memory(envelope::sealed_len(sealing.layers(), data.len() as u64))?;
+    let mut sealed = None;
+    let body = new_bytes(py, len, |out| {
+        let done = py.detach(|| seal_body(sealing, data.reader(), SliceWriter::new(out), &threads));
+        sealed = Some(done.or_raise()?.0);
+        Ok(())
+    })?;
+    let envelope = sealed.ok_or_else(|| crate::error::argument("nothing was sealed"))?;
+    Ok((Envelope::of(envelope), body))
+}
+
+#[pyfunction]
+pub(crate) fn seal_envelope_stream(
+    py: Python<'_>,
+    sealing: &Sealing,
+    source: Stream,
+    mut target: Stream,
+    threads: ThreadCount,
+    callback: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Envelope> {
+    let sealed = watch::run(py, callback, |progress| {
+        let (envelope, _) = seal_body(sealing, progress.of(source), &mut target, &threads)?;
+        target.flush()?;
+        Ok::<_, FileError>(envelope)
+    })?;
+    Ok(Envelope::of(sealed.or_raise()?))
+}
+
+#[pyfunction]
+pub(crate) fn inspect_head(py: Python<'_>, head: Input) -> PyResult<Py<PyAny>> {
+    let head = Head::parse(&head.to_vec()).map_err(EnvelopeError::from).or_raise()?;
+    model::facts(py, head.unverified(), None, None)
+}
+
+/// An envelope that was opened, or made here.
+#[pyclass(frozen, module = "objseal._objseal")]
+pub(crate) struct Envelope(pub(crate) Arc<OpenEnvelope>);
+
+impl Envelope {
+    pub(crate) fn of(envelope: OpenEnvelope) -> Self {
+        Self(Arc::new(envelope))
+    }
+}
+
+#[pymethods]
+impl Envelope {
+    #[new]
+    fn new(py: Python<'_>, opening: &Opening, head: Input) -> PyResult<Self> {
+        let head = head.to_vec();
+        Ok(Self::of(py.detach(|| opening.with(|opening| opening.open(&head))).or_raise()?))
+    }
+
+    #[getter]
+    fn head<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.0.stored())
+    }
+
+    pub(crate) fn info(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let attributes = self.0.attributes().or_raise()?;
+        model::info(py, self.0.head(), attributes.as_ref(), &self.0.engines(), None)
+    }
+
+    fn rewrap(&self, py: Python<'_>, sealing: &Sealing) -> PyResult<Self> {
+        Ok(Self::of(py.detach(|| sealing.with(|sealing| sealing.rewrap(&self.0))).or_raise()?))
+    }
+
+    fn unseal(&self, py: Python<'_>, body: Input, threads: ThreadCount) -> PyResult<Py<PyBytes>> {
+        let access = py.detach(|| self.0.body().or_raise()?.open_at(&body).or_raise())?;
+        let len = in_memory(Some(access.len()))?;
+        new_bytes(py, len, |out| py.detach(|| access.open_range_parallel(&threads.0, 0, out)).or_raise())
+    }
+
+    fn reader(&self, py: Python<'_>, body: Source) -> PyResult<Reader> {
+        let info = self.info(py)?;
+        let access = py.detach(|| self.0.body().or_raise()?.open_at(body).or_raise())?;
+        Ok(Reader::of(access, Some(info)))
+    }
+}

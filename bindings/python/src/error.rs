@@ -1,0 +1,178 @@
+//! From the core's errors to the exceptions of `objseal._errors`.
+
+use objseal::envelope::{EnvelopeError, KeyServiceError};
+use objseal::file::FileError;
+use objseal::keyring::KeyringError;
+use objseal::{Error, KeyLengthError};
+use pyo3::PyErr;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use std::io;
+
+/// The exceptions that come from here, by their names in Python.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Argument,
+    Authentication,
+    Engine,
+    Format,
+    KeyNotFound,
+    KeyService,
+    Keyring,
+    Limit,
+    Parts,
+    Policy,
+    Random,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Argument => "ArgumentError",
+            Self::Authentication => "AuthenticationError",
+            Self::Engine => "EngineError",
+            Self::Format => "FormatError",
+            Self::KeyNotFound => "KeyNotFound",
+            Self::KeyService => "KeyServiceError",
+            Self::Keyring => "KeyringError",
+            Self::Limit => "LimitError",
+            Self::Parts => "PartsError",
+            Self::Policy => "PolicyError",
+            Self::Random => "RandomError",
+        }
+    }
+
+    /// The exception with this message.
+    pub(crate) fn err(self, message: impl Into<String>) -> PyErr {
+        let message = message.into();
+        Python::attach(|py| self.with_args(py, (message,)))
+    }
+
+    fn with_args<'py>(
+        self,
+        py: Python<'py>,
+        args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+    ) -> PyErr {
+        let made = py
+            .import("objseal._errors")
+            .and_then(|module| module.getattr(self.name()))
+            .and_then(|class| class.call1(args.into_pyobject(py)?));
+        made.map_or_else(|error| error, PyErr::from_value)
+    }
+}
+
+/// An argument that makes no sense, said in words.
+pub(crate) fn argument(message: impl Into<String>) -> PyErr {
+    Kind::Argument.err(message)
+}
+
+/// What the core says, as an exception.
+pub(crate) trait OrRaise<T> {
+    /// The exception for the error.
+    fn or_raise(self) -> PyResult<T>;
+}
+
+impl<T, E: Raise> OrRaise<T> for Result<T, E> {
+    fn or_raise(self) -> PyResult<T> {
+        self.map_err(Raise::raise)
+    }
+}
+
+/// An error that has an exception.
+pub(crate) trait Raise {
+    /// The exception.
+    fn raise(self) -> PyErr;
+}
+
+impl Raise for Error {
+    fn raise(self) -> PyErr {
+        let kind = match self {
+            Self::Authentication => Kind::Authentication,
+            Self::Random => Kind::Random,
+            Self::TooLong => Kind::Limit,
+            Self::EngineUnavailable(_) | Self::EnginesAlike(..) | Self::CheckFailed(_) | Self::WorkersFailed => {
+                Kind::Engine
+            }
+            _ => Kind::Argument,
+        };
+        kind.err(self.to_string())
+    }
+}
+
+impl Raise for KeyLengthError {
+    fn raise(self) -> PyErr {
+        argument(self.to_string())
+    }
+}
+
+impl Raise for EnvelopeError {
+    fn raise(self) -> PyErr {
+        let message = self.to_string();
+        match self {
+            Self::NoAcceptedKey { wanted } => {
+                Python::attach(|py| Kind::KeyNotFound.with_args(py, PyArgs(message, wanted)))
+            }
+            Self::Format(_) => Kind::Format.err(message),
+            Self::Policy(_) => Kind::Policy.err(message),
+            Self::KeyService(KeyServiceError::UnknownKey) => {
+                Kind::KeyNotFound.err("the keyring has no key of this name")
+            }
+            Self::KeyService(_) => Kind::KeyService.err(message),
+            Self::Authentication => Kind::Authentication.err(message),
+            Self::Parts(_) => Kind::Parts.err(message),
+            Self::Seal(error) => error.raise(),
+            _ => argument(message),
+        }
+    }
+}
+
+/// What [`KeyNotFound`](Kind::KeyNotFound) is made of.
+struct PyArgs(String, Vec<(String, String)>);
+
+impl<'py> IntoPyObject<'py> for PyArgs {
+    type Target = PyTuple;
+    type Output = Bound<'py, PyTuple>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        (self.0, self.1).into_pyobject(py)
+    }
+}
+
+impl Raise for FileError {
+    fn raise(self) -> PyErr {
+        match self {
+            Self::Io(error) => error.raise(),
+            Self::Envelope(error) => error.raise(),
+            Self::NotSealed => Kind::Format.err(self.to_string()),
+            other => Kind::Format.err(other.to_string()),
+        }
+    }
+}
+
+impl Raise for io::Error {
+    fn raise(self) -> PyErr {
+        if let Some(&error) = self.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+            return error.raise();
+        }
+        match self.downcast::<EnvelopeError>() {
+            Ok(error) => error.raise(),
+            Err(error) => match error.downcast::<FileError>() {
+                Ok(error) => error.raise(),
+                // An exception of Python comes back as it was; all others are OSErrors.
+                Err(error) => PyErr::from(error),
+            },
+        }
+    }
+}
+
+impl Raise for KeyringError {
+    fn raise(self) -> PyErr {
+        match self {
+            Self::Io(error) => error.raise(),
+            Self::Seal(error) => error.raise(),
+            Self::UnknownKey => Kind::KeyNotFound.err(self.to_string()),
+            other => Kind::Keyring.err(other.to_string()),
+        }
+    }
+}

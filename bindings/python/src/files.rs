@@ -1,0 +1,195 @@
+//! Sealed files to write to and to read from: what the classes of `objseal._files` rest on.
+
+use crate::buffer::{Input, Output};
+use crate::error::{OrRaise, argument};
+use crate::model;
+use crate::options::{Opening, Sealing, ThreadCount};
+use crate::source::{Source, Stream};
+use crate::watch::lock;
+use objseal::cobblestone::{CHUNK_LEN, RandomAccess, ReadAt, Threads};
+use objseal::file::{OpenReader, SealWriter, SealedFile};
+use pyo3::prelude::*;
+use std::io::{self, Read, Write};
+use std::sync::Mutex;
+
+/// Bytes that are copied from Python's memory at a time.
+const PIECE_LEN: usize = 256 * 1024;
+
+/// Verified plaintext at any offset.
+pub(crate) trait Plaintext: Send + Sync {
+    /// Its length, in bytes.
+    fn len(&self) -> u64;
+
+    /// Fills `out` from `start` on.
+    fn read_at(&self, threads: &Threads, start: u64, out: &mut [u8]) -> io::Result<()>;
+}
+
+impl<S: ReadAt + Send + Sync> Plaintext for RandomAccess<S> {
+    fn len(&self) -> u64 {
+        self.len()
+    }
+
+    fn read_at(&self, threads: &Threads, start: u64, out: &mut [u8]) -> io::Result<()> {
+        self.open_range_parallel(threads, start, out)
+    }
+}
+
+impl Plaintext for SealedFile<Source> {
+    fn len(&self) -> u64 {
+        self.body().len()
+    }
+
+    fn read_at(&self, threads: &Threads, start: u64, out: &mut [u8]) -> io::Result<()> {
+        self.body().open_range_parallel(threads, start, out)
+    }
+}
+
+/// Reads plaintext at any offset.
+#[pyclass(frozen, module = "objseal._objseal")]
+pub(crate) struct Reader {
+    plaintext: Box<dyn Plaintext>,
+    info: Option<Py<PyAny>>,
+}
+
+impl Reader {
+    pub(crate) fn of(plaintext: impl Plaintext + 'static, info: Option<Py<PyAny>>) -> Self {
+        Self { plaintext: Box::new(plaintext), info }
+    }
+}
+
+impl Reader {
+    /// A buffered reader asks for more than its caller did: what comes before a changed chunk is not to be refused for it.
+    fn read_as_far_as_it_goes(&self, threads: &Threads, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        let Err(error) = self.plaintext.read_at(threads, offset, out) else { return Ok(out.len()) };
+        let mut done = 0;
+        while done < out.len() {
+            let behind = usize::try_from((offset + done as u64) % CHUNK_LEN as u64).unwrap_or(0);
+            let end = out.len().min(done + CHUNK_LEN - behind);
+            if self.plaintext.read_at(threads, offset + done as u64, &mut out[done..end]).is_err() {
+                break;
+            }
+            done = end;
+        }
+        if done == 0 { Err(error) } else { Ok(done) }
+    }
+}
+
+#[pymethods]
+impl Reader {
+    #[new]
+    fn new(py: Python<'_>, opening: &Opening, source: Source) -> PyResult<Self> {
+        let file = py.detach(|| opening.with(|opening| SealedFile::open(opening, source))).or_raise()?;
+        let info = model::opened(py, file.opened())?;
+        Ok(Self::of(file, Some(info)))
+    }
+
+    #[getter]
+    fn length(&self) -> u64 {
+        self.plaintext.len()
+    }
+
+    #[getter]
+    fn info(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.info.as_ref().map(|info| info.clone_ref(py))
+    }
+
+    /// Fills `out` from `offset` on, as far as there is authentic plaintext; says how many bytes that are.
+    fn readinto_at(&self, py: Python<'_>, offset: u64, mut out: Output, threads: ThreadCount) -> PyResult<usize> {
+        let left = usize::try_from(self.plaintext.len().saturating_sub(offset)).unwrap_or(usize::MAX);
+        let len = out.len().min(left);
+        let out = &mut out.bytes()[..len];
+        py.detach(|| self.read_as_far_as_it_goes(&threads.0, offset, out)).or_raise()
+    }
+}
+
+/// Reads a sealed file front to back.
+#[pyclass(frozen, module = "objseal._objseal")]
+pub(crate) struct StreamReader(Mutex<OpenReader<Stream>>);
+
+#[pymethods]
+impl StreamReader {
+    #[new]
+    fn new(py: Python<'_>, opening: &Opening, source: Stream) -> PyResult<Self> {
+        let reader = py.detach(|| opening.with(|opening| OpenReader::new(opening, source))).or_raise()?;
+        Ok(Self(Mutex::new(reader)))
+    }
+
+    /// What is known so far; the attributes are at the end.
+    fn info(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let reader = lock(py, &self.0);
+        model::info(
+            py,
+            reader.envelope().head(),
+            reader.attributes(),
+            &reader.envelope().engines(),
+            Some(reader.slots()),
+        )
+    }
+
+    fn readinto(&self, py: Python<'_>, mut out: Output) -> PyResult<usize> {
+        let out = out.bytes();
+        let mut reader = lock(py, &self.0);
+        let reader = &mut *reader;
+        let read = py.detach(|| {
+            let mut len = 0;
+            while len < out.len() {
+                match reader.read(&mut out[len..]) {
+                    Ok(0) => break,
+                    Ok(more) => len += more,
+                    // What came before goes out first; the error comes again with the next call.
+                    Err(_) if len > 0 => break,
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(len)
+        });
+        read.or_raise()
+    }
+}
+
+/// Writes a sealed file.
+#[pyclass(frozen, module = "objseal._objseal")]
+pub(crate) struct Writer(Mutex<Option<SealWriter<Stream>>>);
+
+#[pymethods]
+impl Writer {
+    #[new]
+    fn new(py: Python<'_>, sealing: &Sealing, target: Stream) -> PyResult<Self> {
+        let writer = py.detach(|| sealing.with(|sealing| SealWriter::new(sealing, target))).or_raise()?;
+        Ok(Self(Mutex::new(Some(writer))))
+    }
+
+    /// Takes in all of `data`.
+    fn write(&self, py: Python<'_>, data: Input) -> PyResult<usize> {
+        let mut writer = lock(py, &self.0);
+        let writer = writer.as_mut().ok_or_else(finished)?;
+        let written = py.detach(|| match &data {
+            Input::Fixed(bytes) => writer.write_all(bytes),
+            shared @ Input::Shared(_) => {
+                let (mut reader, mut piece) = (shared.reader(), vec![0; PIECE_LEN.min(shared.len())]);
+                loop {
+                    match reader.read(&mut piece)? {
+                        0 => return Ok(()),
+                        len => writer.write_all(&piece[..len])?,
+                    }
+                }
+            }
+        });
+        written.or_raise()?;
+        Ok(data.len())
+    }
+
+    /// Writes the end. Without it the file does not open.
+    fn finish(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let writer = lock(py, &self.0).take().ok_or_else(finished)?;
+        let (_, sealed) = py.detach(|| writer.finish()).or_raise()?;
+        model::opened(py, &sealed)
+    }
+}
+
+fn finished() -> PyErr {
+    argument("this file was finished")
+}

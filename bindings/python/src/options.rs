@@ -1,0 +1,224 @@
+//! How to seal, and what to open: what the keyword arguments of Python's functions come to.
+
+use crate::error::argument;
+use crate::key::GivenKey;
+use crate::keyring::{Keyring, Keys};
+use objseal::Engine;
+use objseal::checksums::Wanted;
+use objseal::cobblestone::Threads;
+use objseal::envelope::{self, EncryptionContext, EnvelopeError, KeyService, ObjectId, Policy, SingleKey, Suite};
+use pyo3::prelude::*;
+use std::num::NonZeroUsize;
+
+/// Something that holds root keys.
+pub(crate) enum Service {
+    Keyring(Keys),
+    Single(SingleKey),
+}
+
+impl Service {
+    pub(crate) fn as_service(&self) -> &dyn KeyService {
+        match self {
+            Self::Keyring(keys) => keys,
+            Self::Single(key) => key,
+        }
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Service {
+    type Error = PyErr;
+
+    fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(keyring) = obj.cast::<Keyring>() {
+            return Ok(Self::Keyring(keyring.get().keys.clone()));
+        }
+        let key: GivenKey = obj.extract()?;
+        Ok(Self::Single(SingleKey::new(objseal::Key::from_bytes(key.0.expose_secret()))))
+    }
+}
+
+fn encryption_context(pairs: &[(String, String)]) -> PyResult<EncryptionContext> {
+    let mut context = EncryptionContext::new();
+    for (key, value) in pairs {
+        context.insert(key, value).map_err(|_| argument("a context has at most 64 pairs and 8 KiB"))?;
+    }
+    Ok(context)
+}
+
+fn engine(name: Option<&str>) -> PyResult<Option<Engine>> {
+    name.map(|name| name.parse::<Engine>().map_err(|error| argument(error.to_string()))).transpose()
+}
+
+/// The digests of these names.
+pub(crate) fn wanted(names: &[String]) -> PyResult<Wanted> {
+    names.iter().try_fold(Wanted::NONE, |wanted, name| {
+        let one: Wanted = name.parse().map_err(|error| argument(format!("digest {name:?}: {error}")))?;
+        Ok(wanted | one)
+    })
+}
+
+/// The engines of this build that this machine can run, the best first.
+#[pyfunction]
+pub(crate) fn engines() -> Vec<&'static str> {
+    Engine::all().filter(|engine| engine.is_available()).map(Engine::name).collect()
+}
+
+/// A number of threads; 0 is as many as there are CPUs.
+pub(crate) struct ThreadCount(pub(crate) Threads);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for ThreadCount {
+    type Error = PyErr;
+
+    fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let count: i64 = obj.extract()?;
+        let threads = match usize::try_from(count) {
+            Ok(0) => Threads::available(),
+            Ok(count @ 1..=1_000) => Threads(NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)),
+            _ => return Err(argument(format!("threads={count}: 1 to 1,000, or 0 for as many as there are CPUs"))),
+        };
+        Ok(Self(threads))
+    }
+}
+
+/// How objects are sealed.
+#[pyclass(frozen, module = "objseal._objseal")]
+pub(crate) struct Sealing {
+    /// For each layer its recipients, the innermost first.
+    recipients: Vec<Vec<(Service, String)>>,
+    context: EncryptionContext,
+    engine: Option<Engine>,
+    outer_engine: Option<Engine>,
+    check: bool,
+    digests: Wanted,
+}
+
+type Recipient = (Service, Option<String>);
+
+#[pymethods]
+impl Sealing {
+    #[new]
+    #[pyo3(signature = (recipients, outer, context, engine, outer_engine, check, digests))]
+    fn new(
+        recipients: Vec<Recipient>,
+        outer: Option<Vec<Recipient>>,
+        context: Vec<(String, String)>,
+        engine: Option<&str>,
+        outer_engine: Option<&str>,
+        check: bool,
+        digests: Vec<String>,
+    ) -> PyResult<Self> {
+        let named = |recipients: Vec<Recipient>| {
+            let name = |name: Option<String>| name.unwrap_or_else(|| SingleKey::KEY_ID.to_owned());
+            recipients.into_iter().map(|(service, key)| (service, name(key))).collect()
+        };
+        Ok(Self {
+            recipients: [Some(recipients), outer].into_iter().flatten().map(named).collect(),
+            context: encryption_context(&context)?,
+            engine: self::engine(engine)?,
+            outer_engine: self::engine(outer_engine)?,
+            check,
+            digests: wanted(&digests)?,
+        })
+    }
+}
+
+impl Sealing {
+    pub(crate) fn layers(&self) -> u8 {
+        u8::try_from(self.recipients.len()).unwrap_or(u8::MAX)
+    }
+
+    pub(crate) fn digests(&self) -> Wanted {
+        self.digests
+    }
+
+    /// Does something with the core's [`envelope::Sealing`] of this.
+    pub(crate) fn with<T, E: From<EnvelopeError>>(
+        &self,
+        act: impl FnOnce(&envelope::Sealing<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let layers: Vec<Vec<_>> = self
+            .recipients
+            .iter()
+            .map(|layer| layer.iter().map(|(service, key_id)| (service.as_service(), key_id.as_str())).collect())
+            .collect();
+        let inner = layers.first().map_or(&[][..], |layer| layer);
+        let mut sealing = envelope::Sealing::new(inner).with_context(self.context.clone()).with_digests(self.digests);
+        if let Some(outer) = layers.get(1) {
+            sealing = sealing.with_outer_layer(outer);
+        }
+        if let Some(engine) = self.engine {
+            sealing = sealing.with_engine(engine).map_err(EnvelopeError::from)?;
+        }
+        if let Some(engine) = self.outer_engine {
+            sealing = sealing.with_outer_engine(engine).map_err(EnvelopeError::from)?;
+        }
+        if self.check {
+            sealing = sealing.with_check();
+        }
+        act(&sealing)
+    }
+}
+
+/// What is opened, with which keys.
+#[pyclass(frozen, module = "objseal._objseal")]
+pub(crate) struct Opening {
+    services: Vec<Service>,
+    policy: Policy,
+    engine: Option<Engine>,
+    outer_engine: Option<Engine>,
+}
+
+#[pymethods]
+impl Opening {
+    #[new]
+    #[pyo3(signature = (services, context, minimum_layers, suites, accepted_services, key_ids, object_id, minimum_generation, engine, outer_engine))]
+    #[allow(clippy::too_many_arguments, reason = "Python's half gives all of them by name")]
+    fn new(
+        services: Vec<Service>,
+        context: Option<Vec<(String, String)>>,
+        minimum_layers: u8,
+        suites: Option<Vec<String>>,
+        accepted_services: Option<Vec<String>>,
+        key_ids: Option<Vec<String>>,
+        object_id: Option<Vec<u8>>,
+        minimum_generation: u64,
+        engine: Option<&str>,
+        outer_engine: Option<&str>,
+    ) -> PyResult<Self> {
+        let suite = |name: String| match name == Suite::Cobblestone256.name() {
+            true => Ok(Suite::Cobblestone256),
+            false => Err(argument(format!("suite {name:?}: known is {}", Suite::Cobblestone256.name()))),
+        };
+        let id = |id: Vec<u8>| {
+            let bytes: Result<[u8; ObjectId::LEN], _> = id.try_into();
+            bytes.map(ObjectId::from_bytes).map_err(|_| argument("an object id is 32 bytes long"))
+        };
+        let mut policy = Policy::default();
+        policy.context = context.map(|pairs| encryption_context(&pairs)).transpose()?;
+        policy.minimum_layers = minimum_layers;
+        policy.suites = suites.map(|names| names.into_iter().map(suite).collect()).transpose()?;
+        policy.services = accepted_services;
+        policy.key_ids = key_ids;
+        policy.object_id = object_id.map(id).transpose()?;
+        policy.minimum_generation = minimum_generation;
+        Ok(Self { services, policy, engine: self::engine(engine)?, outer_engine: self::engine(outer_engine)? })
+    }
+}
+
+impl Opening {
+    /// Does something with the core's [`envelope::Opening`] of this.
+    pub(crate) fn with<T, E: From<EnvelopeError>>(
+        &self,
+        act: impl FnOnce(&envelope::Opening<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let services: Vec<_> = self.services.iter().map(Service::as_service).collect();
+        let mut opening = envelope::Opening::new(&services).with_policy(self.policy.clone());
+        if let Some(engine) = self.engine {
+            opening = opening.with_engine(engine).map_err(EnvelopeError::from)?;
+        }
+        if let Some(engine) = self.outer_engine {
+            opening = opening.with_outer_engine(engine).map_err(EnvelopeError::from)?;
+        }
+        act(&opening)
+    }
+}

@@ -1,0 +1,240 @@
+//! Objects in parts.
+
+use crate::buffer::{Input, SliceWriter, new_bytes};
+use crate::envelope::Envelope;
+use crate::error::{OrRaise, argument};
+use crate::files::{Plaintext, Reader};
+use crate::model;
+use crate::object::in_memory;
+use crate::options::{Opening, Sealing, Service, ThreadCount, wanted};
+use crate::source::{Source, Stream};
+use crate::watch;
+use objseal::OsRandom;
+use objseal::checksums::{self, DigestReader};
+use objseal::cobblestone::{ReadAt, Threads};
+use objseal::envelope::{self, EnvelopeError, OpenEnvelope, Part, PartAttempt, PartStore, PartTable};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// An object that is sealed in parts.
+#[pyclass(frozen, module = "objseal._objseal")]
+pub(crate) struct Upload(envelope::Upload);
+
+type Completed = (Envelope, Option<Py<PyBytes>>, Vec<usize>);
+
+impl Upload {
+    fn receipt(
+        &self,
+        py: Python<'_>,
+        attempt: PartAttempt,
+        mut attributes: envelope::Attributes,
+        etag: Option<String>,
+    ) -> PyResult<Py<PyAny>> {
+        attributes.etag = etag;
+        let (receipt, stored) = self.0.receipt(attempt, attributes).or_raise()?;
+        model::receipt(py, &receipt, &stored)
+    }
+}
+
+#[pymethods]
+impl Upload {
+    #[staticmethod]
+    fn start(py: Python<'_>, sealing: &Sealing, service: Service, key_id: &str) -> PyResult<Self> {
+        let started = py.detach(|| sealing.with(|sealing| sealing.start_upload(service.as_service(), key_id)));
+        Ok(Self(started.or_raise()?))
+    }
+
+    #[staticmethod]
+    fn resume(py: Python<'_>, opening: &Opening, state: Input) -> PyResult<Self> {
+        let state = state.to_vec();
+        Ok(Self(py.detach(|| opening.with(|opening| opening.resume_upload(&state))).or_raise()?))
+    }
+
+    #[getter]
+    fn state<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.0.stored())
+    }
+
+    #[getter]
+    fn object_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.0.object_id().as_bytes())
+    }
+
+    fn seal_part(
+        &self,
+        py: Python<'_>,
+        number: u32,
+        data: Input,
+        threads: ThreadCount,
+        digests: Vec<String>,
+        etag: Option<String>,
+    ) -> PyResult<(Py<PyBytes>, Py<PyAny>)> {
+        let (attempt, body) = self.0.part(number, &OsRandom).or_raise()?;
+        let layers = u8::try_from(body.engines().len()).unwrap_or(u8::MAX);
+        let len = in_memory(envelope::sealed_len(layers, data.len() as u64))?;
+        let mut input = DigestReader::new(data.reader(), wanted(&digests)?);
+        let body = new_bytes(py, len, |out| {
+            py.detach(|| body.seal_stream(&mut input, SliceWriter::new(out), &threads.0)).map(drop).or_raise()
+        })?;
+        Ok((body, self.receipt(py, attempt, input.finish(), etag)?))
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "Python's half gives all of them by name")]
+    fn seal_part_stream(
+        &self,
+        py: Python<'_>,
+        number: u32,
+        source: Stream,
+        mut target: Stream,
+        threads: ThreadCount,
+        digests: Vec<String>,
+        etag: Option<String>,
+        callback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let (attempt, body) = self.0.part(number, &OsRandom).or_raise()?;
+        let wanted = wanted(&digests)?;
+        let attributes = watch::run(py, callback, |progress| {
+            let mut input = DigestReader::new(progress.of(source), wanted);
+            body.seal_stream(&mut input, &mut target, &threads.0)?;
+            target.flush()?;
+            Ok::<_, io::Error>(input.finish())
+        })?;
+        self.receipt(py, attempt, attributes.or_raise()?, etag)
+    }
+
+    fn read_receipt(&self, py: Python<'_>, stored: Input) -> PyResult<Py<PyAny>> {
+        let stored = stored.to_vec();
+        model::receipt(py, &self.0.open_receipt(&stored).or_raise()?, &stored)
+    }
+
+    fn complete(
+        &self,
+        py: Python<'_>,
+        named: Vec<(u32, String)>,
+        receipts: Vec<Input>,
+        inline_len: usize,
+        etag: Option<String>,
+    ) -> PyResult<Completed> {
+        let receipts: Vec<_> = receipts.iter().map(Input::to_vec).collect();
+        let completed = py.detach(|| {
+            let receipts: Vec<_> = receipts.iter().map(Vec::as_slice).collect();
+            let named: Vec<_> = named.iter().map(|(number, etag)| (*number, etag.as_str())).collect();
+            let selection = self.0.select(&named, &receipts)?;
+            let mut attributes = checksums::of_parts(&selection.attributes());
+            attributes.etag = etag.or(attributes.etag);
+            let completed = self.0.complete(&selection, &attributes, inline_len, &OsRandom)?;
+            Ok::<_, EnvelopeError>((completed, selection.receipts))
+        });
+        let (completed, chosen) = completed.or_raise()?;
+        let table = completed.table.map(|table| PyBytes::new(py, &table).unbind());
+        Ok((Envelope::of(completed.envelope), table, chosen))
+    }
+}
+
+/// What stores the bodies of parts: a function of Python.
+struct Store {
+    function: Py<PyAny>,
+    /// The part that was asked for last, so that reading on does not ask again.
+    last: Mutex<Option<(Part, Arc<Source>)>>,
+}
+
+/// A stored body.
+struct Body(Arc<Source>);
+
+impl ReadAt for Body {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_exact_at(buffer, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.0.size()
+    }
+}
+
+impl PartStore for Store {
+    type Body = Body;
+
+    fn part(&self, part: &Part) -> io::Result<Body> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, source)) = last.as_ref().filter(|(known, _)| known == part) {
+            return Ok(Body(Arc::clone(source)));
+        }
+        let source: Source = Python::attach(|py| {
+            let asked = model::part(py, part)?;
+            self.function.bind(py).call1((asked,))?.extract()
+        })?;
+        let source = Arc::new(source);
+        *last = Some((part.clone(), Arc::clone(&source)));
+        Ok(Body(source))
+    }
+}
+
+/// The plaintext of all parts.
+struct Parts(envelope::PartsReader<Arc<OpenEnvelope>, Source, Store>);
+
+impl Plaintext for Parts {
+    fn len(&self) -> u64 {
+        self.0.table().plaintext_len()
+    }
+
+    fn read_at(&self, _: &Threads, start: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.open_range_into(start, out)
+    }
+}
+
+/// Reads an object in parts, and tells where they are.
+#[pyclass(frozen, module = "objseal._objseal")]
+pub(crate) struct PartsReader;
+
+#[pymethods]
+impl PartsReader {
+    /// Reads from what `store` gives for a part.
+    #[staticmethod]
+    fn open(py: Python<'_>, envelope: &Envelope, table: Option<Source>, store: Py<PyAny>) -> PyResult<Reader> {
+        let info = envelope.info(py)?;
+        let table = py.detach(|| envelope.0.part_table(table)).or_raise()?;
+        let store = Store { function: store, last: Mutex::new(None) };
+        let reader = envelope::PartsReader::new(Arc::clone(&envelope.0), table, store);
+        Ok(Reader::of(Parts(reader), Some(info)))
+    }
+
+    /// All parts.
+    #[staticmethod]
+    fn parts(py: Python<'_>, envelope: &Envelope, table: Option<Source>) -> PyResult<Vec<Py<PyAny>>> {
+        let parts = py.detach(|| {
+            let table = envelope.0.part_table(table)?;
+            table.parts(0, table.count())
+        });
+        parts.or_raise()?.iter().map(|part| Ok(model::part(py, part)?.unbind())).collect()
+    }
+
+    /// For each part that the range touches: the part, the range of its plaintext, and of its stored body.
+    #[staticmethod]
+    #[allow(clippy::type_complexity, reason = "Python's half gives it names")]
+    fn locate(
+        py: Python<'_>,
+        envelope: &Envelope,
+        table: Option<Source>,
+        start: u64,
+        stop: u64,
+    ) -> PyResult<Vec<(Py<PyAny>, (u64, u64), (u64, u64))>> {
+        if start > stop {
+            return Err(argument("a range that ends before it starts"));
+        }
+        let found = py.detach(|| -> io::Result<_> {
+            let table: PartTable<Source> = envelope.0.part_table(table)?;
+            table.locate(start..stop)
+        });
+        found
+            .or_raise()?
+            .into_iter()
+            .map(|found| {
+                let part = model::part(py, &found.part)?.unbind();
+                let (plaintext, stored) = (found.plaintext, found.stored);
+                Ok((part, (plaintext.start, plaintext.end), (stored.start, stored.end)))
+            })
+            .collect()
+    }
+}

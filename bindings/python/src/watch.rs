@@ -1,0 +1,98 @@
+//! Long work that Python can watch and stop: it runs on a thread of its own, and the thread that called looks after signals
+//! and reports progress meanwhile.
+
+use crate::error::argument;
+use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
+use std::io::{self, Read};
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// How often the caller looks.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// How far the work has come, and whether it is to end.
+#[derive(Default)]
+pub(crate) struct Progress {
+    done: AtomicU64,
+    stop: AtomicBool,
+}
+
+impl Progress {
+    /// `input`, which is counted, and ends with an error when the work is to end.
+    pub(crate) fn of<R: Read>(&self, input: R) -> Watched<'_, R> {
+        Watched { input, progress: self }
+    }
+}
+
+pub(crate) struct Watched<'p, R> {
+    input: R,
+    progress: &'p Progress,
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.progress.stop.load(Ordering::Relaxed) {
+            return Err(io::Error::other("stopped"));
+        }
+        let len = self.input.read(buffer)?;
+        self.progress.done.fetch_add(len as u64, Ordering::Relaxed);
+        Ok(len)
+    }
+}
+
+/// Locks, and lets Python go on meanwhile.
+pub(crate) fn lock<'m, T>(py: Python<'_>, mutex: &'m Mutex<T>) -> MutexGuard<'m, T> {
+    mutex.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs `work`, and calls `callback` with the number of bytes read since it was called last. Ctrl-C, and an exception of
+/// `callback`, end the work.
+pub(crate) fn run<T: Send>(
+    py: Python<'_>,
+    callback: Option<&Bound<'_, PyAny>>,
+    work: impl FnOnce(&Progress) -> T + Send,
+) -> PyResult<T> {
+    let progress = Progress::default();
+    let callback = callback.map(|callback| callback.clone().unbind());
+    let mut reported = 0;
+    let mut look = |progress: &Progress| {
+        Python::attach(|py| {
+            py.check_signals()?;
+            let done = progress.done.load(Ordering::Relaxed);
+            if let Some(callback) = callback.as_ref().filter(|_| done > reported) {
+                callback.call1(py, (done - reported,))?;
+                reported = done;
+            }
+            Ok(())
+        })
+    };
+    py.detach(|| {
+        thread::scope(|scope| {
+            let (finished, wait) = channel::<()>();
+            let progress = &progress;
+            let worker = thread::Builder::new().spawn_scoped(scope, move || {
+                // Dropped when the work is over, however it ends.
+                let _finished = finished;
+                work(progress)
+            });
+            let worker = worker.map_err(|error| argument(format!("no thread to be had: {error}")))?;
+            let mut outcome = Ok(());
+            while wait.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                if outcome.is_ok() {
+                    outcome = look(progress);
+                    progress.stop.store(outcome.is_err(), Ordering::Relaxed);
+                }
+            }
+            let done = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+            if outcome.is_ok() {
+                outcome = look(progress);
+            }
+            outcome.map(|()| done)
+        })
+    })
+}

@@ -1,0 +1,457 @@
+"""Sealed files as files of Python."""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pandas
+import pyarrow
+import pyarrow.parquet
+import pytest
+from conftest import SIZES, plain
+
+import objseal
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_every_size_goes_through_a_file(key: objseal.Key, tmp_path: Path, layers: int) -> None:
+    path = tmp_path / "sealed"
+    for size in SIZES:
+        data = plain(size)
+        with objseal.open(path, "wb", key=key, layers=layers, digests=["sha256"]) as file:
+            for at in range(0, size, 70_001):
+                assert file.write(data[at : at + 70_001]) == len(data[at : at + 70_001])
+        assert file.info.length == size and len(file.info.digests["sha256"]) == 32
+        assert path.stat().st_size == objseal.sealed_len(size, key=key, layers=layers, digests=["sha256"])
+        with objseal.open(path, key=key, threads=2) as opened:
+            assert opened.read() == data
+            assert opened.info.length == size and len(opened.info.engines) == layers
+        assert objseal.unseal(path.read_bytes(), key=key) == data
+        # What cannot seek.
+        with objseal.open(OnlyRead(path.read_bytes()), key=key) as stream:
+            assert not stream.seekable()
+            assert stream.read() == data
+            assert stream.info.length == size
+
+
+class OnlyRead:
+    """Has nothing but `read`, and gives little at a time."""
+
+    def __init__(self, data: bytes) -> None:
+        self._file = io.BytesIO(data)
+
+    def read(self, size: int, /) -> bytes:
+        return self._file.read(min(size, 50_000))
+
+
+def test_it_is_a_file(key: objseal.Key, tmp_path: Path) -> None:
+    path, data = tmp_path / "sealed", plain(300_000)
+    with objseal.open(path, "xb", key=key) as file:
+        assert isinstance(file, io.BufferedIOBase) and isinstance(file.raw, io.RawIOBase)
+        assert file.writable() and not file.readable() and not file.seekable()
+        shutil.copyfileobj(io.BytesIO(data), file)
+    with pytest.raises(FileExistsError):
+        objseal.open(path, "xb", key=key)
+    with objseal.open(path, key=key) as opened:
+        assert opened.readable() and opened.seekable() and not opened.writable()
+        assert opened.seek(-5, io.SEEK_END) == 299_995 and opened.tell() == 299_995
+        assert opened.read(100) == data[-5:] and opened.read() == b""
+        assert opened.seek(400_000) == 400_000 and opened.read(5) == b""
+        with pytest.raises(OSError):
+            opened.seek(-1)
+        opened.seek(10)
+        assert opened.peek(1)[:1] == data[10:11]
+        room = bytearray(20)
+        assert opened.readinto(room) == 20 and room == data[10:30]
+        assert opened.raw.tell() >= 30
+        out = io.BytesIO()
+        opened.seek(0)
+        shutil.copyfileobj(opened, out)
+        assert out.getvalue() == data
+    with pytest.raises(ValueError, match="closed"):
+        opened.read()
+    lines = "".join(f"line {n}\n" for n in range(10_000))
+    with io.TextIOWrapper(objseal.open(path, "wb", key=key), encoding="utf-8") as text:
+        text.write(lines)
+    with io.TextIOWrapper(objseal.open(path, key=key), encoding="utf-8") as text:
+        assert list(text)[9_999] == "line 9999\n"
+
+
+def test_others_use_it(keyring: objseal.Keyring, tmp_path: Path) -> None:
+    path = tmp_path / "sealed"
+    how: Any = {"keyring": keyring, "key": "photos", "context": {"name": "x"}}
+    frame = pandas.DataFrame({"a": numpy.arange(50_000), "b": numpy.random.default_rng(1).random(50_000)})
+    with objseal.open(path, "wb", **how) as file:
+        frame.to_parquet(file)
+    with objseal.open(path, **how) as opened:
+        pandas.testing.assert_frame_equal(pandas.read_parquet(opened), frame)
+    with objseal.open(path, **how) as opened:
+        table = pyarrow.parquet.ParquetFile(pyarrow.PythonFile(opened, mode="r"))
+        assert table.read(columns=["a"]).column("a").to_pylist() == list(range(50_000))
+    with objseal.open(path, "wb", **how) as file, tarfile.open(fileobj=file, mode="w") as tar:
+        entry = tarfile.TarInfo("entry")
+        entry.size = 100_000
+        tar.addfile(entry, io.BytesIO(plain(100_000)))
+    with objseal.open(path, **how) as opened, tarfile.open(fileobj=opened) as tar:
+        member = tar.extractfile("entry")
+        assert member is not None and member.read() == plain(100_000)
+    with objseal.open(path, "wb", **how) as file, zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("entry", plain(100_000))
+    with objseal.open(path, **how) as opened, zipfile.ZipFile(opened) as archive:
+        assert archive.read("entry") == plain(100_000)
+
+
+def test_a_path_changes_all_at_once(key: objseal.Key, tmp_path: Path) -> None:
+    path = tmp_path / "sealed"
+    path.write_bytes(b"before")
+    path.chmod(0o640)
+    file = objseal.open(path, "wb", key=key)
+    file.write(plain(600_000))
+    assert path.read_bytes() == b"before"
+    file.close()
+    file.close()
+    assert path.stat().st_mode & 0o777 == 0o640, "as the file before"
+    sealed = path.read_bytes()
+    with pytest.raises(RuntimeError), objseal.open(path, "wb", key=key) as file:
+        file.write(plain(600_000))
+        raise RuntimeError
+    assert path.read_bytes() == sealed
+    file = objseal.open(path, "wb", key=key)
+    file.write(b"lost")
+    with pytest.warns(ResourceWarning, match="was not closed"):
+        del file
+        gc.collect()
+    file = objseal.open(path, "wb", key=key)
+    file.abort()
+    assert path.read_bytes() == sealed
+    assert [entry.name for entry in tmp_path.iterdir()] == ["sealed"], "nothing is left behind"
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    with objseal.open(link, "wb", key=key) as file:
+        file.write(b"through the link")
+    assert link.is_symlink() and objseal.unseal(path.read_bytes(), key=key) == b"through the link"
+    old = os.umask(0o027)
+    try:
+        with objseal.open(tmp_path / "new", "wb", key=key):
+            pass
+    finally:
+        os.umask(old)
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640
+
+
+def test_file_objects_stay_open(key: objseal.Key) -> None:
+    inner = io.BytesIO(b"kept")
+    inner.seek(4)
+    with objseal.open(inner, "wb", key=key) as file:
+        file.write(b"the plaintext")
+    assert not inner.closed
+    with pytest.raises(RuntimeError), objseal.open(io.BytesIO(), "wb", key=key):
+        raise RuntimeError
+    inner.seek(4)
+    with objseal.open(inner, key=key) as opened:
+        assert opened.read() == b"the plaintext", "it begins where the file object stands"
+    assert not inner.closed
+
+
+def test_failures_of_others_come_through(key: objseal.Key, tmp_path: Path) -> None:
+    class Broken(io.RawIOBase):
+        def __init__(self, left: int) -> None:
+            self.left = left
+
+        def readable(self) -> bool:
+            return True
+
+        def read(self, size: int = -1, /) -> bytes:
+            self.left -= 1
+            if self.left < 0:
+                raise LookupError("no more")
+            return bytes(size)
+
+        def write(self, data: Any, /) -> int:
+            self.left -= 1
+            if self.left < 0:
+                raise LookupError("full")
+            return len(data)
+
+    with pytest.raises(LookupError, match="no more"):
+        objseal.seal_file(Broken(3), io.BytesIO(), key=key)
+    with pytest.raises(LookupError, match="full"):
+        objseal.seal_file(io.BytesIO(plain(3_000_000)), Broken(2), key=key)
+    with pytest.raises(LookupError, match="full"), objseal.open(Broken(2), "wb", key=key) as file:
+        file.write(plain(3_000_000))
+    with pytest.raises(LookupError, match="no more"):
+        objseal.open(Broken(0), key=key)
+    with pytest.raises(FileNotFoundError):
+        objseal.open(tmp_path / "nothing", key=key)
+    with pytest.raises(IsADirectoryError):
+        objseal.open(tmp_path, "wb", key=key)
+    with pytest.raises(FileNotFoundError):
+        objseal.open(tmp_path / "no" / "folder", "wb", key=key)
+    refused: list[tuple[Any, str, str]] = [
+        (io.StringIO(), "wb", "binary mode"),
+        (5.0, "rb", "read"),
+        ("x", "r", "mode='r'"),
+        ("x", "ab", "mode='ab'"),
+    ]
+    for place, mode, words in refused:
+        with pytest.raises(objseal.ArgumentError, match=words):
+            objseal.open(place, mode, key=key)  # type: ignore[call-overload]
+    with pytest.raises(OSError):
+        objseal.seal_file(io.BytesIO(plain(3_000_000)), "/dev/full", key=key)
+    assert os.path.exists("/dev/full")
+
+
+def test_what_was_changed_is_refused(key: objseal.Key, tmp_path: Path) -> None:
+    path, data = tmp_path / "sealed", plain(1_000_000)
+    objseal.seal_file(io.BytesIO(data), path, key=key)
+    sealed = path.read_bytes()
+    changed = bytearray(sealed)
+    changed[500_000] ^= 1
+    with objseal.open(io.BytesIO(changed), key=key) as file:
+        assert file.read(300_000) == data[:300_000]
+        file.seek(480_000)
+        with pytest.raises(objseal.AuthenticationError):
+            file.read(40_000)
+        file.seek(600_000)
+        assert file.read(1_000) == data[600_000:601_000]
+    with objseal.open(OnlyRead(bytes(changed)), key=key) as file:
+        assert file.read(200_000) == data[:200_000]
+        with pytest.raises(objseal.AuthenticationError):
+            file.read()
+        with pytest.raises((objseal.Error, OSError)):
+            file.read(1)
+    out = tmp_path / "out"
+    with pytest.raises(objseal.AuthenticationError):
+        objseal.unseal_file(io.BytesIO(changed), out, key=key)
+    with pytest.raises(objseal.AuthenticationError):
+        objseal.unseal_file(io.BytesIO(sealed[:-1]), out, key=key)
+    assert not out.exists()
+    with pytest.raises(objseal.AuthenticationError):
+        objseal.open(io.BytesIO(sealed[:700_000]), key=key)
+
+
+def test_pickling(keyring: objseal.Keyring, key: objseal.Key, tmp_path: Path) -> None:
+    path, data = tmp_path / "sealed", plain(100_000)
+    with objseal.open(path, "wb", keyring=keyring, key="photos", context="c") as file:
+        file.write(data)
+        with pytest.raises(TypeError):
+            pickle.dumps(file)
+    with objseal.open(path, keyring=keyring, context="c") as opened:
+        opened.seek(50_000)
+        stored = pickle.dumps(opened)
+    with pickle.loads(stored) as again:
+        assert again.read() == data[50_000:]
+    assert not any(secret in stored for secret in keys_in(keyring.path)), "by reference"
+    again_ring = pickle.loads(pickle.dumps(keyring))
+    assert again_ring.keys() == keyring.keys()
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(key)
+    single = tmp_path / "single"
+    objseal.seal_file(io.BytesIO(data), single, key=key)
+    with objseal.open(single, key=key) as by_key, pytest.raises(TypeError):
+        pickle.dumps(by_key)
+    with objseal.open(io.BytesIO(path.read_bytes()), keyring=keyring, context="c") as of_object:
+        with pytest.raises(TypeError):
+            pickle.dumps(of_object)
+    keyring.protect("correct horse")
+    with pytest.raises(TypeError, match="passphrase"):
+        pickle.dumps(keyring)
+
+
+def keys_in(path: Path) -> list[bytes]:
+    """The secrets in the text of a keyring."""
+    words = path.read_text().split()
+    return [word.encode() for word in words if len(word) >= 40]
+
+
+def test_secrets_are_not_shown(keyring: objseal.Keyring) -> None:
+    raw = plain(32)
+    key = objseal.Key(raw)
+    assert key.expose_secret() == raw and objseal.Key(bytearray(raw)).expose_secret() == raw
+    for shown in (repr(key), str(key), f"{key}", repr(keyring)):
+        assert raw.hex() not in shown and "objseal" in shown
+    assert keys_in(keyring.path) and not any(secret.decode() in repr(keyring) for secret in keys_in(keyring.path))
+
+
+def test_keyrings(tmp_path: Path) -> None:
+    path = tmp_path / "keyring"
+    keyring = objseal.Keyring.create(path, "a", passphrase="correct horse")
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(objseal.KeyringError, match="a file at"):
+        objseal.Keyring.create(path)
+    with pytest.raises(objseal.KeyringError, match="passphrase"):
+        objseal.Keyring(path)
+    with pytest.raises(objseal.KeyringError, match="wrong passphrase"):
+        objseal.Keyring(path, passphrase="no")
+    other = objseal.Keyring(path, passphrase="correct horse")
+    sealed = objseal.seal(b"x", keyring=keyring, key="a")
+    assert keyring.rotate("a") == 2 and other.keys() == {"a": 1}
+    newer = objseal.seal(b"y", keyring=keyring, key="a")
+    with pytest.raises(objseal.KeyNotFound):
+        objseal.unseal(newer, keyring=other)
+    other.reload()
+    assert objseal.unseal(newer, keyring=other) == b"y" and objseal.unseal(sealed, keyring=other) == b"x"
+    keyring.add("b")
+    with pytest.raises(objseal.KeyringError, match="already"):
+        keyring.add("b")
+    with pytest.raises(objseal.KeyNotFound):
+        keyring.rotate("c")
+    with pytest.raises(objseal.KeyringError, match="1 to 64 letters"):
+        keyring.add("a b")
+    keyring.protect(None)
+    assert objseal.Keyring(path).keys() == {"a": 2, "b": 1}
+    path.chmod(0o644)
+    with pytest.raises(objseal.KeyringError, match="other users"):
+        objseal.Keyring(path)
+    with pytest.raises(FileNotFoundError):
+        objseal.Keyring(tmp_path / "none")
+
+
+def test_rewrap(keyring: objseal.Keyring, tmp_path: Path) -> None:
+    path = tmp_path / "sealed"
+    objseal.seal_file(io.BytesIO(b"plain"), path, keyring=keyring, key="photos", context="a", layers=2)
+    body = path.read_bytes()[8_192:]
+    facts = objseal.rewrap(path, keyring=keyring, context="a", new_key="server")
+    assert facts.generation == 2 and facts.context == {"context": "a"}
+    assert [key.key_id for key in facts.keys] == ["server", "server"]
+    objseal.rewrap(path, keyring=keyring, context="a", new_key="photos", outer_key="outer", new_context="b")
+    with pytest.raises(objseal.PolicyError):
+        objseal.rewrap(path, keyring=keyring, context="a", new_key="photos")
+    assert path.read_bytes()[8_192:] == body, "no data moved"
+    with objseal.open(path, keyring=keyring, context="b") as file:
+        assert file.read() == b"plain" and file.info.generation == 3
+
+
+def test_progress_and_ctrl_c(key: objseal.Key, tmp_path: Path) -> None:
+    data = plain(30_000_000)
+    seen: list[int] = []
+    source = tmp_path / "plain"
+    source.write_bytes(data)
+    info = objseal.seal_file(source, tmp_path / "sealed", key=key, callback=seen.append)
+    assert sum(seen) == len(data) == info.length and all(step > 0 for step in seen)
+    seen.clear()
+    objseal.unseal_file(tmp_path / "sealed", tmp_path / "again", key=key, callback=seen.append)
+    assert sum(seen) == (tmp_path / "sealed").stat().st_size
+    assert (tmp_path / "again").read_bytes() == data
+
+    class Endless(io.RawIOBase):
+        def read(self, size: int = -1, /) -> bytes:
+            return bytes(size)
+
+    def stop(done: int) -> None:
+        raise KeyError("enough")
+
+    with pytest.raises(KeyError, match="enough"):
+        objseal.seal_file(Endless(), tmp_path / "never", key=key, callback=stop)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        objseal.seal_file(Endless(), tmp_path / "never", key=key)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["again", "plain", "sealed"]
+
+
+def test_many_threads_use_the_same(key: objseal.Key, tmp_path: Path) -> None:
+    path, data = tmp_path / "sealed", plain(2_000_000)
+    objseal.seal_file(io.BytesIO(data), path, key=key)
+    failures: list[BaseException] = []
+    reader = objseal.open(path, key=key).raw._reader  # type: ignore[attr-defined]
+    sealer = objseal.cobblestone.Sealer(key)
+
+    def work(seed: int) -> None:
+        try:
+            for at in range(seed, 1_500_000, 200_003):
+                room = bytearray(100_000)
+                assert reader.readinto_at(at, room, 2) == 100_000 and room == data[at : at + 100_000]
+                sealed = objseal.seal(data[at : at + 1_000], key=key, threads=2)
+                assert objseal.unseal(sealed, key=key) == data[at : at + 1_000]
+                sealer.update(data[at : at + 1_000])
+        except BaseException as error:
+            failures.append(error)
+
+    workers = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not failures
+
+
+def test_input_that_changes_meanwhile(key: objseal.Key) -> None:
+    data = bytearray(plain(4_000_000))
+    message = bytearray(objseal.cobblestone.seal(key, bytes(data)))
+    ended = threading.Event()
+
+    def change() -> None:
+        at = 0
+        while not ended.is_set():
+            at = (at + 4_099) % 3_000_000
+            data[at] ^= 1
+            message[at + 100] ^= 1
+            message[at + 100] ^= 1
+
+    worker = threading.Thread(target=change)
+    worker.start()
+    try:
+        for _ in range(30):
+            # Whatever it sealed opens: each chunk was looked at once.
+            assert len(objseal.cobblestone.open(key, objseal.cobblestone.seal(key, data, threads=2))) == 4_000_000
+            assert len(objseal.unseal(objseal.seal(data, key=key), key=key)) == 4_000_000
+            try:
+                assert len(objseal.cobblestone.open(key, message, threads=2)) == 4_000_000
+            except objseal.AuthenticationError:
+                pass
+    finally:
+        ended.set()
+        worker.join()
+
+
+FORK = """
+import multiprocessing, os, sys, objseal
+key = objseal.Key.generate()
+data = os.urandom(3_000_000)
+before = objseal.seal(data, key=key, threads=2)
+sealer = objseal.cobblestone.Sealer(key)
+def child(n):
+    assert objseal.unseal(before, key=key, threads=2) == data
+    sealed = objseal.seal(data, key=key, threads=2)
+    assert objseal.unseal(sealed, key=key, threads=2) == data
+    return sealed[:9000]
+if __name__ == "__main__":
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        heads = pool.map(child, range(6))
+    heads.append(child(0))
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if child(0) else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert len(set(heads)) == 7, "no two objects are alike"
+    print("forked")
+"""
+
+
+def test_fork(tmp_path: Path) -> None:
+    script = tmp_path / "forks.py"
+    script.write_text(FORK)
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    assert (ran.stdout, ran.returncode) == ("forked\n", 0), ran.stderr
+
+
+def test_memory_is_flat(tmp_path: Path) -> None:
+    """As the kernel counts it; `.ci/long` does the same with 10 GiB."""
+    script = Path(__file__).parent / "flat.py"
+    ran = subprocess.run([sys.executable, script, "256"], capture_output=True, text=True, check=False)
+    print(ran.stdout, end="")
+    assert ran.returncode == 0, ran.stdout + ran.stderr

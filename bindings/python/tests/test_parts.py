@@ -1,0 +1,169 @@
+"""Head and body apart, and objects in parts."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import random
+from pathlib import Path
+
+import pytest
+from conftest import GOLDEN, plain
+
+import objseal
+from objseal import envelope, parts
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_head_and_body(keyring: objseal.Keyring, tmp_path: Path, layers: int) -> None:
+    data = plain(100_000)
+    made, body = envelope.seal(data, keyring=keyring, key="photos", context="c", layers=layers, digests=["md5", "sha256"])
+    assert made.info.digests["md5"] == hashlib.md5(data).digest()
+    opened = envelope.open(made.head, keyring=keyring, context="c")
+    assert opened.info == made.info and opened.info.length == 100_000
+    assert opened.unseal(body) == data
+    reader = opened.reader(io.BytesIO(body))
+    reader.seek(50_000)
+    assert reader.read(10) == data[50_000:50_010]
+    assert envelope.inspect(made.head).layers == layers
+    rewrapped = opened.rewrap(key="server", keyring=keyring)
+    assert rewrapped.info.generation == 2 and rewrapped.info.context == {"context": "c"}
+    again = envelope.open(rewrapped.head, keyring=keyring, key="server", context="c")
+    assert again.unseal(body) == data and again.info.digests == made.info.digests
+    with pytest.raises(objseal.AuthenticationError):
+        again.unseal(body[:-1])
+    other, other_body = envelope.seal(data, keyring=keyring, key="photos", context="c", layers=layers)
+    with pytest.raises(objseal.AuthenticationError):
+        opened.unseal(other_body)
+    with pytest.raises(objseal.FormatError):
+        envelope.open(body, keyring=keyring)
+    (tmp_path / "plain").write_bytes(data)
+    streamed = envelope.seal_file(tmp_path / "plain", tmp_path / "body", keyring=keyring, key="photos", layers=layers)
+    assert envelope.open(streamed.head, keyring=keyring).unseal((tmp_path / "body").read_bytes()) == data
+    assert streamed.info.object_id.hex() in repr(streamed)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("inline_len", [0, 1_400])
+def test_parts_in_any_order(keyring: objseal.Keyring, tmp_path: Path, layers: int, inline_len: int) -> None:
+    data = plain(200_001)
+    cuts = {1: data[:70_000], 3: data[70_000:70_001], 9: data[70_001:]}
+    upload = parts.Upload.start(keyring=keyring, key="photos", context="c", layers=layers, server_key="server")
+    state, bodies, stored = upload.state, {}, []
+    numbers = [9, 1, 3, 1]
+    random.Random(1).shuffle(numbers)
+    etags: dict[int, str] = {}
+    for number in numbers:
+        # Each in what could be a process of its own.
+        resumed = parts.Upload.resume(state, keyring=keyring, context="c")
+        assert resumed.object_id == upload.object_id
+        if number == 9:
+            (tmp_path / "part").write_bytes(cuts[9])
+            receipt = resumed.seal_part_file(9, tmp_path / "part", tmp_path / "body", digests=["md5", "crc32"])
+            body = (tmp_path / "body").read_bytes()
+        else:
+            body, receipt = resumed.seal_part(number, cuts[number], digests=["md5", "crc32"])
+        assert receipt.salts[-1] == body[:24] and receipt.length == len(cuts[number])
+        assert resumed.read_receipt(receipt.stored) == receipt
+        bodies[number, receipt.salts[-1]] = body
+        stored.append(receipt.stored)
+        etags[number] = receipt.etag
+    assert len(bodies) == 4, "the second attempt at part 1 has another salt"
+
+    done = upload.complete(sorted(etags.items()), stored, inline_len=inline_len)
+    assert (done.table is None) == (inline_len > 0)
+    assert [upload.read_receipt(stored[at]).number for at in done.chosen] == [1, 3, 9]
+    md5s = b"".join(hashlib.md5(part).digest() for _, part in sorted(cuts.items()))
+    assert done.envelope.info.etag == f"{hashlib.md5(md5s).hexdigest()}-3"
+    opened = envelope.open(done.head, keyring=keyring, context="c")
+    assert opened.info.content.startswith("parts")
+    table = parts.parts(opened, table=done.table)
+    assert [(part.number, part.start, part.length) for part in table] == [(1, 0, 70_000), (3, 70_000, 1), (9, 70_001, 130_000)]
+    assert all(len(bodies[part.number, part.salts[-1]]) == part.stored_length for part in table)
+
+    asked: list[int] = []
+
+    def store(part: parts.Part) -> bytes:
+        asked.append(part.number)
+        return bodies[part.number, part.salts[-1]]
+
+    file = parts.open(opened, store, table=io.BytesIO(done.table) if done.table else None)
+    assert file.read() == data
+    asked.clear()
+    file.seek(69_990)
+    assert file.raw.read(20) == data[69_990:70_010] and asked == [1, 3, 9]
+    found = parts.locate(opened, 69_990, 70_010, table=done.table)
+    assert [(at.part.number, len(at.plaintext)) for at in found] == [(1, 10), (3, 1), (9, 9)]
+    assert found[0].plaintext == range(69_990, 70_000)
+    assert all(at.stored and at.stored.stop <= at.part.stored_length for at in found)
+    with pytest.raises(objseal.ArgumentError):
+        parts.locate(opened, 0, 200_002, table=done.table)
+    with pytest.raises(objseal.ArgumentError):
+        parts.locate(opened, 5, 4, table=done.table)
+
+    # What does not belong.
+    swapped = {1: 9, 3: 3, 9: 1}
+    bad = parts.open(opened, lambda part: next(body for (n, _), body in bodies.items() if n == swapped[part.number]), table=done.table)
+    with pytest.raises(objseal.AuthenticationError):
+        bad.read()
+    with pytest.raises(LookupError):
+        parts.open(opened, lambda part: dict[int, bytes]()[part.number], table=done.table).read()
+    with pytest.raises(objseal.ArgumentError, match="parts"):
+        opened.unseal(b"")
+    if done.table is not None:
+        with pytest.raises(objseal.ArgumentError):
+            parts.open(opened, store)
+        with pytest.raises(objseal.AuthenticationError):
+            parts.open(opened, store, table=done.table[:-72])
+
+
+def test_what_does_not_make_an_object(key: objseal.Key) -> None:
+    upload = parts.Upload.start(key=key, server_key=key)
+    other = parts.Upload.start(key=key, server_key=key)
+    _, one = upload.seal_part(1, b"one", etag="e1")
+    _, two = upload.seal_part(2, b"two", etag="e2")
+    _, foreign = other.seal_part(1, b"one", etag="e1")
+    receipts = [one.stored, two.stored]
+    refused = [
+        ([], receipts, "1 to 10,000 parts"),
+        ([(2, "e2"), (1, "e1")], receipts, "not in order"),
+        ([(1, "e1"), (1, "e1")], receipts, "named twice"),
+        ([(1, "e2")], receipts, "another ETag"),
+        ([(3, "e3")], receipts, "not uploaded"),
+        ([(0, "e1")], receipts, "from 1 to 10,000"),
+    ]
+    for named, stored, words in refused:
+        with pytest.raises(objseal.PartsError, match=words):
+            upload.complete(named, stored)
+    with pytest.raises(objseal.AuthenticationError):
+        upload.complete([(1, "e1")], [foreign.stored])
+    for number in (0, 10_001):
+        with pytest.raises(objseal.PartsError):
+            upload.seal_part(number, b"")
+    for state in (upload.state[:-1], b"", one.stored):
+        with pytest.raises((objseal.AuthenticationError, objseal.FormatError)):
+            parts.Upload.resume(state, server_key=key)
+    with pytest.raises(objseal.AuthenticationError):
+        parts.Upload.resume(upload.state, server_key=objseal.Key.generate())
+    with pytest.raises(objseal.PolicyError):
+        parts.Upload.resume(upload.state, server_key=key, context="another")
+    with pytest.raises(TypeError, match="state"):
+        pickle.dumps(upload)
+    done = upload.complete([(1, "e1"), (2, "e2")], receipts, etag="mine")
+    assert done.envelope.info.etag == "mine" and done.envelope.info.length == 6
+
+
+@pytest.mark.parametrize("name", ["parts", "parts-detached", "layers-parts", "layers-parts-detached"])
+def test_golden_objects_in_parts_open(golden_keyring: objseal.Keyring, name: str) -> None:
+    folder = GOLDEN / name
+    context = {"name": "cat.jpg"}
+    opened = envelope.open((folder / "envelope").read_bytes(), keyring=golden_keyring, context=context)
+    table = folder / "table"
+    file = parts.open(
+        opened, lambda part: (folder / f"{part.number}.part").read_bytes(), table=table if table.exists() else None
+    )
+    assert file.read() == bytes(i % 251 for i in range(40_000))
+    upload = parts.Upload.resume((folder / "upload").read_bytes(), keyring=golden_keyring, context=context)
+    for number in (1, 2, 10):
+        assert upload.read_receipt((folder / f"{number}.receipt").read_bytes()).number == number
