@@ -55,6 +55,8 @@ fn every_size_goes_through_writer_and_reader() {
             let mut streamed = Vec::new();
             file::seal(&sealing, &plain[..], &mut streamed, &Threads::available()).expect("sealed");
             assert_eq!(streamed.len(), stored.len());
+            in_memory(&sealing, &opening, &plain);
+            in_memory(&sealing.clone().with_digests(Wanted::NONE), &opening, &plain);
             let mut opened = Vec::new();
             file::open(&opening, &stored[..], &mut opened, &Threads::available()).expect("authentic");
             assert!(opened == plain);
@@ -72,6 +74,23 @@ fn every_size_goes_through_writer_and_reader() {
     let other = [&two as _];
     let error = OpenReader::new(&Opening::new(&other), &b"x"[..]).expect_err("too short");
     assert!(matches!(error, FileError::NotSealed), "{error}");
+}
+
+/// Seals from memory into memory, on one thread and on three.
+fn in_memory(sealing: &Sealing<'_>, opening: &Opening<'_>, plain: &[u8]) {
+    let needed = file::sealed_len(sealing, plain.len() as u64).and_then(|len| usize::try_from(len).ok());
+    let mut out = vec![1; needed.expect("short") + 1];
+    for count in [1, 3] {
+        let threads = Threads(NonZeroUsize::new(count).expect("not 0"));
+        let (len, sealed) = file::seal_at(sealing, &threads, plain, &mut out).expect("sealed");
+        assert_eq!((len, out[len]), (out.len() - 1, 1), "nothing is written behind it");
+        assert_eq!(sealed.attributes.plaintext_len, plain.len() as u64);
+        let mut opened = Vec::new();
+        file::open(opening, &out[..len], &mut opened, &threads).expect("authentic");
+        assert!(opened == plain, "{} bytes on {count} threads", plain.len());
+        let error = file::seal_at(sealing, &threads, plain, &mut out[..len - 1]).expect_err("too small");
+        assert!(matches!(error, FileError::Envelope(EnvelopeError::Seal(Error::OutputTooSmall { .. }))), "{error}");
+    }
 }
 
 #[test]

@@ -80,6 +80,13 @@ impl ReadAt for Input {
     fn size(&self) -> io::Result<u64> {
         Ok(self.len() as u64)
     }
+
+    fn in_memory(&self) -> Option<&[u8]> {
+        match self {
+            Self::Fixed(bytes) => Some(bytes),
+            Self::Shared(_) => None,
+        }
+    }
 }
 
 /// Reads an input from its start.

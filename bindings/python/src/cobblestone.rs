@@ -1,6 +1,6 @@
 //! Bare messages: Cobblestone-256.
 
-use crate::buffer::{Input, Output, SliceWriter, new_bytes};
+use crate::buffer::{Input, Output, new_bytes};
 use crate::error::{OrRaise, Raise, argument};
 use crate::files::Reader;
 use crate::key::GivenKey;
@@ -42,7 +42,7 @@ fn seal_to(cobblestone: &Cobblestone<'_>, data: &Input, out: &mut [u8], threads:
     match data {
         Input::Fixed(bytes) => cobblestone.seal_parallel(threads, bytes, out).map(drop).or_raise(),
         shared @ Input::Shared(_) => {
-            cobblestone.seal_stream(shared.reader(), SliceWriter::new(out), threads).map(drop).or_raise()
+            cobblestone.shared_sealer().or_raise()?.seal_at(threads, shared, out).map(drop).or_raise()
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Sealed objects in memory and through streams, laid out as sealed files are.
 
-use crate::buffer::{Input, Output, SliceWriter, new_bytes};
+use crate::buffer::{Input, Output, new_bytes};
 use crate::error::{Kind, OrRaise, Raise};
 use crate::model;
 use crate::options::{Opening, Sealing, ThreadCount};
@@ -24,8 +24,7 @@ pub(crate) fn sealed_len(sealing: &Sealing, length: u64) -> PyResult<u64> {
 }
 
 fn seal_to(sealing: &Sealing, data: &Input, out: &mut [u8], threads: &ThreadCount) -> PyResult<()> {
-    let sealed = sealing.with(|sealing| file::seal(sealing, data.reader(), SliceWriter::new(out), &threads.0));
-    sealed.map(drop).or_raise()
+    sealing.with(|sealing| file::seal_at(sealing, &threads.0, data, out)).map(drop).or_raise()
 }
 
 #[pyfunction]

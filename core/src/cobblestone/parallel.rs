@@ -1,14 +1,23 @@
 //! Whole buffers on several threads. The bytes are the same as on one.
 
-use super::{CHUNK_LEN, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, opened_prefix, prefix, sealed_buffer_len};
+use super::random_access::slice_at;
+use super::{
+    CHUNK_LEN, Cobblestone, HEADER_LEN, ReadAt, SEALED_CHUNK_LEN, SharedSealer, opened_prefix, prefix,
+    sealed_buffer_len,
+};
 use crate::error::Error;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, PoisonError};
+use std::vec::Vec;
+use zeroize::Zeroizing;
 
 /// Chunks that a thread takes at a time, at most: 4 MiB, where one byte of the nonce comes round.
 const MAX_RUN_CHUNKS: usize = 256;
+/// Bytes that are copied at a time before they are sealed, so that they are in the cache then.
+const PIECE_LEN: usize = 4 * CHUNK_LEN;
 
 /// Where parallel work runs: [`Threads`], or a `rayon::ThreadPool` with the feature `rayon`.
 ///
@@ -102,6 +111,70 @@ impl Cobblestone<'_> {
             out.fill(0);
         }
         opened.map(|()| out.len())
+    }
+}
+
+impl SharedSealer {
+    /// Seals all that is stored in `input` as the whole message, from the start, into the start of `out`; returns how many
+    /// bytes that took. What is not [`in_memory`](ReadAt::in_memory) is copied before it is looked at, so `input` may be
+    /// memory that others change meanwhile.
+    ///
+    /// # Errors
+    /// What `input` says; [`Error::OutputTooSmall`], [`Error::Finished`] or [`Error::TooLong`] as [`io::Error`]s.
+    pub fn seal_at(
+        &self,
+        workers: &impl Workers,
+        input: &(impl ReadAt + Sync + ?Sized),
+        out: &mut [u8],
+    ) -> io::Result<usize> {
+        let len = usize::try_from(input.size()?).map_err(|_| Error::TooLong)?;
+        let out = prefix(out, sealed_buffer_len(len)?)?;
+        let (header_out, chunks_out) = out.split_at_mut(HEADER_LEN);
+        header_out.copy_from_slice(self.header());
+        let failure = Mutex::new(None);
+        let left = AtomicUsize::new(chunks_out.len());
+        // Where in the input, and what of the output nobody has taken yet. Nothing after the last run.
+        let rest = Mutex::new(Some((0, chunks_out)));
+        let take = || -> Result<Option<_>, Error> {
+            let mut rest = rest.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some((at, out)) = rest.take() else { return Ok(None) };
+            let last = len - at < PIECE_LEN;
+            let run = if last { self.last_run(len - at)? } else { self.next_run(PIECE_LEN / CHUNK_LEN)? };
+            let (now, later) = out.split_at_mut(run.sealed_len());
+            if !last {
+                *rest = Some((at + PIECE_LEN, later));
+            }
+            Ok(Some((run, at, now)))
+        };
+        let work = || -> io::Result<()> {
+            let mut copy = Zeroizing::new(Vec::new());
+            while let Some((run, at, out)) = take()? {
+                let piece_len = PIECE_LEN.min(len - at);
+                let piece = match slice_at(input, at as u64, piece_len) {
+                    Some(piece) => piece,
+                    None => {
+                        copy.resize(piece_len, 0);
+                        input.read_exact_at(&mut copy, at as u64)?;
+                        &copy
+                    }
+                };
+                left.fetch_sub(run.seal(piece, out)?, Ordering::Relaxed);
+            }
+            Ok(())
+        };
+        let job = || {
+            if let Err(error) = work() {
+                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
+        };
+        workers.run(&job);
+        job(); // in case the pool made no call at all
+        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            // A pool may have kept a panic to itself.
+            None if left.into_inner() > 0 => Err(Error::WorkersFailed.into()),
+            None => Ok(out.len()),
+        }
     }
 }
 

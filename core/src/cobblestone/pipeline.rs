@@ -17,6 +17,9 @@ use zeroize::Zeroizing;
 
 /// Chunks that are not worth a thread, nor large buffers.
 const SMALL_CHUNKS: usize = 4;
+/// Chunks in a window when there is one thread: nothing is gained by more, and memory that is new to the process costs
+/// more than to fill it.
+const ALONE_CHUNKS: usize = 8;
 /// Bytes that all windows together take, input and output, at most.
 const MEMORY: usize = 32 << 20;
 
@@ -189,7 +192,8 @@ fn pump_windows<P: Pass>(
     pass: &P,
 ) -> io::Result<Totals> {
     let per_worker = MEMORY / workers.count().get();
-    let window_chunks = (per_worker / P::MEMORY_PER_CHUNK).clamp(1, P::MAX_WINDOW_CHUNKS);
+    let most = if workers.count().get() == 1 { ALONE_CHUNKS } else { P::MAX_WINDOW_CHUNKS };
+    let window_chunks = (per_worker / P::MEMORY_PER_CHUNK).clamp(1, most);
     let source = Mutex::new(Source { input, windows: 0, ended: false, read: 0 });
     let sink = Mutex::new(Sink { output, carry: pass.carry(), windows: 0, written: 0, failure: None });
     let turns = Turns::new(workers.count().get());

@@ -29,6 +29,11 @@ pub trait ReadAt {
     /// # Errors
     /// Whatever went wrong.
     fn size(&self) -> io::Result<u64>;
+
+    /// All bytes, if they are in memory and nobody changes them meanwhile: they are not copied then.
+    fn in_memory(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 impl<T: ReadAt + ?Sized> ReadAt for &T {
@@ -38,6 +43,10 @@ impl<T: ReadAt + ?Sized> ReadAt for &T {
 
     fn size(&self) -> io::Result<u64> {
         (**self).size()
+    }
+
+    fn in_memory(&self) -> Option<&[u8]> {
+        (**self).in_memory()
     }
 }
 
@@ -52,6 +61,15 @@ impl ReadAt for [u8] {
     fn size(&self) -> io::Result<u64> {
         Ok(self.len() as u64)
     }
+
+    fn in_memory(&self) -> Option<&[u8]> {
+        Some(self)
+    }
+}
+
+/// The bytes from `offset` on of a source that is in memory, as many as fit into a buffer of `len`.
+pub(super) fn slice_at(source: &(impl ReadAt + ?Sized), offset: u64, len: usize) -> Option<&[u8]> {
+    source.in_memory()?.get(usize::try_from(offset).ok()?..)?.get(..len)
 }
 
 #[cfg(unix)]
@@ -98,7 +116,8 @@ impl ChunkOpener {
         let plaintext_len = plaintext_len(sealed_len).ok_or_else(|| Error::refused(Refusal::Length))?;
         let access = RandomAccess { opener: self, stored, sealed_len, plaintext_len };
         // Only the last chunk is shorter than the others, so that it opens here proves where the message ends.
-        access.open_chunks(plaintext_len / CHUNK, 1, &mut Zeroizing::new(vec![0; CHUNK_LEN]))?;
+        let mut last = Zeroizing::new(vec![0; CHUNK_LEN]);
+        access.open_chunks(plaintext_len / CHUNK, 1, &mut last, &mut Vec::new())?;
         Ok(access)
     }
 }
@@ -130,6 +149,13 @@ impl<S: ReadAt> ReadAt for Stored<S> {
         match self {
             Self::Source(source) => source.size(),
             Self::Within(outer) => Ok(outer.len()),
+        }
+    }
+
+    fn in_memory(&self) -> Option<&[u8]> {
+        match self {
+            Self::Source(source) => source.in_memory(),
+            Self::Within(_) => None,
         }
     }
 }
@@ -205,6 +231,7 @@ impl<S: ReadAt> RandomAccess<S> {
     fn open_between(&self, start: u64, end: u64, out: &mut [u8]) -> io::Result<()> {
         let mut at = start;
         let mut rest = out;
+        let mut sealed = Vec::new();
         while at < end {
             let chunk = at / CHUNK;
             let chunk_end = ((chunk + 1) * CHUNK).min(self.plaintext_len);
@@ -214,13 +241,13 @@ impl<S: ReadAt> RandomAccess<S> {
                 let whole_to = if end == self.plaintext_len { end } else { end / CHUNK * CHUNK };
                 let to = whole_to.min((chunk + WINDOW_CHUNKS) * CHUNK);
                 (now, rest) = rest.split_at_mut(window_len(to - at));
-                self.open_chunks(chunk, (to - at).div_ceil(CHUNK), now)?;
+                self.open_chunks(chunk, (to - at).div_ceil(CHUNK), now, &mut sealed)?;
                 at = to;
             } else {
                 let to = end.min(chunk_end);
                 (now, rest) = rest.split_at_mut(window_len(to - at));
                 let mut whole = Zeroizing::new(vec![0; window_len(chunk_end - chunk * CHUNK)]);
-                self.open_chunks(chunk, 1, &mut whole)?;
+                self.open_chunks(chunk, 1, &mut whole, &mut sealed)?;
                 now.copy_from_slice(&whole[window_len(at % CHUNK)..][..now.len()]);
                 at = to;
             }
@@ -281,17 +308,24 @@ impl<S: ReadAt> RandomAccess<S> {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Fetches and opens `count` chunks, at most a window, into the start of `out`.
-    fn open_chunks(&self, first: u64, count: u64, out: &mut [u8]) -> io::Result<()> {
+    /// Fetches `count` chunks, at most a window, into `sealed`, and opens them into the start of `out`.
+    fn open_chunks(&self, first: u64, count: u64, out: &mut [u8], sealed: &mut Vec<u8>) -> io::Result<()> {
         let end = ((first + count) * CHUNK).min(self.plaintext_len);
         let mut stored = sealed_range(first * CHUNK..end, self.sealed_len).ok_or(Error::Authentication)?;
         if stored.is_empty() {
             // An empty last chunk holds no plaintext, but it has a tag.
             stored.end = self.sealed_len;
         }
-        let mut sealed = vec![0; window_len(stored.end - stored.start)];
-        self.stored.read_exact_at(&mut sealed, stored.start)?;
-        self.opener.open(first, &sealed, out)?;
+        let len = window_len(stored.end - stored.start);
+        let chunks = match slice_at(&self.stored, stored.start, len) {
+            Some(chunks) => chunks,
+            None => {
+                sealed.resize(len, 0);
+                self.stored.read_exact_at(sealed, stored.start)?;
+                sealed
+            }
+        };
+        self.opener.open(first, chunks, out)?;
         Ok(())
     }
 

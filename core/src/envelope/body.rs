@@ -114,6 +114,31 @@ impl BodySealer {
         }
     }
 
+    /// Seals all that is stored in `input` into the start of `out`, and returns how many bytes that took. `input` may be
+    /// memory that others change meanwhile: nothing of it is looked at twice.
+    ///
+    /// # Errors
+    /// What `input` says; [`Error::OutputTooSmall`] and [`Error::TooLong`] as [`io::Error`]s. What has been written then
+    /// does not open.
+    #[cfg(feature = "std")]
+    pub fn seal_at(
+        self,
+        workers: &impl Workers,
+        input: &(impl ReadAt + Sync + ?Sized),
+        out: &mut [u8],
+    ) -> io::Result<usize> {
+        let layers = u8::try_from(self.layers.len()).unwrap_or(u8::MAX);
+        let len = input.size()?;
+        let needed = sealed_len(layers, len).and_then(|len| usize::try_from(len).ok()).ok_or(Error::TooLong)?;
+        let given = out.len();
+        let out = out.get_mut(..needed).ok_or(Error::OutputTooSmall { needed, given })?;
+        if let [only] = &self.layers[..] {
+            return only.seal_at(workers, input, out);
+        }
+        self.seal_stream(StoredReader::new(input)?, out, workers)?;
+        Ok(needed)
+    }
+
     /// Seals `plaintext`, all there is.
     ///
     /// # Errors
@@ -133,6 +158,32 @@ impl BodySealer {
     pub fn sealer(self) -> LayeredSealer {
         let layers = self.layers.into_iter().map(SharedSealer::into_sealer);
         LayeredSealer { layers: layers.collect(), inner: Zeroizing::default() }
+    }
+}
+
+/// Reads what is stored from its start.
+#[cfg(feature = "std")]
+pub(crate) struct StoredReader<'s, S: ?Sized> {
+    stored: &'s S,
+    at: u64,
+    len: u64,
+}
+
+#[cfg(feature = "std")]
+impl<'s, S: ReadAt + ?Sized> StoredReader<'s, S> {
+    pub(crate) fn new(stored: &'s S) -> io::Result<Self> {
+        Ok(Self { stored, at: 0, len: stored.size()? })
+    }
+}
+
+#[cfg(feature = "std")]
+impl<S: ReadAt + ?Sized> Read for StoredReader<'_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.len - self.at).unwrap_or(usize::MAX);
+        let len = buffer.len().min(left);
+        self.stored.read_exact_at(&mut buffer[..len], self.at)?;
+        self.at += len as u64;
+        Ok(len)
     }
 }
 

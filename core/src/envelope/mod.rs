@@ -97,6 +97,8 @@ mod upload;
 pub use attributes::{Attributes, Digests};
 #[cfg(feature = "std")]
 pub(crate) use attributes::{MAX_SEALED_LEN, MIN_SEALED_LEN};
+#[cfg(feature = "std")]
+pub(crate) use body::StoredReader;
 pub use body::{
     BodyOpener, BodySealer, LayeredOpener, LayeredSealer, Salt, largest_plaintext_len, plaintext_len, sealed_len,
     sealed_range,

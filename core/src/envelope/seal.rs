@@ -110,6 +110,15 @@ impl<'a> Sealing<'a> {
         Self { digests, ..self }
     }
 
+    /// Whether there are digests to keep.
+    #[cfg(feature = "std")]
+    pub(crate) fn has_digests(&self) -> bool {
+        #[cfg(feature = "checksums")]
+        return self.digests != crate::checksums::Wanted::NONE;
+        #[cfg(not(feature = "checksums"))]
+        false
+    }
+
     #[cfg(feature = "checksums")]
     pub(crate) fn digests(&self) -> crate::checksums::Wanted {
         self.digests

@@ -54,7 +54,7 @@ pub use slots::SlotState;
 #[cfg(objseal_hazmat)]
 pub(crate) use slots::fix_slot_checksums;
 pub use stored::{Facts, SealedFile, inspect};
-pub use stream::{Opened, open, seal, sealed_len};
+pub use stream::{Opened, open, seal, seal_at, sealed_len};
 
 /// Where the body begins.
 pub const BODY_OFFSET: u64 = slots::SLOTS_LEN as u64;

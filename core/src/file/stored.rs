@@ -116,6 +116,11 @@ impl<S: ReadAt> ReadAt for Section<S> {
     fn size(&self) -> io::Result<u64> {
         Ok(self.len)
     }
+
+    fn in_memory(&self) -> Option<&[u8]> {
+        let (start, end) = (BODY_OFFSET, BODY_OFFSET + self.len);
+        self.source.in_memory()?.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+    }
 }
 
 /// What is known of it, without the data key.

@@ -5,9 +5,9 @@ use super::tail::{self, TailReader};
 use super::{BODY_OFFSET, FileError};
 #[cfg(feature = "checksums")]
 use crate::checksums::Digester;
-use crate::cobblestone::Workers;
+use crate::cobblestone::{ReadAt, Workers};
 use crate::engine::Engine;
-use crate::envelope::{self, Attributes, OpenEnvelope, Opening, Sealing};
+use crate::envelope::{self, Attributes, OpenEnvelope, Opening, Sealing, StoredReader};
 use crate::error::Error;
 use crate::random::OsRandom;
 use std::io::{self, Read, Write};
@@ -98,6 +98,35 @@ impl<R: Read> Read for Counted<R> {
         self.counter.update(buffer.get(..len).unwrap_or_default());
         Ok(len)
     }
+}
+
+/// Seals all that is stored in `input` into the start of `out`, and returns how many bytes that took: [`sealed_len`].
+/// `input` may be memory that others change meanwhile: nothing of it is looked at twice.
+///
+/// # Errors
+/// [`FileError`]; [`Error::OutputTooSmall`] in it. What has been written then does not open.
+pub fn seal_at(
+    sealing: &Sealing<'_>,
+    workers: &impl Workers,
+    input: &(impl ReadAt + Sync + ?Sized),
+    out: &mut [u8],
+) -> Result<(usize, Opened), FileError> {
+    let plaintext_len = input.size()?;
+    let needed = sealed_len(sealing, plaintext_len).and_then(|len| usize::try_from(len).ok()).ok_or(Error::TooLong)?;
+    let given = out.len();
+    let mut out = out.get_mut(..needed).ok_or(Error::OutputTooSmall { needed, given })?;
+    if sealing.has_digests() {
+        // They take the bytes one after the other.
+        return Ok((needed, seal(sealing, StoredReader::new(input)?, out, workers)?));
+    }
+    let (envelope, body) = sealing.start()?;
+    let engines = body.engines();
+    out.write_all(&Slots::encode(envelope.stored())?)?;
+    let body_len = body.seal_at(workers, input, out)?;
+    let attributes = Attributes::new(plaintext_len);
+    let mut end = out.get_mut(body_len..).unwrap_or_default();
+    end.write_all(&tail::encode(&envelope.seal_attributes(&attributes, &OsRandom)?))?;
+    Ok((needed, Opened { envelope, attributes, slots: SlotState::Same, engines }))
 }
 
 /// What is known of a file that was sealed, or opened whole.
