@@ -1,11 +1,11 @@
 //! Sealed files and a second implementation of their format: `vectors/reader`, on PyCA's `cryptography`.
 
-use objseal::OsRandom;
 use objseal::checksums::{self, Digester, Wanted};
 use objseal::cobblestone::Threads;
-use objseal::envelope::{EncryptionContext, Opening, Part, PartStore, PartsReader, Policy, Sealing};
+use objseal::envelope::{EncryptionContext, Opening, Part, PartStore, PartsReader, Policy, Sealing, SingleKey};
 use objseal::file::{self, SealedFile, SlotState};
 use objseal::keyring::{KeyringFile, Passphrase, PassphraseCost};
+use objseal::{Key, OsRandom};
 use objseal_tests::{Python, context, engines, pattern, report, seal_file, vectors};
 use std::fs;
 use std::io;
@@ -80,6 +80,8 @@ fn golden_files_open() {
     let plain = golden_keyring("keyring", folder.path()).read(None).expect("a keyring");
     let passphrase = Passphrase::new("correct horse".into());
     let sealed = golden_keyring("keyring-passphrase", folder.path()).read(Some(&passphrase)).expect("a keyring");
+    let bytes = fs::read(vectors("golden/single-key")).expect("read");
+    let single = SingleKey::new(Key::try_from(&bytes[..]).expect("a key"));
     for golden in Golden::all() {
         let stored = fs::read(vectors("golden").join(&golden.file)).expect("read");
         for keyring in [&plain, &sealed] {
@@ -88,7 +90,7 @@ fn golden_files_open() {
                 policy.context = Some(golden.context());
                 policy.key_ids = Some(golden.keys.clone());
                 policy.minimum_layers = u8::try_from(golden.keys.len()).expect("1 or 2");
-                let services = [keyring as _];
+                let services = [keyring as _, &single as _];
                 let opening = Opening::new(&services).with_policy(policy).with_engine(engine).expect("available");
                 let mut opened = Vec::new();
                 let whole = file::open(&opening, &stored[..], &mut opened, &Threads::available());
@@ -248,7 +250,9 @@ fn the_second_reader_opens_golden_files_and_new_ones() {
     };
     let (mut golden_files, mut new_files, mut refused) = (0, 0, 0);
     for golden in Golden::all() {
+        let single = golden.keys == [SingleKey::KEY_ID];
         for keyring in ["golden/keyring", "golden/keyring-passphrase"] {
+            let keyring = if single { "golden/single-key" } else { keyring };
             let opened = open(&vectors(keyring), &vectors("golden").join(&golden.file), &golden.pairs);
             assert_eq!(opened, (Some(0), String::new()), "{}", golden.file);
             assert!(fs::read(&out).expect("read") == golden.plaintext, "{}", golden.file);

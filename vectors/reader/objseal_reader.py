@@ -174,8 +174,8 @@ class Head:
 
     def unwrap(self, keyring, wanted):
         for layer, service, key_id, version, binding, wrapped in self.wrapped_keys:
-            root_key = keyring.get((key_id, version))
-            if layer == wanted and service == "keyring" and root_key is not None:
+            root_key = keyring.get((service, key_id, version))
+            if layer == wanted and root_key is not None:
                 require(len(wrapped) == 104, "a wrap of another length")
                 pairs = len(self.pairs).to_bytes(2, "big") + self.context
                 data_key = cobblestone(root_key, self.place(WRAP, layer) + binding + pairs, wrapped)
@@ -301,6 +301,9 @@ def open_parts(folder, keyring, demanded=None):
 
 
 def read_keyring(path):
+    """The root keys in a keyring, or the only one in a file of 32 bytes."""
+    if os.path.getsize(path) == 32:
+        return {("single-key", "key", 1): read(path)}
     with open(path, encoding="ascii") as file:
         text = file.read()
     lines = text.splitlines()
@@ -315,7 +318,7 @@ def read_keyring(path):
         context = "".join(line + "\n" for line in lines[:2]).encode()
         lines = ["", *cobblestone(key, context, bytes.fromhex(lines[2].removeprefix("sealed "))).decode().splitlines()]
     keys = (line.split(" ") for line in lines[1:])
-    return {(name, int(version)): bytes.fromhex(key) for _, name, version, key in keys}
+    return {("keyring", name, int(version)): bytes.fromhex(key) for _, name, version, key in keys}
 
 
 def read(path):

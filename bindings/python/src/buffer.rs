@@ -1,9 +1,11 @@
 //! Memory that Python has: what is sealed and opened, and where it goes.
 #![allow(unsafe_code, reason = "Python's buffers are pointers")]
 
-use crate::error::argument;
+use crate::error::{Raise, argument};
+use objseal::Error;
 use objseal::cobblestone::ReadAt;
 use pyo3::buffer::PyUntypedBuffer;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
@@ -207,5 +209,33 @@ pub(crate) fn new_bytes(
     len: usize,
     fill: impl FnOnce(&mut [u8]) -> PyResult<()>,
 ) -> PyResult<Py<PyBytes>> {
-    Ok(PyBytes::new_with(py, len, fill)?.unbind())
+    let len_of_object = ffi::Py_ssize_t::try_from(len).map_err(|_| Error::TooLong.raise())?;
+    // SAFETY: Python gives a new object with room for `len` bytes, or none and an exception. Nobody else knows of it until it is
+    // returned, and all of its bytes are written before a reference to them is made.
+    let (bytes, out) = unsafe {
+        let object = ffi::PyBytes_FromStringAndSize(std::ptr::null(), len_of_object);
+        let bytes = Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked::<PyBytes>();
+        let start: *mut u8 = ffi::PyBytes_AsString(object).cast();
+        advise(start, len);
+        start.write_bytes(0, len);
+        (bytes, std::slice::from_raw_parts_mut(start, len))
+    };
+    fill(out)?;
+    Ok(bytes.unbind())
 }
+
+/// Asks for huge pages for what can be in them of `len` bytes that are new to the process: to make small pages takes longer
+/// than to fill them. It is not an error if there are none.
+#[cfg(target_os = "linux")]
+fn advise(start: *mut u8, len: usize) {
+    const HUGE: usize = 2 << 20;
+    let before = start.align_offset(HUGE);
+    let inside = len.saturating_sub(before) / HUGE * HUGE;
+    if inside > 0 {
+        // SAFETY: the range lies within the object, and this advice does not change what is in it.
+        unsafe { libc::madvise(start.add(before).cast(), inside, libc::MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advise(_: *mut u8, _: usize) {}

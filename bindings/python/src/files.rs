@@ -152,26 +152,33 @@ impl StreamReader {
 
 /// Writes a sealed file.
 #[pyclass(frozen, module = "objseal._objseal")]
-pub(crate) struct Writer(Mutex<Option<SealWriter<Stream>>>);
+pub(crate) struct Writer(Mutex<Option<Open>>);
+
+struct Open {
+    writer: SealWriter<Stream>,
+    /// Where memory that may change is copied to.
+    piece: Vec<u8>,
+}
 
 #[pymethods]
 impl Writer {
     #[new]
     fn new(py: Python<'_>, sealing: &Sealing, target: Stream) -> PyResult<Self> {
         let writer = py.detach(|| sealing.with(|sealing| SealWriter::new(sealing, target))).or_raise()?;
-        Ok(Self(Mutex::new(Some(writer))))
+        Ok(Self(Mutex::new(Some(Open { writer, piece: Vec::new() }))))
     }
 
     /// Takes in all of `data`.
     fn write(&self, py: Python<'_>, data: Input) -> PyResult<usize> {
-        let mut writer = lock(py, &self.0);
-        let writer = writer.as_mut().ok_or_else(finished)?;
+        let mut open = lock(py, &self.0);
+        let Open { writer, piece } = open.as_mut().ok_or_else(finished)?;
         let written = py.detach(|| match &data {
             Input::Fixed(bytes) => writer.write_all(bytes),
             shared @ Input::Shared(_) => {
-                let (mut reader, mut piece) = (shared.reader(), vec![0; PIECE_LEN.min(shared.len())]);
+                let mut reader = shared.reader();
+                piece.resize(PIECE_LEN, 0);
                 loop {
-                    match reader.read(&mut piece)? {
+                    match reader.read(piece)? {
                         0 => return Ok(()),
                         len => writer.write_all(&piece[..len])?,
                     }
@@ -184,7 +191,7 @@ impl Writer {
 
     /// Writes the end. Without it the file does not open.
     fn finish(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let writer = lock(py, &self.0).take().ok_or_else(finished)?;
+        let Open { writer, .. } = lock(py, &self.0).take().ok_or_else(finished)?;
         let (_, sealed) = py.detach(|| writer.finish()).or_raise()?;
         model::opened(py, &sealed)
     }

@@ -22,6 +22,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from conftest import SIZES, plain
+from tqdm import tqdm
 
 import objseal
 
@@ -346,6 +347,9 @@ def test_progress_and_ctrl_c(key: objseal.Key, tmp_path: Path) -> None:
     objseal.unseal_file(tmp_path / "sealed", tmp_path / "again", key=key, callback=seen.append)
     assert sum(seen) == (tmp_path / "sealed").stat().st_size
     assert (tmp_path / "again").read_bytes() == data
+
+    with tqdm(total=len(data), disable=True) as bar:
+        objseal.seal_file(source, "/dev/null", key=key, callback=bar.update)
 
     class Endless(io.RawIOBase):
         def read(self, size: int = -1, /) -> bytes:

@@ -8,7 +8,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::boxed::Box;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{vec, vec::Vec};
 use zeroize::Zeroizing;
 
@@ -114,7 +114,7 @@ impl ChunkOpener {
     fn open_stored<S: ReadAt>(self, stored: Stored<S>) -> io::Result<RandomAccess<S>> {
         let sealed_len = stored.size()?;
         let plaintext_len = plaintext_len(sealed_len).ok_or_else(|| Error::refused(Refusal::Length))?;
-        let access = RandomAccess { opener: self, stored, sealed_len, plaintext_len };
+        let access = RandomAccess { opener: self, stored, sealed_len, plaintext_len, fetched: Mutex::default() };
         // Only the last chunk is shorter than the others, so that it opens here proves where the message ends.
         let mut last = Zeroizing::new(vec![0; CHUNK_LEN]);
         access.open_chunks(plaintext_len / CHUNK, 1, &mut last, &mut Vec::new())?;
@@ -128,6 +128,9 @@ pub struct RandomAccess<S> {
     stored: Stored<S>,
     sealed_len: u64,
     plaintext_len: u64,
+    /// Buffers for what is fetched, one for each read that went on at the same time: memory that is new to the process
+    /// costs more than to fill it.
+    fetched: Mutex<Vec<Vec<u8>>>,
 }
 
 /// Where the chunks of a message are.
@@ -219,7 +222,12 @@ impl<S: ReadAt> RandomAccess<S> {
     pub fn open_range_into(&self, start: u64, out: &mut [u8]) -> io::Result<()> {
         let end = start.checked_add(out.len() as u64).filter(|&end| end <= self.plaintext_len);
         let opened = match end {
-            Some(end) => self.open_between(start, end, out),
+            Some(end) => {
+                let mut fetched = lock(&self.fetched).pop().unwrap_or_default();
+                let opened = self.open_between(start, end, out, &mut fetched);
+                lock(&self.fetched).push(fetched);
+                opened
+            }
             None => Err(Error::OutOfRange { plaintext_len: self.plaintext_len }.into()),
         };
         if opened.is_err() {
@@ -228,10 +236,9 @@ impl<S: ReadAt> RandomAccess<S> {
         opened
     }
 
-    fn open_between(&self, start: u64, end: u64, out: &mut [u8]) -> io::Result<()> {
+    fn open_between(&self, start: u64, end: u64, out: &mut [u8], fetched: &mut Vec<u8>) -> io::Result<()> {
         let mut at = start;
         let mut rest = out;
-        let mut sealed = Vec::new();
         while at < end {
             let chunk = at / CHUNK;
             let chunk_end = ((chunk + 1) * CHUNK).min(self.plaintext_len);
@@ -241,13 +248,13 @@ impl<S: ReadAt> RandomAccess<S> {
                 let whole_to = if end == self.plaintext_len { end } else { end / CHUNK * CHUNK };
                 let to = whole_to.min((chunk + WINDOW_CHUNKS) * CHUNK);
                 (now, rest) = rest.split_at_mut(window_len(to - at));
-                self.open_chunks(chunk, (to - at).div_ceil(CHUNK), now, &mut sealed)?;
+                self.open_chunks(chunk, (to - at).div_ceil(CHUNK), now, fetched)?;
                 at = to;
             } else {
                 let to = end.min(chunk_end);
                 (now, rest) = rest.split_at_mut(window_len(to - at));
                 let mut whole = Zeroizing::new(vec![0; window_len(chunk_end - chunk * CHUNK)]);
-                self.open_chunks(chunk, 1, &mut whole, &mut sealed)?;
+                self.open_chunks(chunk, 1, &mut whole, fetched)?;
                 now.copy_from_slice(&whole[window_len(at % CHUNK)..][..now.len()]);
                 at = to;
             }
@@ -282,8 +289,8 @@ impl<S: ReadAt> RandomAccess<S> {
                 *at = begins.checked_add(piece.len() as u64)?;
                 Some((begins, piece))
             }));
-            let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let failed = || failure.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+            let next = || lock(&pieces).next();
+            let failed = || lock(&failure).is_some();
             workers.run(&|| {
                 while let Some((at, piece)) = next().filter(|_| !failed()) {
                     match self.open_range_into(at, piece) {
@@ -291,7 +298,7 @@ impl<S: ReadAt> RandomAccess<S> {
                             opened.fetch_add(piece.len() as u64, Ordering::Relaxed);
                         }
                         Err(error) => {
-                            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                            lock(&failure).get_or_insert(error);
                         }
                     }
                 }
@@ -308,8 +315,8 @@ impl<S: ReadAt> RandomAccess<S> {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Fetches `count` chunks, at most a window, into `sealed`, and opens them into the start of `out`.
-    fn open_chunks(&self, first: u64, count: u64, out: &mut [u8], sealed: &mut Vec<u8>) -> io::Result<()> {
+    /// Fetches `count` chunks, at most a window, and opens them into the start of `out`.
+    fn open_chunks(&self, first: u64, count: u64, out: &mut [u8], fetched: &mut Vec<u8>) -> io::Result<()> {
         let end = ((first + count) * CHUNK).min(self.plaintext_len);
         let mut stored = sealed_range(first * CHUNK..end, self.sealed_len).ok_or(Error::Authentication)?;
         if stored.is_empty() {
@@ -320,9 +327,12 @@ impl<S: ReadAt> RandomAccess<S> {
         let chunks = match slice_at(&self.stored, stored.start, len) {
             Some(chunks) => chunks,
             None => {
-                sealed.resize(len, 0);
-                self.stored.read_exact_at(sealed, stored.start)?;
-                sealed
+                if fetched.len() < len {
+                    fetched.resize(len, 0);
+                }
+                let room = &mut fetched[..len];
+                self.stored.read_exact_at(room, stored.start)?;
+                room
             }
         };
         self.opener.open(first, chunks, out)?;
@@ -334,6 +344,10 @@ impl<S: ReadAt> RandomAccess<S> {
     pub fn reader(self) -> RangeReader<S> {
         RangeReader { access: self, at: 0, chunk: Zeroizing::default(), chunk_start: 0 }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A length that is at most a window, as a length in memory.

@@ -278,6 +278,13 @@ class SealedWriter(io.BufferedWriter):
             raise ArgumentError("info is there once the file is closed")
         return known  # type: ignore[no-any-return]
 
+    def write(self, data: Any, /) -> int:
+        # What is large and never changes need not go through the buffer, which would copy it.
+        if type(data) is bytes and len(data) >= BUFFER_SIZE:
+            self.flush()
+            return self.raw.write(data) or 0
+        return super().write(data)
+
     def abort(self) -> None:
         """Closes the file and leaves a path as it was before."""
         if not self.closed:
