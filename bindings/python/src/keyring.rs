@@ -172,6 +172,7 @@ impl Keyring {
                 "a keyring under a passphrase is not pickled: the passphrase is a secret",
             ));
         }
-        Ok((slf.get_type(), (this.path(),)))
+        // Whoever unpickles it may work in another folder.
+        Ok((slf.get_type(), (std::path::absolute(this.file.path())?,)))
     }
 }

@@ -9,9 +9,13 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import objseal
+
+hypothesis.settings.register_profile("objseal", database=None)
+hypothesis.settings.load_profile("objseal")
 
 ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = ROOT / "vectors" / "golden"

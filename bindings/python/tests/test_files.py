@@ -22,6 +22,8 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from conftest import SIZES, plain
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tqdm import tqdm
 
 import objseal
@@ -56,6 +58,23 @@ class OnlyRead:
 
     def read(self, size: int, /) -> bytes:
         return self._file.read(min(size, 50_000))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 300_000), max_size=6), st.lists(st.integers(0, 300_000), max_size=8), st.integers(1, 2))
+def test_any_split_gives_the_same(key: objseal.Key, writes: list[int], reads: list[int], layers: int) -> None:
+    data, stored, at = plain(sum(writes)), io.BytesIO(), 0
+    with objseal.open(stored, "wb", key=key, layers=layers) as file:
+        for length in writes:
+            file.write(data[at : at + length])
+            at += length
+    for source in (io.BytesIO(stored.getvalue()), OnlyRead(stored.getvalue())):
+        at = 0
+        with objseal.open(source, key=key) as opened:
+            for length in reads:
+                assert opened.read(length) == data[at : at + length]
+                at += length
+            assert opened.read() == data[at:]
 
 
 def test_it_is_a_file(key: objseal.Key, tmp_path: Path) -> None:

@@ -118,6 +118,12 @@ class _Replacement:
                 os.unlink(self._beside)
             else:
                 os.replace(self._beside, self._path)
+            # The new name, too, is to outlive a crash.
+            folder = os.open(os.path.dirname(self._path) or ".", os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
         except BaseException:
             self.discard()
             raise
@@ -414,7 +420,8 @@ def _open_to_read(
     finally:
         raw.close()
     if keyring is not None:
-        reader._again = (path_of(file), key, keyring, context, threads, options)
+        # Whoever unpickles it may work in another folder.
+        reader._again = (os.path.abspath(path_of(file)), key, keyring, context, threads, options)
     return reader
 
 
