@@ -1,8 +1,8 @@
 //! Streams, readers, writers, shared sealing and random access give the same as one call, however the data is cut.
 
 use objseal::cobblestone::{
-    CHUNK_LEN, ChunkOpener, Cobblestone, HEADER_LEN, ReadAt, SEALED_CHUNK_LEN, TAG_LEN, Threads, largest_plaintext_len,
-    plaintext_len, sealed_len, sealed_range,
+    CHUNK_LEN, ChunkOpener, Cobblestone, HEADER_LEN, Opener, ReadAt, SEALED_CHUNK_LEN, TAG_LEN, Threads,
+    largest_plaintext_len, plaintext_len, sealed_len, sealed_range,
 };
 use objseal::hazmat::FixedSalt;
 use objseal::limits::{MAX_PLAINTEXT_LEN, MAX_SEALED_LEN};
@@ -119,17 +119,18 @@ proptest! {
         out.extend(part);
         prop_assert!(out == message);
 
-        let mut opener = cobblestone.opener();
-        let mut out = Vec::new();
-        for piece in pieces(&message, &cuts) {
-            let mut part = vec![0; opener.update_len(piece.len())];
-            prop_assert_eq!(opener.update(piece, &mut part), Ok(part.len()));
+        for mut opener in [cobblestone.opener(), Opener::owned(self::key(), b"c".to_vec())] {
+            let mut out = Vec::new();
+            for piece in pieces(&message, &cuts) {
+                let mut part = vec![0; opener.update_len(piece.len())];
+                prop_assert_eq!(opener.update(piece, &mut part), Ok(part.len()));
+                out.extend(part);
+            }
+            let mut part = vec![0; opener.finish_len()];
+            prop_assert_eq!(opener.finish(&mut part), Ok(part.len()));
             out.extend(part);
+            prop_assert!(out == plaintext);
         }
-        let mut part = vec![0; opener.finish_len()];
-        prop_assert_eq!(opener.finish(&mut part), Ok(part.len()));
-        out.extend(part);
-        prop_assert!(out == plaintext);
     }
 
     #[test]

@@ -8,11 +8,11 @@ use crate::object::{in_memory, room};
 use crate::options::ThreadCount;
 use crate::source::Source;
 use crate::watch::lock;
-use objseal::cobblestone::{self, CHUNK_LEN, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, Threads};
+use objseal::cobblestone::{self, Cobblestone, Threads};
 use objseal::{Error, Key};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 #[pyfunction]
 pub(crate) fn cobblestone_sealed_len(length: u64) -> PyResult<u64> {
@@ -186,47 +186,15 @@ impl Sealer {
 /// Opens a message piece by piece. What `update` gives is authentic; the plaintext is whole once `finalize` has succeeded.
 /// After an error nothing more comes out.
 #[pyclass(frozen, module = "objseal.cobblestone")]
-pub(crate) struct Opener(Mutex<Option<Opening>>);
-
-/// How far a message has come.
-enum Opening {
-    /// What there is of its header, and what it is opened with.
-    Header(Arc<Key>, Vec<u8>, Vec<u8>),
-    Chunks(Box<cobblestone::Opener<'static>>),
-}
-
-impl Opening {
-    /// How many bytes [`update`](Self::update) gives for so many bytes.
-    fn update_len(&self, len: usize) -> usize {
-        match self {
-            Self::Header(_, _, header) => len.saturating_sub(HEADER_LEN - header.len()) / SEALED_CHUNK_LEN * CHUNK_LEN,
-            Self::Chunks(opener) => opener.update_len(len),
-        }
-    }
-
-    fn update(&mut self, mut data: &[u8], out: &mut [u8]) -> Result<usize, Error> {
-        let needed = self.update_len(data.len());
-        if out.len() < needed {
-            return Err(Error::OutputTooSmall { needed, given: out.len() });
-        }
-        if let Self::Header(key, context, header) = self {
-            let (now, later) = data.split_at(data.len().min(HEADER_LEN - header.len()));
-            header.extend_from_slice(now);
-            let Some(header) = header.first_chunk() else { return Ok(0) };
-            let opener = Cobblestone::new(key, context).chunk_opener(header)?.into_opener();
-            *self = Self::Chunks(Box::new(opener));
-            data = later;
-        }
-        match self {
-            Self::Header(..) => Ok(0),
-            Self::Chunks(opener) => opener.update(data, out),
-        }
-    }
-}
+pub(crate) struct Opener(Mutex<Option<Box<cobblestone::Opener<'static>>>>);
 
 impl Opener {
     /// After an error nothing more comes out.
-    fn update_with(&self, py: Python<'_>, act: impl FnOnce(&mut Opening) -> PyResult<usize>) -> PyResult<usize> {
+    fn update_with(
+        &self,
+        py: Python<'_>,
+        act: impl FnOnce(&mut cobblestone::Opener<'static>) -> PyResult<usize>,
+    ) -> PyResult<usize> {
         let mut state = lock(py, &self.0);
         act(state.as_mut().ok_or_else(finished)?).inspect_err(|_| *state = None)
     }
@@ -238,7 +206,8 @@ impl Opener {
     #[pyo3(signature = (key, context = None), text_signature = "(key, context=b'')")]
     fn new(key: GivenKey, context: Option<Input>) -> Self {
         let context = context.map(|context| context.to_vec()).unwrap_or_default();
-        Self(Mutex::new(Some(Opening::Header(key.0, context, Vec::new()))))
+        let key = Key::from_bytes(key.0.expose_secret());
+        Self(Mutex::new(Some(Box::new(cobblestone::Opener::owned(key, context)))))
     }
 
     /// Takes in `data` and gives all chunks that are whole.
@@ -246,24 +215,20 @@ impl Opener {
         let len = lock(py, &self.0).as_ref().ok_or_else(finished)?.update_len(data.len());
         new_bytes(py, len, |out| {
             let data = data.settled();
-            self.update_with(py, |opening| py.detach(|| opening.update(&data, out)).or_raise()).map(drop)
+            self.update_with(py, |opener| py.detach(|| opener.update(&data, out)).or_raise()).map(drop)
         })
     }
 
     /// The same into the start of `out`; returns how many bytes that took.
     fn update_into(&self, py: Python<'_>, data: Input, mut out: Output) -> PyResult<usize> {
         let (out, data) = (out.for_input(&data)?, data.settled());
-        self.update_with(py, |opening| py.detach(|| opening.update(&data, out)).or_raise())
+        self.update_with(py, |opener| py.detach(|| opener.update(&data, out)).or_raise())
     }
 
     /// Gives the rest.
     fn finalize(&self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
-        match lock(py, &self.0).take().ok_or_else(finished)? {
-            Opening::Header(..) => Err(Error::Authentication.raise()),
-            Opening::Chunks(opener) => {
-                new_bytes(py, opener.finish_len(), |out| opener.finish(out).map(drop).or_raise())
-            }
-        }
+        let opener = lock(py, &self.0).take().ok_or_else(finished)?;
+        new_bytes(py, opener.finish_len(), |out| opener.finish(out).map(drop).or_raise())
     }
 }
 

@@ -1,10 +1,9 @@
 //! Runs of chunks of one message: sealed by several threads, or opened in any order.
 
-use super::Opener;
-#[cfg(feature = "alloc")]
-use super::Sealer;
 use super::body::{Body, Header};
 use super::{CHUNK_LEN, HEADER_LEN, SEALED_CHUNK_LEN, TAG_LEN, prefix};
+#[cfg(feature = "alloc")]
+use super::{Opener, Sealer};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits::MAX_CHUNKS;
@@ -142,8 +141,8 @@ impl ChunkOpener {
     }
 
     /// Opens piece by piece instead, from behind the header.
-    #[must_use]
-    pub fn into_opener(self) -> Opener<'static> {
+    #[cfg(feature = "alloc")]
+    pub(crate) fn into_opener(self) -> Opener<'static> {
         Opener::behind_header(self.0)
     }
 

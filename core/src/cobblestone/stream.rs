@@ -3,7 +3,11 @@
 use super::body::{Body, Header};
 use super::{CHUNK_LEN, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, TAG_LEN, prefix};
 use crate::error::Error;
+#[cfg(feature = "alloc")]
+use crate::key::Key;
 use crate::limits::MAX_CHUNKS;
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
 use zeroize::Zeroize;
 
 /// Input that does not fill a chunk of `N` bytes yet, wiped on drop.
@@ -179,17 +183,49 @@ pub struct Opener<'a> {
 // The large variant is the state that lasts, and boxing it would need an allocator.
 #[allow(clippy::large_enum_variant)]
 enum State<'a> {
-    Header(Cobblestone<'a>, Pending<HEADER_LEN>),
+    Header(Start<'a>, Pending<HEADER_LEN>),
     Chunks(Body),
     Failed,
 }
 
+/// What a message is opened with.
+enum Start<'a> {
+    Given(Cobblestone<'a>),
+    #[cfg(feature = "alloc")]
+    Owned(Key, Vec<u8>),
+}
+
+impl Start<'_> {
+    fn open(&self, header: &Header) -> Result<Body, Error> {
+        match self {
+            Self::Given(cobblestone) => cobblestone.start_opening(header, u64::MAX),
+            #[cfg(feature = "alloc")]
+            Self::Owned(key, context) => Cobblestone::new(key, context).start_opening(header, u64::MAX),
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Opener<'static> {
+    /// Opens a message on the best engine of this machine, with a key and a context of its own, for those who cannot keep
+    /// them elsewhere.
+    #[must_use]
+    pub fn owned(key: Key, context: Vec<u8>) -> Self {
+        Self::with(Start::Owned(key, context))
+    }
+}
+
 impl<'a> Opener<'a> {
     pub(super) fn new(cobblestone: Cobblestone<'a>) -> Self {
-        Self { state: State::Header(cobblestone, Pending::new()), chunks: 0, pending: Pending::new() }
+        Self::with(Start::Given(cobblestone))
+    }
+
+    fn with(start: Start<'a>) -> Self {
+        Self { state: State::Header(start, Pending::new()), chunks: 0, pending: Pending::new() }
     }
 
     /// Opens what comes behind the header.
+    #[cfg(feature = "alloc")]
     pub(super) fn behind_header(body: Body) -> Self {
         Self { state: State::Chunks(body), chunks: 0, pending: Pending::new() }
     }
@@ -225,12 +261,12 @@ impl<'a> Opener<'a> {
 
     fn take_in(&mut self, input: &[u8], out: &mut [u8]) -> Result<(), Error> {
         let mut input = input;
-        if let State::Header(cobblestone, header) = &mut self.state {
+        if let State::Header(start, header) = &mut self.state {
             input = header.top_up(input);
             if !header.is_full() {
                 return Ok(());
             }
-            let body = cobblestone.start_opening(&header.bytes, u64::MAX)?;
+            let body = start.open(&header.bytes)?;
             self.state = State::Chunks(body);
         }
         let State::Chunks(body) = &self.state else {
