@@ -185,11 +185,18 @@ impl Output {
 /// Writes to the start of a slice that is long enough.
 pub(crate) struct SliceWriter<'o> {
     rest: &'o mut [u8],
+    len: usize,
 }
 
 impl<'o> SliceWriter<'o> {
     pub(crate) fn new(out: &'o mut [u8]) -> Self {
-        Self { rest: out }
+        let len = out.len();
+        Self { rest: out, len }
+    }
+
+    /// How many bytes were written.
+    pub(crate) fn written(&self) -> usize {
+        self.len - self.rest.len()
     }
 }
 
@@ -203,24 +210,25 @@ impl Write for SliceWriter<'_> {
     }
 }
 
-/// A new `bytes` of this length that `fill` writes all of.
+/// A new `bytes` of this length. `fill` says how many bytes it wrote, and it has to be all of them: they are not cleared first.
 pub(crate) fn new_bytes(
     py: Python<'_>,
     len: usize,
-    fill: impl FnOnce(&mut [u8]) -> PyResult<()>,
+    fill: impl FnOnce(&mut [u8]) -> PyResult<usize>,
 ) -> PyResult<Py<PyBytes>> {
     let len_of_object = ffi::Py_ssize_t::try_from(len).map_err(|_| Error::TooLong.raise())?;
     // SAFETY: Python gives a new object with room for `len` bytes, or none and an exception. Nobody else knows of it until it is
-    // returned, and all of its bytes are written before a reference to them is made.
+    // returned. Its memory comes from a foreign function, so its bytes have values, whatever they are.
     let (bytes, out) = unsafe {
         let object = ffi::PyBytes_FromStringAndSize(std::ptr::null(), len_of_object);
         let bytes = Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked::<PyBytes>();
         let start: *mut u8 = ffi::PyBytes_AsString(object).cast();
         advise(start, len);
-        start.write_bytes(0, len);
         (bytes, std::slice::from_raw_parts_mut(start, len))
     };
-    fill(out)?;
+    if fill(out)? != len {
+        return Err(argument("another thread used this at the same time"));
+    }
     Ok(bytes.unbind())
 }
 

@@ -38,22 +38,21 @@ pub(crate) fn cobblestone_sealed_range(start: u64, stop: u64, sealed_length: u64
 }
 
 /// Seals into all of `out`. Memory that may change is copied before it is looked at.
-fn seal_to(cobblestone: &Cobblestone<'_>, data: &Input, out: &mut [u8], threads: &Threads) -> PyResult<()> {
+fn seal_to(cobblestone: &Cobblestone<'_>, data: &Input, out: &mut [u8], threads: &Threads) -> PyResult<usize> {
     match data {
-        Input::Fixed(bytes) => cobblestone.seal_parallel(threads, bytes, out).map(drop).or_raise(),
-        shared @ Input::Shared(_) => {
-            cobblestone.shared_sealer().or_raise()?.seal_at(threads, shared, out).map(drop).or_raise()
-        }
+        Input::Fixed(bytes) => cobblestone.seal_parallel(threads, bytes, out).or_raise(),
+        shared @ Input::Shared(_) => cobblestone.shared_sealer().or_raise()?.seal_at(threads, shared, out).or_raise(),
     }
 }
 
 /// Opens into all of `out`, in the same way.
-fn open_to(cobblestone: &Cobblestone<'_>, message: &Input, out: &mut [u8], threads: &Threads) -> PyResult<()> {
+fn open_to(cobblestone: &Cobblestone<'_>, message: &Input, out: &mut [u8], threads: &Threads) -> PyResult<usize> {
     match message {
-        Input::Fixed(bytes) => cobblestone.open_parallel(threads, bytes, out).map(drop).or_raise(),
+        Input::Fixed(bytes) => cobblestone.open_parallel(threads, bytes, out).or_raise(),
         shared @ Input::Shared(_) => {
             let opened = cobblestone.open_at(shared).and_then(|access| access.open_range_parallel(threads, 0, out));
-            opened.inspect_err(|_| out.fill(0)).or_raise()
+            opened.inspect_err(|_| out.fill(0)).or_raise()?;
+            Ok(out.len())
         }
     }
 }
@@ -88,8 +87,7 @@ pub(crate) fn cobblestone_seal_into(
     let context = context.to_vec();
     let len = in_memory(cobblestone::sealed_len(data.len() as u64))?;
     let out = room(out.for_input(&data)?, len)?;
-    py.detach(|| seal_to(&Cobblestone::new(&key.0, &context), &data, out, &threads.0))?;
-    Ok(len)
+    py.detach(|| seal_to(&Cobblestone::new(&key.0, &context), &data, out, &threads.0))
 }
 
 #[pyfunction]
@@ -126,8 +124,7 @@ pub(crate) fn cobblestone_open_into(
         }
     };
     let out = room(whole, len)?;
-    py.detach(|| open_to(&Cobblestone::new(&key.0, &context), &message, out, &threads.0))?;
-    Ok(len)
+    py.detach(|| open_to(&Cobblestone::new(&key.0, &context), &message, out, &threads.0))
 }
 
 /// Reads a stored message at any offset.
@@ -165,7 +162,7 @@ impl Sealer {
         let mut sealer = lock(py, &self.0);
         let sealer = sealer.as_mut().ok_or_else(finished)?;
         let (data, len) = (data.settled(), sealer.update_len(data.len()).or_raise()?);
-        new_bytes(py, len, |out| py.detach(|| sealer.update(&data, out)).map(drop).or_raise())
+        new_bytes(py, len, |out| py.detach(|| sealer.update(&data, out)).or_raise())
     }
 
     /// The same into the start of `out`; returns how many bytes that took.
@@ -179,7 +176,7 @@ impl Sealer {
     /// Gives the rest.
     fn finalize(&self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
         let sealer = lock(py, &self.0).take().ok_or_else(finished)?;
-        new_bytes(py, sealer.finish_len(), |out| sealer.finish(out).map(drop).or_raise())
+        new_bytes(py, sealer.finish_len(), |out| sealer.finish(out).or_raise())
     }
 }
 
@@ -215,7 +212,7 @@ impl Opener {
         let len = lock(py, &self.0).as_ref().ok_or_else(finished)?.update_len(data.len());
         new_bytes(py, len, |out| {
             let data = data.settled();
-            self.update_with(py, |opener| py.detach(|| opener.update(&data, out)).or_raise()).map(drop)
+            self.update_with(py, |opener| py.detach(|| opener.update(&data, out)).or_raise())
         })
     }
 
@@ -228,7 +225,7 @@ impl Opener {
     /// Gives the rest.
     fn finalize(&self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
         let opener = lock(py, &self.0).take().ok_or_else(finished)?;
-        new_bytes(py, opener.finish_len(), |out| opener.finish(out).map(drop).or_raise())
+        new_bytes(py, opener.finish_len(), |out| opener.finish(out).or_raise())
     }
 }
 

@@ -45,9 +45,10 @@ pub(crate) fn seal_envelope(
     let len = in_memory(envelope::sealed_len(sealing.layers(), data.len() as u64))?;
     let mut sealed = None;
     let body = new_bytes(py, len, |out| {
-        let done = py.detach(|| seal_body(sealing, data.reader(), SliceWriter::new(out), &threads));
+        let mut out = SliceWriter::new(out);
+        let done = py.detach(|| seal_body(sealing, data.reader(), &mut out, &threads));
         sealed = Some(done.or_raise()?.0);
-        Ok(())
+        Ok(out.written())
     })?;
     let envelope = sealed.ok_or_else(|| crate::error::argument("nothing was sealed"))?;
     Ok((Envelope::of(envelope), body))
@@ -111,7 +112,10 @@ impl Envelope {
     fn unseal(&self, py: Python<'_>, body: Input, threads: ThreadCount) -> PyResult<Py<PyBytes>> {
         let access = py.detach(|| self.0.body().or_raise()?.open_at(&body).or_raise())?;
         let len = in_memory(Some(access.len()))?;
-        new_bytes(py, len, |out| py.detach(|| access.open_range_parallel(&threads.0, 0, out)).or_raise())
+        new_bytes(py, len, |out| {
+            py.detach(|| access.open_range_parallel(&threads.0, 0, out)).or_raise()?;
+            Ok(len)
+        })
     }
 
     fn reader(&self, py: Python<'_>, body: Source) -> PyResult<Reader> {

@@ -23,8 +23,8 @@ pub(crate) fn sealed_len(sealing: &Sealing, length: u64) -> PyResult<u64> {
     len.ok_or_else(|| Error::TooLong.raise())
 }
 
-fn seal_to(sealing: &Sealing, data: &Input, out: &mut [u8], threads: &ThreadCount) -> PyResult<()> {
-    sealing.with(|sealing| file::seal_at(sealing, &threads.0, data, out)).map(drop).or_raise()
+fn seal_to(sealing: &Sealing, data: &Input, out: &mut [u8], threads: &ThreadCount) -> PyResult<usize> {
+    sealing.with(|sealing| file::seal_at(sealing, &threads.0, data, out)).map(|(len, _)| len).or_raise()
 }
 
 #[pyfunction]
@@ -49,8 +49,7 @@ pub(crate) fn seal_into(
 ) -> PyResult<usize> {
     let len = in_memory(Some(sealed_len(sealing, data.len() as u64)?))?;
     let out = room(out.for_input(&data)?, len)?;
-    py.detach(|| seal_to(sealing, &data, out, &threads))?;
-    Ok(len)
+    py.detach(|| seal_to(sealing, &data, out, &threads))
 }
 
 fn open_file<'i>(py: Python<'_>, opening: &Opening, sealed: &'i Input) -> PyResult<SealedFile<&'i Input>> {
@@ -61,7 +60,10 @@ fn open_file<'i>(py: Python<'_>, opening: &Opening, sealed: &'i Input) -> PyResu
 pub(crate) fn unseal(py: Python<'_>, opening: &Opening, sealed: Input, threads: ThreadCount) -> PyResult<Py<PyBytes>> {
     let file = open_file(py, opening, &sealed)?;
     let len = in_memory(Some(file.body().len()))?;
-    new_bytes(py, len, |out| py.detach(|| file.body().open_range_parallel(&threads.0, 0, out)).or_raise())
+    new_bytes(py, len, |out| {
+        py.detach(|| file.body().open_range_parallel(&threads.0, 0, out)).or_raise()?;
+        Ok(len)
+    })
 }
 
 #[pyfunction]

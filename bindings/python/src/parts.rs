@@ -76,7 +76,9 @@ impl Upload {
         let len = in_memory(envelope::sealed_len(layers, data.len() as u64))?;
         let mut input = DigestReader::new(data.reader(), wanted(&digests)?);
         let body = new_bytes(py, len, |out| {
-            py.detach(|| body.seal_stream(&mut input, SliceWriter::new(out), &threads.0)).map(drop).or_raise()
+            let mut out = SliceWriter::new(out);
+            py.detach(|| body.seal_stream(&mut input, &mut out, &threads.0)).or_raise()?;
+            Ok(out.written())
         })?;
         Ok((body, self.receipt(py, attempt, input.finish(), etag)?))
     }
