@@ -198,3 +198,100 @@ fn a_parallel_range_is_all_or_nothing() {
     assert!(refused(&file.body().open_range_parallel(&threads, 0, &mut out).expect_err("a chunk was changed")));
     assert!(out.iter().all(|&byte| byte == 0));
 }
+
+/// Gives `pieces` to `update`, each with room for exactly what it asks for.
+fn push(
+    pieces: &[&[u8]],
+    mut update_len: impl FnMut(usize) -> usize,
+    mut update: impl FnMut(&[u8], &mut [u8]) -> Result<usize, Error>,
+) -> Result<Vec<u8>, Error> {
+    let mut all = Vec::new();
+    for piece in pieces {
+        let mut out = vec![0xAA; update_len(piece.len())];
+        if let Some((_, short)) = out.split_last_mut() {
+            assert!(matches!(update(piece, short), Err(Error::OutputTooSmall { .. })), "nothing is consumed");
+        }
+        match update(piece, &mut out) {
+            Ok(len) => assert_eq!(len, out.len(), "as many as it said"),
+            Err(error) => {
+                assert!(out.iter().all(|&byte| byte == 0), "zeros after a failure");
+                return Err(error);
+            }
+        }
+        all.extend(out);
+    }
+    Ok(all)
+}
+
+#[test]
+fn piece_by_piece_with_the_callers_buffers() {
+    use std::cell::RefCell;
+    let one = service(1);
+    let (recipients, services) = ([(&one as _, SingleKey::KEY_ID)], [&one as _]);
+    let opening = Opening::new(&services);
+    let open = |stored: &[u8], step: usize| -> Result<Vec<u8>, FileError> {
+        let (slots, rest) = stored.split_first_chunk().expect("slots");
+        let opener = RefCell::new(file::Opener::new(&opening, slots)?);
+        let pieces: Vec<_> = rest.chunks(step).collect();
+        let update = |piece: &[u8], out: &mut [u8]| opener.borrow_mut().update(piece, out);
+        let pushed = push(&pieces, |len| opener.borrow().update_len(len), update);
+        let mut opener = opener.into_inner();
+        let mut opened = match pushed {
+            Ok(opened) => opened,
+            Err(error) => {
+                assert_eq!(opener.update(b"x", &mut [0; 100]), Err(Error::Finished));
+                return Err(error.into());
+            }
+        };
+        let mut end = vec![0xAA; opener.finish_len()];
+        let finished = opener.finish(&mut end);
+        assert!(matches!(opener.finish(&mut []), Err(FileError::Envelope(EnvelopeError::Seal(Error::Finished)))));
+        match finished {
+            Ok(len) => assert_eq!(len, end.len()),
+            Err(error) => {
+                assert!(end.iter().all(|&byte| byte == 0) && opener.attributes().is_none());
+                return Err(error);
+            }
+        }
+        opened.extend(end);
+        assert_eq!(opener.attributes().map(|attributes| attributes.plaintext_len), Some(opened.len() as u64));
+        Ok(opened)
+    };
+    for layers in [1, 2] {
+        let mut sealing = Sealing::new(&recipients).with_digests(Wanted::CRC32C);
+        if layers == 2 {
+            sealing = sealing.with_outer_layer(&recipients);
+        }
+        for size in SIZES {
+            let plain = pattern(size);
+            for step in [1_000_003, 70_001, 16_384, 997] {
+                let sealer = RefCell::new(file::Sealer::new(&sealing).expect("sealed"));
+                let pieces: Vec<_> = plain.chunks(step).chain([&[][..]]).collect();
+                let update = |piece: &[u8], out: &mut [u8]| sealer.borrow_mut().update(piece, out);
+                let len = |len| sealer.borrow().update_len(len).expect("not too long");
+                let mut stored = push(&pieces, len, update).expect("sealed");
+                let sealer = sealer.into_inner();
+                let mut end = vec![0; sealer.finish_len().expect("not finished")];
+                let (len, sealed) = sealer.finish(&mut end).expect("sealed");
+                assert_eq!((len, sealed.attributes.plaintext_len), (end.len(), size as u64));
+                stored.extend(end);
+                assert_eq!(file::sealed_len(&sealing, size as u64), Some(stored.len() as u64));
+                for step in [usize::MAX, 65_536, 1_009] {
+                    assert!(open(&stored, step).expect("authentic") == plain, "{size} in {layers} by {step}");
+                }
+                if step == 70_001 {
+                    for at in [8_200, 8_300, (8_192 + stored.len()) / 2, stored.len() - 30, stored.len() - 1] {
+                        let mut changed = stored.clone();
+                        changed[at] ^= 1;
+                        let error = open(&changed, 65_536).expect_err("a byte was changed");
+                        assert!(matches!(error, FileError::Envelope(EnvelopeError::Authentication)), "{at}: {error}");
+                    }
+                    for len in [8_192, 8_247, stored.len() - 1] {
+                        let error = open(&stored[..len], 65_536).expect_err("it was cut");
+                        assert!(matches!(error, FileError::Envelope(EnvelopeError::Authentication)), "{len}: {error}");
+                    }
+                }
+            }
+        }
+    }
+}

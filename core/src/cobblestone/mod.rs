@@ -273,7 +273,7 @@ fn opened_prefix(out: &mut [u8], message_len: usize) -> Result<&mut [u8], Error>
 }
 
 /// The first `needed` bytes of `out`.
-fn prefix(out: &mut [u8], needed: usize) -> Result<&mut [u8], Error> {
+pub(crate) fn prefix(out: &mut [u8], needed: usize) -> Result<&mut [u8], Error> {
     let given = out.len();
     out.get_mut(..needed).ok_or(Error::OutputTooSmall { needed, given })
 }

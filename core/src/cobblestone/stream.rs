@@ -139,6 +139,13 @@ impl Sealer {
         self.header_len() + self.pending.len + TAG_LEN
     }
 
+    /// How many bytes an update with `more` bytes and the end write.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn rest_len(&self, more: usize) -> usize {
+        let len = self.pending.len + more;
+        self.header_len() + len / CHUNK_LEN * SEALED_CHUNK_LEN + len % CHUNK_LEN + TAG_LEN
+    }
+
     /// Writes the last chunk to the start of `out` and returns how many bytes that took. Without it the message cannot
     /// be opened.
     ///
@@ -297,6 +304,13 @@ impl<'a> Opener<'a> {
     #[must_use]
     pub fn finish_len(&self) -> usize {
         self.pending.len.saturating_sub(TAG_LEN)
+    }
+
+    /// How many bytes an update with `more` bytes and the end write.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn rest_len(&self, more: usize) -> usize {
+        let len = self.pending.len + more;
+        len / SEALED_CHUNK_LEN * CHUNK_LEN + (len % SEALED_CHUNK_LEN).saturating_sub(TAG_LEN)
     }
 
     /// Opens the last chunk into the start of `out` and returns how many bytes that took.

@@ -1,7 +1,9 @@
 //! The body of an object, or a part of it: a Cobblestone message for each layer, the outer one around the inner one.
 
 use super::layers::Message;
-use crate::cobblestone::{self, ChunkOpener, HEADER_LEN, Opener, SALT_LEN, Sealer, SharedSealer};
+use crate::cobblestone::{
+    self, CHUNK_LEN, ChunkOpener, HEADER_LEN, Opener, SALT_LEN, SEALED_CHUNK_LEN, Sealer, SharedSealer, TAG_LEN, prefix,
+};
 use crate::engine::Engine;
 use crate::error::{Error, Refusal};
 use alloc::boxed::Box;
@@ -202,39 +204,83 @@ pub struct LayeredSealer {
 }
 
 impl LayeredSealer {
+    /// How many bytes [`update_into`](Self::update_into) writes when it is given `input_len` bytes.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] if the body would be longer than a message can be.
+    pub fn update_len(&self, input_len: usize) -> Result<usize, Error> {
+        self.layers.iter().try_fold(input_len, |len, layer| layer.update_len(len))
+    }
+
+    /// Takes in `input`, writes all chunks that are whole to the start of `out`, and returns how many bytes that took.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] and [`Error::OutputTooSmall`]: nothing was consumed or written then. [`Error::CheckFailed`] if
+    /// it was to be checked: the body is lost then.
+    pub fn update_into(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        let out = prefix(out, self.update_len(input.len())?)?;
+        let mut done = 0;
+        for piece in pieces(input) {
+            done += match &mut self.layers[..] {
+                [inner, outer] => {
+                    self.inner.clear();
+                    append(&mut self.inner, inner.update_len(piece.len())?, |room| inner.update(piece, room))?;
+                    outer.update(&self.inner, &mut out[done..])?
+                }
+                [only] => only.update(piece, &mut out[done..])?,
+                _ => return Err(Error::Finished),
+            };
+        }
+        Ok(done)
+    }
+
     /// Takes in `input` and appends all chunks that are whole to `out`.
     ///
     /// # Errors
     /// [`Error::TooLong`]; [`Error::CheckFailed`] if it was to be checked. The body is lost then.
     pub fn update(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        for piece in input.chunks(PIECE_LEN) {
-            match &mut self.layers[..] {
-                [inner, outer] => {
-                    self.inner.clear();
-                    append(&mut self.inner, inner.update_len(piece.len())?, |room| inner.update(piece, room))?;
-                    let sealed = &self.inner;
-                    append(out, outer.update_len(sealed.len())?, |room| outer.update(sealed, room))?;
-                }
-                [only] => append(out, only.update_len(piece.len())?, |room| only.update(piece, room))?,
-                _ => return Err(Error::Finished),
-            }
+        append(out, self.update_len(input.len())?, |room| self.update_into(input, room))
+    }
+
+    /// How many bytes [`finish_into`](Self::finish_into) writes: at most 32,910.
+    #[must_use]
+    pub fn finish_len(&self) -> usize {
+        match &self.layers[..] {
+            [inner, outer] => outer.rest_len(inner.finish_len()),
+            [only] => only.finish_len(),
+            _ => 0,
         }
-        Ok(())
+    }
+
+    /// Writes the rest of the body to the start of `out` and returns how many bytes that took. Without it the body does
+    /// not open.
+    ///
+    /// # Errors
+    /// Those of [`update_into`](Self::update_into). The body is lost then, so ask [`finish_len`](Self::finish_len) before.
+    pub fn finish_into(mut self, out: &mut [u8]) -> Result<usize, Error> {
+        let out = prefix(out, self.finish_len())?;
+        let mut outermost = self.layers.pop().ok_or(Error::Finished)?;
+        let mut done = 0;
+        if let Some(inner) = self.layers.pop() {
+            self.inner.clear();
+            append(&mut self.inner, inner.finish_len(), |room| inner.finish(room))?;
+            done = outermost.update(&self.inner, out)?;
+        }
+        Ok(done + outermost.finish(&mut out[done..])?)
     }
 
     /// Appends the rest of the body to `out`. Without it the body does not open.
     ///
     /// # Errors
     /// Those of [`update`](Self::update).
-    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), Error> {
-        let mut outermost = self.layers.pop().ok_or(Error::Finished)?;
-        if let Some(inner) = self.layers.pop() {
-            self.inner.clear();
-            append(&mut self.inner, inner.finish_len(), |room| inner.finish(room))?;
-            append(out, outermost.update_len(self.inner.len())?, |room| outermost.update(&self.inner, room))?;
-        }
-        append(out, outermost.finish_len(), |room| outermost.finish(room))
+    pub fn finish(self, out: &mut Vec<u8>) -> Result<(), Error> {
+        append(out, self.finish_len(), |room| self.finish_into(room))
     }
+}
+
+/// `input` in pieces that both layers do while they are in the cache; one empty piece if it is empty.
+fn pieces(input: &[u8]) -> impl Iterator<Item = &[u8]> {
+    input.chunks(PIECE_LEN).chain(input.is_empty().then_some(input))
 }
 
 /// Appends `len` bytes that `fill` writes; none if it fails.
@@ -365,76 +411,147 @@ enum Progress {
 }
 
 impl Progress {
-    /// Takes in `input` and appends what it opens to.
+    /// Bytes behind the header among `more`.
+    fn behind_header(&self, more: usize) -> usize {
+        match self {
+            Self::Header(header) => more.saturating_sub(HEADER_LEN - header.len()),
+            Self::Chunks(_) => more,
+        }
+    }
+
+    /// How many bytes [`update`](Self::update) writes when it is given `input_len` bytes, if they are authentic.
+    fn update_len(&self, input_len: usize) -> usize {
+        let len = self.behind_header(input_len);
+        match self {
+            Self::Header(_) => len / SEALED_CHUNK_LEN * CHUNK_LEN,
+            Self::Chunks(opener) => opener.update_len(len),
+        }
+    }
+
+    /// How many bytes an update with `more` bytes and the end write.
+    fn rest_len(&self, more: usize) -> usize {
+        let len = self.behind_header(more);
+        match self {
+            Self::Header(_) => len / SEALED_CHUNK_LEN * CHUNK_LEN + (len % SEALED_CHUNK_LEN).saturating_sub(TAG_LEN),
+            Self::Chunks(opener) => opener.rest_len(len),
+        }
+    }
+
+    /// Takes in `input` and writes what it opens to.
     fn update(
         &mut self,
         start: impl FnOnce(&[u8; HEADER_LEN]) -> Result<ChunkOpener, Error>,
         mut input: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), Error> {
+        out: &mut [u8],
+    ) -> Result<usize, Error> {
         if let Self::Header(header) = self {
             let (now, later) = input.split_at(input.len().min(HEADER_LEN - header.len()));
             header.extend_from_slice(now);
-            let Some(header) = header.first_chunk() else { return Ok(()) };
+            let Some(header) = header.first_chunk() else { return Ok(0) };
             *self = Self::Chunks(Box::new(start(header)?.into_opener()));
             input = later;
         }
         match self {
-            Self::Header(_) => Ok(()),
-            Self::Chunks(opener) => append(out, opener.update_len(input.len()), |room| opener.update(input, room)),
+            Self::Header(_) => Ok(0),
+            Self::Chunks(opener) => opener.update(input, out),
         }
     }
 
-    fn finish(self, out: &mut Vec<u8>) -> Result<(), Error> {
+    fn finish(self, out: &mut [u8]) -> Result<usize, Error> {
         match self {
             Self::Header(_) => Err(Error::Authentication),
-            Self::Chunks(opener) => append(out, opener.finish_len(), |room| opener.finish(room)),
+            Self::Chunks(opener) => opener.finish(out),
         }
     }
 }
 
 impl LayeredOpener {
+    /// How many bytes [`update_into`](Self::update_into) writes when it is given `input_len` bytes, if they are
+    /// authentic.
+    #[must_use]
+    pub fn update_len(&self, input_len: usize) -> usize {
+        if self.layers.is_empty() {
+            0
+        } else {
+            self.layers.iter().rev().fold(input_len, |len, layer| layer.update_len(len))
+        }
+    }
+
+    /// Takes in `input`, writes the plaintext of all chunks that are whole to the start of `out`, and returns how many
+    /// bytes that took.
+    ///
+    /// # Errors
+    /// [`Error::Authentication`] if the body is not the one of this object or was changed; what this call would have
+    /// written is all zeros then. [`Error::OutputTooSmall`]; nothing was consumed or written then.
+    pub fn update_into(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        let out = prefix(out, self.update_len(input.len()))?;
+        let opened = pieces(input).try_fold(0, |done, piece| Ok(done + self.take_in(piece, &mut out[done..])?));
+        opened.inspect_err(|_| out.fill(0))
+    }
+
     /// Takes in `input` and appends the plaintext of all chunks that are whole to `out`.
     ///
     /// # Errors
     /// [`Error::Authentication`] if the body is not the one of this object or was changed; this call appends what came
     /// before.
     pub fn update(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        let updated = self.take_in(input, out);
-        if updated.is_err() {
-            self.layers.clear();
-        }
-        updated
+        pieces(input).try_for_each(|piece| append(out, self.update_len(piece.len()), |room| self.take_in(piece, room)))
     }
 
-    fn take_in(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+    /// Opens one piece. After a failure there is nothing to go on with.
+    fn take_in(&mut self, piece: &[u8], out: &mut [u8]) -> Result<usize, Error> {
         let body = &self.body;
-        for piece in input.chunks(PIECE_LEN) {
-            match &mut self.layers[..] {
-                [inner, outer] => {
-                    self.inner.clear();
-                    outer.update(|header| body.chunk_opener(1, header), piece, &mut self.inner)?;
-                    inner.update(|header| body.chunk_opener(0, header), &self.inner, out)?;
-                }
-                [only] => only.update(|header| body.chunk_opener(0, header), piece, out)?,
-                _ => return Err(Error::Authentication),
+        let opened = match &mut self.layers[..] {
+            [inner, outer] => {
+                self.inner.clear();
+                append(&mut self.inner, outer.update_len(piece.len()), |room| {
+                    outer.update(|header| body.chunk_opener(1, header), piece, room)
+                })
+                .and_then(|()| inner.update(|header| body.chunk_opener(0, header), &self.inner, out))
             }
-        }
-        Ok(())
+            [only] => only.update(|header| body.chunk_opener(0, header), piece, out),
+            _ => Err(Error::Authentication),
+        };
+        opened.inspect_err(|_| self.layers.clear())
+    }
+
+    /// How many bytes [`finish_into`](Self::finish_into) writes, if the body is authentic: at most 32,767.
+    #[must_use]
+    pub fn finish_len(&self) -> usize {
+        self.rest_len(0)
+    }
+
+    /// How many bytes an update with `more` bytes and the end write.
+    pub(crate) fn rest_len(&self, more: usize) -> usize {
+        if self.layers.is_empty() { 0 } else { self.layers.iter().rev().fold(more, |len, layer| layer.rest_len(len)) }
+    }
+
+    /// Opens the end of the body into the start of `out` and returns how many bytes that took.
+    ///
+    /// # Errors
+    /// [`Error::Authentication`] if the body was cut short or changed; what would have been written is all zeros then.
+    /// [`Error::OutputTooSmall`]: the end is lost then, so ask [`finish_len`](Self::finish_len) before.
+    pub fn finish_into(self, out: &mut [u8]) -> Result<usize, Error> {
+        let out = prefix(out, self.finish_len())?;
+        self.finish_layers(out).inspect_err(|_| out.fill(0))
+    }
+
+    fn finish_layers(mut self, out: &mut [u8]) -> Result<usize, Error> {
+        let outermost = self.layers.pop().ok_or(Error::Authentication)?;
+        let Some(mut inner) = self.layers.pop() else {
+            return outermost.finish(out);
+        };
+        self.inner.clear();
+        append(&mut self.inner, outermost.rest_len(0), |room| outermost.finish(room))?;
+        let done = inner.update(|header| self.body.chunk_opener(0, header), &self.inner, out)?;
+        Ok(done + inner.finish(&mut out[done..])?)
     }
 
     /// Opens the end of the body and appends the rest of the plaintext to `out`.
     ///
     /// # Errors
     /// [`Error::Authentication`] if the body was cut short or changed.
-    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), Error> {
-        let outermost = self.layers.pop().ok_or(Error::Authentication)?;
-        let Some(mut inner) = self.layers.pop() else {
-            return outermost.finish(out);
-        };
-        self.inner.clear();
-        outermost.finish(&mut self.inner)?;
-        inner.update(|header| self.body.chunk_opener(0, header), &self.inner, out)?;
-        inner.finish(out)
+    pub fn finish(self, out: &mut Vec<u8>) -> Result<(), Error> {
+        append(out, self.finish_len(), |room| self.finish_into(room))
     }
 }

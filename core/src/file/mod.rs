@@ -33,6 +33,7 @@
 //! | file | what |
 //! |---|---|
 //! | `stream` | from a reader to a writer |
+//! | `push` | piece by piece, slices in, slices out |
 //! | `io` | something to write to, or to read from |
 //! | `stored` | a file that can be read at any offset: ranges, and what it says without a key |
 //! | `rewrap` | another head for a file that stays where it is |
@@ -41,6 +42,7 @@
 
 mod error;
 mod io;
+mod push;
 mod rewrap;
 mod slots;
 mod stored;
@@ -49,12 +51,13 @@ mod tail;
 
 pub use error::FileError;
 pub use io::{OpenReader, SealWriter};
+pub use push::{Opener, Sealer};
 pub use rewrap::{WriteAt, rewrap};
-pub use slots::SlotState;
 #[cfg(objseal_hazmat)]
 pub(crate) use slots::fix_slot_checksums;
+pub use slots::{SLOTS_LEN, SlotState};
 pub use stored::{Facts, SealedFile, inspect};
 pub use stream::{Opened, open, seal, seal_at, sealed_len};
 
 /// Where the body begins.
-pub const BODY_OFFSET: u64 = slots::SLOTS_LEN as u64;
+pub const BODY_OFFSET: u64 = SLOTS_LEN as u64;

@@ -12,8 +12,8 @@ const LENGTH_LEN: usize = 4;
 const CHECKSUM_LEN: usize = 32;
 /// Length of a slot, in bytes.
 pub(super) const SLOT_LEN: usize = 4096;
-/// Length of both slots, in bytes.
-pub(super) const SLOTS_LEN: usize = 2 * SLOT_LEN;
+/// Length of both slots, with which a file begins, in bytes.
+pub const SLOTS_LEN: usize = 2 * SLOT_LEN;
 
 const _: () = assert!(MAGIC.len() + LENGTH_LEN + MAX_FILE_HEAD_LEN + CHECKSUM_LEN == SLOT_LEN);
 

@@ -41,11 +41,9 @@ pub fn seal(
 #[must_use]
 pub fn sealed_len(sealing: &Sealing<'_>, plaintext_len: u64) -> Option<u64> {
     let layers = sealing.layer_count();
-    // Digests have the same length whatever they are of.
-    let attributes = Counter::new(sealing).finish();
-    let attributes = envelope::sealed_len(layers, attributes.encode().ok()?.len() as u64)?;
+    let tail = tail::len(layers, &Counter::new(sealing).finish()).ok()?;
     let body = envelope::sealed_len(layers, plaintext_len)?;
-    (BODY_OFFSET + attributes + tail::LENGTH_LEN as u64).checked_add(body)
+    (BODY_OFFSET + tail as u64).checked_add(body)
 }
 
 /// Gathers the attributes of a plaintext.

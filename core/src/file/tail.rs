@@ -1,6 +1,6 @@
 //! What stands at the end of a file: the attributes and their length.
 
-use crate::envelope::{MAX_SEALED_LEN, MIN_SEALED_LEN};
+use crate::envelope::{self, Attributes, FormatError, MAX_SEALED_LEN, MIN_SEALED_LEN};
 use crate::error::Error;
 use std::io::{self, Read};
 use std::vec::Vec;
@@ -8,7 +8,14 @@ use std::vec::Vec;
 /// Length of the length of the attributes, in bytes.
 pub(super) const LENGTH_LEN: usize = 4;
 /// Longest tail, in bytes.
-const MAX_TAIL_LEN: usize = MAX_SEALED_LEN + LENGTH_LEN;
+pub(super) const MAX_TAIL_LEN: usize = MAX_SEALED_LEN + LENGTH_LEN;
+
+/// Length of the tail with these attributes, in bytes. Digests have the same length whatever they are of.
+pub(super) fn len(layers: u8, attributes: &Attributes) -> Result<usize, FormatError> {
+    let sealed = envelope::sealed_len(layers, attributes.encode()?.len() as u64);
+    let sealed = sealed.and_then(|len| usize::try_from(len).ok()).ok_or(FormatError::TooLong)?;
+    Ok(sealed + LENGTH_LEN)
+}
 
 /// The tail as it is stored.
 pub(super) fn encode(attributes: &[u8]) -> Vec<u8> {
@@ -23,6 +30,12 @@ pub(super) fn encode(attributes: &[u8]) -> Vec<u8> {
 pub(super) fn attributes_len(stored: [u8; LENGTH_LEN]) -> Option<usize> {
     let len = usize::try_from(u32::from_be_bytes(stored)).ok()?;
     (MIN_SEALED_LEN..=MAX_SEALED_LEN).contains(&len).then_some(len)
+}
+
+/// What comes before the tail at the end of a file, and the sealed attributes in it.
+pub(super) fn split(end: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (before, length) = end.split_last_chunk()?;
+    before.split_at_checked(before.len().checked_sub(attributes_len(*length)?)?)
 }
 
 /// Reads the body from a stream and keeps the tail back. Where the body ends shows when the stream does.
@@ -55,9 +68,8 @@ impl<R: Read> TailReader<R> {
 
     /// Finds the tail at the end of the held bytes.
     fn end(&mut self) -> Result<(), Error> {
-        let (before, length) = self.held.split_last_chunk().ok_or(Error::Authentication)?;
-        let len = attributes_len(*length).filter(|&len| len <= before.len()).ok_or(Error::Authentication)?;
-        self.tail_len = Some(len + LENGTH_LEN);
+        let (_, attributes) = split(&self.held).ok_or(Error::Authentication)?;
+        self.tail_len = Some(attributes.len() + LENGTH_LEN);
         Ok(())
     }
 }

@@ -1,0 +1,229 @@
+//! Sealed files piece by piece: slices in, slices out.
+
+use super::FileError;
+use super::slots::{SLOTS_LEN, SlotState, Slots};
+use super::stream::{Counter, Opened};
+use super::tail::{self, MAX_TAIL_LEN};
+use crate::cobblestone::prefix;
+use crate::engine::Engine;
+use crate::envelope::{Attributes, LayeredOpener, LayeredSealer, OpenEnvelope, Opening, Sealing};
+use crate::error::{Error, Refusal};
+use crate::random::OsRandom;
+use std::fmt;
+use std::vec::Vec;
+
+/// Seals a file piece by piece. The file is all the output of [`update`](Self::update) and [`finish`](Self::finish), in
+/// order.
+pub struct Sealer {
+    /// Until it has been given out.
+    slots: Option<Vec<u8>>,
+    envelope: OpenEnvelope,
+    engines: Vec<Engine>,
+    counter: Counter,
+    tail_len: usize,
+    /// `None` after a failure.
+    body: Option<LayeredSealer>,
+}
+
+impl Sealer {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn new(sealing: &Sealing<'_>) -> Result<Self, FileError> {
+        let (envelope, body) = sealing.start()?;
+        let slots = Some(Slots::encode(envelope.stored())?);
+        let tail_len = tail::len(sealing.layer_count(), &Counter::new(sealing).finish())?;
+        let (engines, counter) = (body.engines(), Counter::new(sealing));
+        Ok(Self { slots, envelope, engines, counter, tail_len, body: Some(body.sealer()) })
+    }
+
+    fn slots_len(&self) -> usize {
+        self.slots.as_ref().map_or(0, Vec::len)
+    }
+
+    fn body(&self) -> Result<&LayeredSealer, Error> {
+        self.body.as_ref().ok_or(Error::Finished)
+    }
+
+    /// How many bytes [`update`](Self::update) writes when it is given `input_len` bytes.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] if the file would be longer than one can be; [`Error::Finished`] after a failure.
+    pub fn update_len(&self, input_len: usize) -> Result<usize, Error> {
+        self.body()?.update_len(input_len)?.checked_add(self.slots_len()).ok_or(Error::TooLong)
+    }
+
+    /// Takes in `input`, writes all that is ready of the file to the start of `out`, and returns how many bytes that took.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] and [`Error::OutputTooSmall`]: nothing was consumed or written then. Any other: the file is lost.
+    pub fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        let out = prefix(out, self.update_len(input.len())?)?;
+        let mut body = self.body.take().ok_or(Error::Finished)?;
+        let written = self.write_slots(out);
+        let sealed = body.update_into(input, &mut out[written..])?;
+        self.counter.update(input);
+        self.body = Some(body);
+        Ok(written + sealed)
+    }
+
+    /// Writes the slots unless that was done before; returns how many bytes that took.
+    fn write_slots(&mut self, out: &mut [u8]) -> usize {
+        self.slots.take().map_or(0, |slots| {
+            out[..slots.len()].copy_from_slice(&slots);
+            slots.len()
+        })
+    }
+
+    /// How many bytes [`finish`](Self::finish) writes.
+    ///
+    /// # Errors
+    /// [`Error::Finished`] after a failure.
+    pub fn finish_len(&self) -> Result<usize, Error> {
+        Ok(self.slots_len() + self.body()?.finish_len() + self.tail_len)
+    }
+
+    /// Writes the rest of the file to the start of `out` and returns how many bytes that took. Without it the file does not
+    /// open.
+    ///
+    /// # Errors
+    /// [`FileError`]. The file is lost then, so ask [`finish_len`](Self::finish_len) before.
+    pub fn finish(mut self, out: &mut [u8]) -> Result<(usize, Opened), FileError> {
+        let out = prefix(out, self.finish_len()?)?;
+        let body = self.body.take().ok_or(Error::Finished)?;
+        let mut written = self.write_slots(out);
+        written += body.finish_into(&mut out[written..])?;
+        let Self { envelope, engines, counter, .. } = self;
+        let attributes = counter.finish();
+        let tail = tail::encode(&envelope.seal_attributes(&attributes, &OsRandom)?);
+        out[written..].copy_from_slice(&tail);
+        Ok((written + tail.len(), Opened { envelope, attributes, slots: SlotState::Same, engines }))
+    }
+}
+
+/// What is known of the object, without its data key.
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealer").field("envelope", &self.envelope).finish_non_exhaustive()
+    }
+}
+
+/// Opens a file piece by piece, behind its slots. The plaintext is all the output of [`update`](Self::update) and
+/// [`finish`](Self::finish), in order; it is whole only when `finish` has succeeded.
+pub struct Opener {
+    envelope: OpenEnvelope,
+    slots: SlotState,
+    /// `None` after the end, and after a failure.
+    body: Option<LayeredOpener>,
+    /// The last bytes that came: the tail may begin anywhere in them.
+    held: Vec<u8>,
+    plaintext_len: u64,
+    attributes: Option<Attributes>,
+}
+
+impl Opener {
+    /// Opens the head. `slots` are the first bytes of the file.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn new(opening: &Opening<'_>, slots: &[u8; SLOTS_LEN]) -> Result<Self, FileError> {
+        let slots = Slots::decode(slots);
+        let (head, slots) = slots.choose()?;
+        let envelope = opening.open(head)?;
+        let body = Some(envelope.body()?.opener());
+        let held = Vec::with_capacity(2 * MAX_TAIL_LEN);
+        Ok(Self { envelope, slots, body, held, plaintext_len: 0, attributes: None })
+    }
+
+    /// The envelope of the file.
+    #[must_use]
+    pub fn envelope(&self) -> &OpenEnvelope {
+        &self.envelope
+    }
+
+    /// How the two slots of the file are.
+    #[must_use]
+    pub fn slots(&self) -> SlotState {
+        self.slots
+    }
+
+    /// The attributes, once the end has been opened.
+    #[must_use]
+    pub fn attributes(&self) -> Option<&Attributes> {
+        self.attributes.as_ref()
+    }
+
+    /// How many bytes of the body `input_len` more bytes of the file show.
+    fn released(&self, input_len: usize) -> usize {
+        self.held.len().saturating_add(input_len).saturating_sub(MAX_TAIL_LEN)
+    }
+
+    /// How many bytes [`update`](Self::update) writes when it is given `input_len` bytes, if they are authentic.
+    #[must_use]
+    pub fn update_len(&self, input_len: usize) -> usize {
+        self.body.as_ref().map_or(0, |body| body.update_len(self.released(input_len)))
+    }
+
+    /// Takes in `input`, writes the plaintext of all chunks that are whole to the start of `out`, and returns how many
+    /// bytes that took.
+    ///
+    /// # Errors
+    /// [`Error::Authentication`] if the body is not the one of this file or was changed; what this call would have written
+    /// is all zeros then, and nothing more comes out. [`Error::OutputTooSmall`]; nothing was consumed or written then.
+    /// [`Error::Finished`] after the end, and after a failure.
+    pub fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        let out = prefix(out, self.update_len(input.len()))?;
+        let released = self.released(input.len());
+        let mut body = self.body.take().ok_or(Error::Finished)?;
+        let from_held = released.min(self.held.len());
+        let (from_input, later) = input.split_at(released - from_held);
+        let opened = body.update_into(&self.held[..from_held], out).and_then(|from_held| {
+            let opened = body.update_into(from_input, &mut out[from_held..])?;
+            Ok(from_held + opened)
+        });
+        let written = opened.inspect_err(|_| out.fill(0))?;
+        self.held.drain(..from_held);
+        self.held.extend_from_slice(later);
+        self.plaintext_len += written as u64;
+        self.body = Some(body);
+        Ok(written)
+    }
+
+    /// How many bytes [`finish`](Self::finish) writes, if the file is authentic.
+    #[must_use]
+    pub fn finish_len(&self) -> usize {
+        let body = self.body.as_ref();
+        tail::split(&self.held).zip(body).map_or(0, |((rest, _), body)| body.rest_len(rest.len()))
+    }
+
+    /// Opens the end of the file into the start of `out` and returns how many bytes that took.
+    ///
+    /// # Errors
+    /// [`FileError`]: the file was cut short or changed; what would have been written is all zeros then.
+    /// [`Error::OutputTooSmall`]; nothing was written then. [`Error::Finished`] after the end, and after a failure.
+    pub fn finish(&mut self, out: &mut [u8]) -> Result<usize, FileError> {
+        let out = prefix(out, self.finish_len())?;
+        let body = self.body.take().ok_or(Error::Finished)?;
+        self.finish_body(body, out).inspect_err(|_| out.fill(0))
+    }
+
+    fn finish_body(&mut self, mut body: LayeredOpener, out: &mut [u8]) -> Result<usize, FileError> {
+        let (rest, attributes) = tail::split(&self.held).ok_or(Error::Authentication)?;
+        let mut written = body.update_into(rest, out)?;
+        written += body.finish_into(&mut out[written..])?;
+        let attributes = self.envelope.open_attributes(attributes)?;
+        if attributes.plaintext_len != self.plaintext_len + written as u64 {
+            return Err(Error::refused(Refusal::Length).into());
+        }
+        self.attributes = Some(attributes);
+        Ok(written)
+    }
+}
+
+/// What is known of the object, without its data key.
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opener").field("envelope", &self.envelope).finish_non_exhaustive()
+    }
+}
