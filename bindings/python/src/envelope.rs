@@ -29,7 +29,7 @@ fn seal_body(
     sealing.with(|core| {
         let (envelope, body) = core.start()?;
         let engines = body.engines();
-        let mut data = DigestReader::new(data, sealing.digests());
+        let mut data = DigestReader::new(data, sealing.digests);
         body.seal_stream(&mut data, out, &threads.0)?;
         Ok((envelope.with_attributes(&data.finish(), &OsRandom)?, engines))
     })

@@ -6,43 +6,15 @@ use crate::model;
 use crate::options::{Opening, Sealing, ThreadCount};
 use crate::source::{Source, Stream};
 use crate::watch::lock;
-use objseal::cobblestone::{CHUNK_LEN, RandomAccess, ReadAt, Threads};
+use objseal::cobblestone::{CHUNK_LEN, Threads};
 use objseal::file::{OpenReader, SealWriter, SealedFile};
+use objseal_bindings::Plaintext;
 use pyo3::prelude::*;
 use std::io::{self, Read, Write};
 use std::sync::Mutex;
 
 /// Bytes that are copied from Python's memory at a time.
 const PIECE_LEN: usize = 256 * 1024;
-
-/// Verified plaintext at any offset.
-pub(crate) trait Plaintext: Send + Sync {
-    /// Its length, in bytes.
-    fn len(&self) -> u64;
-
-    /// Fills `out` from `start` on.
-    fn read_at(&self, threads: &Threads, start: u64, out: &mut [u8]) -> io::Result<()>;
-}
-
-impl<S: ReadAt + Send + Sync> Plaintext for RandomAccess<S> {
-    fn len(&self) -> u64 {
-        self.len()
-    }
-
-    fn read_at(&self, threads: &Threads, start: u64, out: &mut [u8]) -> io::Result<()> {
-        self.open_range_parallel(threads, start, out)
-    }
-}
-
-impl Plaintext for SealedFile<Source> {
-    fn len(&self) -> u64 {
-        self.body().len()
-    }
-
-    fn read_at(&self, threads: &Threads, start: u64, out: &mut [u8]) -> io::Result<()> {
-        self.body().open_range_parallel(threads, start, out)
-    }
-}
 
 /// Reads plaintext at any offset.
 #[pyclass(frozen, module = "objseal._objseal")]

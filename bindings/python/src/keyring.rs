@@ -1,47 +1,14 @@
 //! A keyring in a file.
 
 use crate::error::{Kind, OrRaise, Raise};
-use objseal::Key;
-use objseal::RandomSource;
-use objseal::envelope::{Binding, KeyService, KeyServiceError, UnwrappedKey, WrappedKey};
-use objseal::keyring::{self, KeyringFile, Passphrase, PassphraseCost};
+use objseal::keyring;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-
-/// The keys of a keyring, for whoever seals and opens.
-#[derive(Clone)]
-pub(crate) struct Keys(Arc<RwLock<keyring::Keyring>>);
-
-impl Keys {
-    fn read<T>(&self, look: impl FnOnce(&keyring::Keyring) -> T) -> T {
-        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl KeyService for Keys {
-    fn name(&self) -> &'static str {
-        keyring::SERVICE
-    }
-
-    fn wrap(
-        &self,
-        key_id: &str,
-        binding: &Binding<'_>,
-        data_key: &Key,
-        random: &(dyn RandomSource + Sync),
-    ) -> Result<WrappedKey, KeyServiceError> {
-        self.read(|keyring| keyring.wrap(key_id, binding, data_key, random))
-    }
-
-    fn unwrap(&self, wrapped_key: &WrappedKey, binding: &Binding<'_>) -> Result<UnwrappedKey, KeyServiceError> {
-        self.read(|keyring| keyring.unwrap(wrapped_key, binding))
-    }
-}
+use std::sync::Arc;
 
 /// Root keys in a file, by name, each with its versions. The command `objseal key` reads and writes the same files.
 ///
@@ -59,41 +26,15 @@ impl KeyService for Keys {
 /// >>> objseal.unseal(sealed, keyring=objseal.Keyring(path))
 /// b'plain'
 #[pyclass(frozen, module = "objseal")]
-pub(crate) struct Keyring {
-    file: KeyringFile,
-    passphrase: Mutex<Option<Arc<Passphrase>>>,
-    pub(crate) keys: Keys,
-}
-
-fn passphrase_of(passphrase: Option<String>) -> Option<Arc<Passphrase>> {
-    passphrase.map(|passphrase| Arc::new(Passphrase::new(passphrase)))
-}
-
-fn protection(passphrase: Option<&Passphrase>) -> Option<(&Passphrase, PassphraseCost)> {
-    passphrase.map(|passphrase| (passphrase, PassphraseCost::default()))
-}
-
-impl Keyring {
-    fn passphrase(&self) -> Option<Arc<Passphrase>> {
-        self.passphrase.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn load(&self, py: Python<'_>) -> PyResult<()> {
-        let passphrase = self.passphrase();
-        let read = py.detach(|| self.file.read(passphrase.as_deref())).or_raise()?;
-        *self.keys.0.write().unwrap_or_else(PoisonError::into_inner) = read;
-        Ok(())
-    }
-}
+pub(crate) struct Keyring(pub(crate) Arc<objseal_bindings::Keyring>);
 
 #[pymethods]
 impl Keyring {
     #[new]
     #[pyo3(signature = (path, *, passphrase = None))]
     fn new(py: Python<'_>, path: PathBuf, passphrase: Option<String>) -> PyResult<Self> {
-        let (file, passphrase) = (KeyringFile::at(path), passphrase_of(passphrase));
-        let read = py.detach(|| file.read(passphrase.as_deref())).or_raise()?;
-        Ok(Self { file, passphrase: Mutex::new(passphrase), keys: Keys(Arc::new(RwLock::new(read))) })
+        let opened = py.detach(|| objseal_bindings::Keyring::open(path, passphrase));
+        Ok(Self(Arc::new(opened.or_raise()?)))
     }
 
     /// Makes the file, which must not be there yet, with a key of each of these names. It has permissions 600.
@@ -106,73 +47,61 @@ impl Keyring {
         names: Vec<String>,
         passphrase: Option<String>,
     ) -> PyResult<Self> {
-        let (file, passphrase) = (KeyringFile::at(path), passphrase_of(passphrase));
-        let created = py.detach(|| {
-            file.create(protection(passphrase.as_deref()), |keyring| {
-                names.iter().try_for_each(|name| keyring.create(name))
-            })
-        });
+        let taken = format!("there is a file at {} already", path.display());
+        let names = names.iter().map(String::as_str);
+        let created = py.detach(|| objseal_bindings::Keyring::create(path, passphrase, names));
         let keyring = created.map_err(|error| match error {
             keyring::KeyringError::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Kind::Keyring.err(format!("there is a file at {} already", file.path().display()))
+                Kind::Keyring.err(taken)
             }
             other => other.raise(),
         })?;
-        Ok(Self { file, passphrase: Mutex::new(passphrase), keys: Keys(Arc::new(RwLock::new(keyring))) })
+        Ok(Self(Arc::new(keyring)))
     }
 
     /// Where it is.
     #[getter]
     fn path(&self) -> PathBuf {
-        self.file.path().to_owned()
+        self.0.path().to_owned()
     }
 
     /// Name and latest version of each key.
     fn keys(&self) -> BTreeMap<String, u32> {
-        self.keys.read(|keyring| keyring.list().map(|(name, version)| (name.to_owned(), version)).collect())
+        self.0.keys().into_iter().collect()
     }
 
     /// Makes version 1 of a key.
     fn add(&self, py: Python<'_>, name: &str) -> PyResult<()> {
-        let passphrase = self.passphrase();
-        py.detach(|| self.file.update(passphrase.as_deref(), |keyring| keyring.create(name))).or_raise()?;
-        self.load(py)
+        py.detach(|| self.0.add(name)).or_raise()
     }
 
     /// Makes the next version of a key and returns its number.
     fn rotate(&self, py: Python<'_>, name: &str) -> PyResult<u32> {
-        let passphrase = self.passphrase();
-        let version = py.detach(|| self.file.update(passphrase.as_deref(), |keyring| keyring.rotate(name)));
-        let version = version.or_raise()?;
-        self.load(py)?;
-        Ok(version)
+        py.detach(|| self.0.rotate(name)).or_raise()
     }
 
     /// Puts the file under another passphrase, or under none.
     fn protect(&self, py: Python<'_>, passphrase: Option<String>) -> PyResult<()> {
-        let (old, new) = (self.passphrase(), passphrase_of(passphrase));
-        py.detach(|| self.file.protect(old.as_deref(), protection(new.as_deref()))).or_raise()?;
-        *self.passphrase.lock().unwrap_or_else(PoisonError::into_inner) = new;
-        Ok(())
+        py.detach(|| self.0.protect(passphrase)).or_raise()
     }
 
     /// Reads the file again: another process may have changed it.
     fn reload(&self, py: Python<'_>) -> PyResult<()> {
-        self.load(py)
+        py.detach(|| self.0.reload()).or_raise()
     }
 
     fn __repr__(&self) -> String {
-        format!("<objseal.Keyring {:?}, {} keys>", self.file.path(), self.keys().len())
+        format!("<objseal.Keyring {:?}, {} keys>", self.0.path(), self.0.keys().len())
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyType>, (PathBuf,))> {
         let this = slf.get();
-        if this.passphrase().is_some() {
+        if this.0.has_passphrase() {
             return Err(PyTypeError::new_err(
                 "a keyring under a passphrase is not pickled: the passphrase is a secret",
             ));
         }
         // Whoever unpickles it may work in another folder.
-        Ok((slf.get_type(), (std::path::absolute(this.file.path())?,)))
+        Ok((slf.get_type(), (std::path::absolute(this.0.path())?,)))
     }
 }

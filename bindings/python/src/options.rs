@@ -2,38 +2,27 @@
 
 use crate::error::argument;
 use crate::key::GivenKey;
-use crate::keyring::{Keyring, Keys};
+use crate::keyring::Keyring;
 use objseal::Engine;
 use objseal::checksums::Wanted;
 use objseal::cobblestone::Threads;
-use objseal::envelope::{self, EncryptionContext, EnvelopeError, KeyService, ObjectId, Policy, SingleKey, Suite};
+use objseal::envelope::{EncryptionContext, ObjectId, Policy, SingleKey, Suite};
 use pyo3::prelude::*;
-use std::num::NonZeroUsize;
+use std::ops::Deref;
+use std::sync::Arc;
 
 /// Something that holds root keys.
-pub(crate) enum Service {
-    Keyring(Keys),
-    Single(SingleKey),
-}
-
-impl Service {
-    pub(crate) fn as_service(&self) -> &dyn KeyService {
-        match self {
-            Self::Keyring(keys) => keys,
-            Self::Single(key) => key,
-        }
-    }
-}
+pub(crate) struct Service(pub(crate) objseal_bindings::Service);
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Service {
     type Error = PyErr;
 
     fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         if let Ok(keyring) = obj.cast::<Keyring>() {
-            return Ok(Self::Keyring(keyring.get().keys.clone()));
+            return Ok(Self(objseal_bindings::Service::Keyring(Arc::clone(&keyring.get().0))));
         }
         let key: GivenKey = obj.extract()?;
-        Ok(Self::Single(SingleKey::new(objseal::Key::from_bytes(key.0.expose_secret()))))
+        Ok(Self(objseal_bindings::Service::single(&key.0)))
     }
 }
 
@@ -71,26 +60,15 @@ impl<'a, 'py> FromPyObject<'a, 'py> for ThreadCount {
 
     fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         let count: i64 = obj.extract()?;
-        let threads = match usize::try_from(count) {
-            Ok(0) => Threads::available(),
-            Ok(count @ 1..=1_000) => Threads(NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN)),
-            _ => return Err(argument(format!("threads={count}: 1 to 1,000, or 0 for as many as there are CPUs"))),
-        };
-        Ok(Self(threads))
+        let threads = u32::try_from(count).ok().and_then(objseal_bindings::threads);
+        let none = || argument(format!("threads={count}: 1 to 1,000, or 0 for as many as there are CPUs"));
+        threads.map(Self).ok_or_else(none)
     }
 }
 
 /// How objects are sealed.
 #[pyclass(frozen, module = "objseal._objseal")]
-pub(crate) struct Sealing {
-    /// For each layer its recipients, the innermost first.
-    recipients: Vec<Vec<(Service, String)>>,
-    context: EncryptionContext,
-    engine: Option<Engine>,
-    outer_engine: Option<Engine>,
-    check: bool,
-    digests: Wanted,
-}
+pub(crate) struct Sealing(pub(crate) objseal_bindings::Sealing);
 
 type Recipient = (Service, Option<String>);
 
@@ -109,64 +87,30 @@ impl Sealing {
     ) -> PyResult<Self> {
         let named = |recipients: Vec<Recipient>| {
             let name = |name: Option<String>| name.unwrap_or_else(|| SingleKey::KEY_ID.to_owned());
-            recipients.into_iter().map(|(service, key)| (service, name(key))).collect()
+            recipients.into_iter().map(|(service, key)| (service.0, name(key))).collect()
         };
-        Ok(Self {
+        Ok(Self(objseal_bindings::Sealing {
             recipients: [Some(recipients), outer].into_iter().flatten().map(named).collect(),
             context: encryption_context(&context)?,
             engine: self::engine(engine)?,
             outer_engine: self::engine(outer_engine)?,
             check,
             digests: wanted(&digests)?,
-        })
+        }))
     }
 }
 
-impl Sealing {
-    pub(crate) fn layers(&self) -> u8 {
-        u8::try_from(self.recipients.len()).unwrap_or(u8::MAX)
-    }
+impl Deref for Sealing {
+    type Target = objseal_bindings::Sealing;
 
-    pub(crate) fn digests(&self) -> Wanted {
-        self.digests
-    }
-
-    /// Does something with the core's [`envelope::Sealing`] of this.
-    pub(crate) fn with<T, E: From<EnvelopeError>>(
-        &self,
-        act: impl FnOnce(&envelope::Sealing<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let layers: Vec<Vec<_>> = self
-            .recipients
-            .iter()
-            .map(|layer| layer.iter().map(|(service, key_id)| (service.as_service(), key_id.as_str())).collect())
-            .collect();
-        let inner = layers.first().map_or(&[][..], |layer| layer);
-        let mut sealing = envelope::Sealing::new(inner).with_context(self.context.clone()).with_digests(self.digests);
-        if let Some(outer) = layers.get(1) {
-            sealing = sealing.with_outer_layer(outer);
-        }
-        if let Some(engine) = self.engine {
-            sealing = sealing.with_engine(engine).map_err(EnvelopeError::from)?;
-        }
-        if let Some(engine) = self.outer_engine {
-            sealing = sealing.with_outer_engine(engine).map_err(EnvelopeError::from)?;
-        }
-        if self.check {
-            sealing = sealing.with_check();
-        }
-        act(&sealing)
+    fn deref(&self) -> &Self::Target {
+        &self.0
     }
 }
 
 /// What is opened, with which keys.
 #[pyclass(frozen, module = "objseal._objseal")]
-pub(crate) struct Opening {
-    services: Vec<Service>,
-    policy: Policy,
-    engine: Option<Engine>,
-    outer_engine: Option<Engine>,
-}
+pub(crate) struct Opening(objseal_bindings::Opening);
 
 #[pymethods]
 impl Opening {
@@ -201,24 +145,16 @@ impl Opening {
         policy.key_ids = key_ids;
         policy.object_id = object_id.map(id).transpose()?;
         policy.minimum_generation = minimum_generation;
-        Ok(Self { services, policy, engine: self::engine(engine)?, outer_engine: self::engine(outer_engine)? })
+        let services = services.into_iter().map(|service| service.0).collect();
+        let (engine, outer_engine) = (self::engine(engine)?, self::engine(outer_engine)?);
+        Ok(Self(objseal_bindings::Opening { services, policy, engine, outer_engine }))
     }
 }
 
-impl Opening {
-    /// Does something with the core's [`envelope::Opening`] of this.
-    pub(crate) fn with<T, E: From<EnvelopeError>>(
-        &self,
-        act: impl FnOnce(&envelope::Opening<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let services: Vec<_> = self.services.iter().map(Service::as_service).collect();
-        let mut opening = envelope::Opening::new(&services).with_policy(self.policy.clone());
-        if let Some(engine) = self.engine {
-            opening = opening.with_engine(engine).map_err(EnvelopeError::from)?;
-        }
-        if let Some(engine) = self.outer_engine {
-            opening = opening.with_outer_engine(engine).map_err(EnvelopeError::from)?;
-        }
-        act(&opening)
+impl Deref for Opening {
+    type Target = objseal_bindings::Opening;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
     }
 }

@@ -3,7 +3,7 @@
 use crate::buffer::{Input, SliceWriter, new_bytes};
 use crate::envelope::Envelope;
 use crate::error::{OrRaise, argument};
-use crate::files::{Plaintext, Reader};
+use crate::files::Reader;
 use crate::model;
 use crate::object::in_memory;
 use crate::options::{Opening, Sealing, Service, ThreadCount, wanted};
@@ -11,8 +11,8 @@ use crate::source::{Source, Stream};
 use crate::watch;
 use objseal::OsRandom;
 use objseal::checksums::{self, DigestReader};
-use objseal::cobblestone::{ReadAt, Threads};
-use objseal::envelope::{self, EnvelopeError, OpenEnvelope, Part, PartAttempt, PartStore, PartTable};
+use objseal::cobblestone::ReadAt;
+use objseal::envelope::{self, EnvelopeError, Part, PartAttempt, PartStore, PartTable};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::io::{self, Write};
@@ -42,7 +42,7 @@ impl Upload {
 impl Upload {
     #[staticmethod]
     fn start(py: Python<'_>, sealing: &Sealing, service: Service, key_id: &str) -> PyResult<Self> {
-        let started = py.detach(|| sealing.with(|sealing| sealing.start_upload(service.as_service(), key_id)));
+        let started = py.detach(|| sealing.with(|sealing| sealing.start_upload(service.0.as_service(), key_id)));
         Ok(Self(started.or_raise()?))
     }
 
@@ -173,19 +173,6 @@ impl PartStore for Store {
     }
 }
 
-/// The plaintext of all parts.
-struct Parts(envelope::PartsReader<Arc<OpenEnvelope>, Source, Store>);
-
-impl Plaintext for Parts {
-    fn len(&self) -> u64 {
-        self.0.table().plaintext_len()
-    }
-
-    fn read_at(&self, _: &Threads, start: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.open_range_into(start, out)
-    }
-}
-
 /// Reads an object in parts, and tells where they are.
 #[pyclass(frozen, module = "objseal._objseal")]
 pub(crate) struct PartsReader;
@@ -199,7 +186,7 @@ impl PartsReader {
         let table = py.detach(|| envelope.0.part_table(table)).or_raise()?;
         let store = Store { function: store, last: Mutex::new(None) };
         let reader = envelope::PartsReader::new(Arc::clone(&envelope.0), table, store);
-        Ok(Reader::of(Parts(reader), Some(info)))
+        Ok(Reader::of(reader, Some(info)))
     }
 
     /// All parts.
