@@ -2,6 +2,7 @@
 
 #[cfg(feature = "boring")]
 mod boringssl;
+pub mod c_library;
 pub mod chart;
 mod openssl;
 

@@ -5,6 +5,7 @@ use objseal::envelope::{OpenEnvelope, PartStore, PartsReader};
 use objseal::file::SealedFile;
 use std::borrow::Borrow;
 use std::io;
+use std::sync::Arc;
 
 /// Verified plaintext at any offset.
 #[allow(clippy::len_without_is_empty, reason = "nobody asks")]
@@ -52,5 +53,15 @@ where
 
     fn read_at(&self, _: &Threads, start: u64, out: &mut [u8]) -> io::Result<()> {
         self.open_range_into(start, out)
+    }
+}
+
+impl<P: Plaintext> Plaintext for Arc<P> {
+    fn len(&self) -> u64 {
+        (**self).len()
+    }
+
+    fn read_at(&self, threads: &Threads, start: u64, out: &mut [u8]) -> io::Result<()> {
+        (**self).read_at(threads, start, out)
     }
 }

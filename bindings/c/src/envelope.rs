@@ -1,0 +1,160 @@
+//! Head and body apart, for stores that have a place for each.
+
+use crate::info::{self, Info};
+use crate::memory::{Handle, apart, free, input, put, room, store_handle, value};
+use crate::object::threads;
+use crate::options::{Opening, Sealing};
+use crate::status::{Failure, Status, on, run};
+use objseal::OsRandom;
+use objseal::checksums::Digester;
+use objseal::envelope::{self, EnvelopeError, Head, OpenEnvelope};
+use std::sync::Arc;
+
+/// The envelope of an object, opened or made here. It holds the data keys, and wipes them when it is freed. Many threads can
+/// use it.
+pub struct Envelope(());
+
+impl Handle for Envelope {
+    type Value = EnvelopeValue;
+}
+
+#[derive(Clone)]
+pub(crate) struct EnvelopeValue {
+    pub(crate) envelope: Arc<OpenEnvelope>,
+    /// The part table that is to be stored beside it.
+    pub(crate) table: Arc<[u8]>,
+}
+
+impl EnvelopeValue {
+    pub(crate) fn of(envelope: OpenEnvelope) -> Self {
+        Self { envelope: Arc::new(envelope), table: Arc::default() }
+    }
+
+    pub(crate) fn info(&self) -> Result<info::Value, Failure> {
+        let attributes = self.envelope.attributes()?;
+        let info = info::Value::of_head(self.envelope.head()).with_attributes(attributes.as_ref());
+        Ok(info.with_engines(self.envelope.engines()))
+    }
+}
+
+/// Seals the body of an object, on `threads` threads (0: as many as there are CPUs). It takes `objseal_body_sealed_len` bytes
+/// of `out`; `*out_len` is how many that are, also if the output is too small. The envelope has the head, which is stored
+/// wherever the store has a place for it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_envelope_seal(
+    sealing: *const Sealing,
+    plaintext: *const u8,
+    plaintext_len: usize,
+    out: *mut u8,
+    out_capacity: usize,
+    out_len: *mut usize,
+    threads: u32,
+    envelope: *mut *mut Envelope,
+) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe {
+        on(sealing, |sealing| {
+            store_handle(envelope, || {
+                let workers = self::threads(threads)?;
+                apart(plaintext, plaintext_len, out, out_capacity)?;
+                let plaintext = input(plaintext, plaintext_len)?;
+                let needed = envelope::sealed_len(sealing.options.layers(), plaintext.len() as u64);
+                let out = room(needed, out, out_capacity, out_len)?;
+                let (envelope, body) = sealing.options.with(|sealing| sealing.start())?;
+                body.seal_at(&workers, plaintext, out)?;
+                let mut digester = Digester::new(sealing.options.digests);
+                digester.update(plaintext);
+                Ok(EnvelopeValue::of(envelope.with_attributes(&digester.finish(), &OsRandom)?))
+            })
+        })
+    }
+}
+
+/// Opens a stored head. What the opening does not accept is refused before any key is used.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_envelope_open(
+    opening: *const Opening,
+    head: *const u8,
+    head_len: usize,
+    envelope: *mut *mut Envelope,
+) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe {
+        on(opening, |opening| {
+            store_handle(envelope, || {
+                let head = input(head, head_len)?;
+                Ok(EnvelopeValue::of(opening.0.with(|opening| opening.open(head))?))
+            })
+        })
+    }
+}
+
+/// Copies the head, as it is to be stored, to `out`: at most 16,384 bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_envelope_head(
+    envelope: *const Envelope,
+    out: *mut u8,
+    out_capacity: usize,
+    out_len: *mut usize,
+) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe { on(envelope, |envelope| Ok(put(envelope.envelope.stored(), out, out_capacity, out_len)?)) }
+}
+
+/// Copies the part table that `objseal_upload_complete` made, and that is to be stored beside the head, to `out`. 0 bytes if
+/// the table is in the head.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_envelope_table(
+    envelope: *const Envelope,
+    out: *mut u8,
+    out_capacity: usize,
+    out_len: *mut usize,
+) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe { on(envelope, |envelope| Ok(put(&envelope.table, out, out_capacity, out_len)?)) }
+}
+
+/// What is known of the object. It is authentic.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_envelope_info(envelope: *const Envelope, info: *mut *mut Info) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe { on(envelope, |envelope| store_handle(info, || envelope.info())) }
+}
+
+/// What a stored head says. It takes no key, so nothing of it is verified: anybody could have written it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_envelope_inspect(head: *const u8, head_len: usize, info: *mut *mut Info) -> Status {
+    let look = || {
+        // SAFETY: the contract of the header.
+        let head = Head::parse(unsafe { input(head, head_len) }?).map_err(EnvelopeError::from)?;
+        Ok(info::Value::of_head(head.unverified()))
+    };
+    // SAFETY: the same.
+    run(|| unsafe { store_handle(info, look) })
+}
+
+/// The same object under the keys and the context of `sealing`, which has keys for as many layers: only the head is new, body
+/// and part table stay as they are. Whoever kept the old head and its root keys still opens the object.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_envelope_rewrap(
+    envelope: *const Envelope,
+    sealing: *const Sealing,
+    rewrapped: *mut *mut Envelope,
+) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe {
+        on(envelope, |old| {
+            store_handle(rewrapped, || {
+                let new = value(sealing)?.options.with(|sealing| sealing.rewrap(&old.envelope))?;
+                Ok(EnvelopeValue { table: Arc::clone(&old.table), ..EnvelopeValue::of(new) })
+            })
+        })
+    }
+}
+
+/// Frees an envelope and wipes its data keys.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_envelope_free(envelope: *mut Envelope) {
+    // SAFETY: the contract of the header.
+    unsafe { free(envelope) };
+}

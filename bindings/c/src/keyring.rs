@@ -1,0 +1,156 @@
+//! Keyrings.
+
+use crate::memory::{Handle, c_text, free, optional_text, store, store_handle, text};
+use crate::status::{Failure, Status, on, on_mut};
+use objseal_bindings::Keyring as KeyringFile;
+use std::ffi::{CString, c_char};
+use std::sync::Arc;
+
+/// Root keys in a file, by name, each with its versions; the command `objseal key` works on the same files. Objects are
+/// sealed under the latest version, and older ones still open.
+pub struct Keyring(());
+
+/// An empty place until a file is read or made.
+#[derive(Default)]
+pub(crate) struct Value {
+    file: Option<Arc<KeyringFile>>,
+    /// The names of its keys, as C has them, and their versions.
+    keys: Vec<(CString, u32)>,
+}
+
+impl Handle for Keyring {
+    type Value = Value;
+}
+
+impl Value {
+    pub(crate) fn file(&self) -> Result<&Arc<KeyringFile>, Failure> {
+        self.file.as_ref().ok_or_else(|| Failure::new(Status::Argument, "no keyring was opened or created"))
+    }
+
+    fn set(&mut self, file: KeyringFile) {
+        self.file = Some(Arc::new(file));
+        self.list();
+    }
+
+    fn list(&mut self) {
+        let keys = self.file.as_ref().map(|file| file.keys()).unwrap_or_default();
+        self.keys = keys.into_iter().map(|(name, version)| (c_text(&name), version)).collect();
+    }
+}
+
+/// A place for a keyring, so that there is one for what goes wrong with its file. `objseal_keyring_open` or
+/// `objseal_keyring_create` comes next.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_keyring_new(keyring: *mut *mut Keyring) -> Status {
+    // SAFETY: the contract of the header.
+    crate::status::run(|| unsafe { store_handle(keyring, || Ok(Value::default())) })
+}
+
+/// Reads the file at `path`. `passphrase` is NULL for a keyring that has none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_keyring_open(
+    keyring: *mut Keyring,
+    path: *const c_char,
+    passphrase: *const c_char,
+) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe {
+        on_mut(keyring, |keyring| {
+            let (path, passphrase) = (crate::memory::path(path)?, optional_text(passphrase)?);
+            keyring.set(KeyringFile::open(path, passphrase.map(str::to_owned))?);
+            Ok(())
+        })
+    }
+}
+
+/// Makes the file at `path`, which must not be there yet, with a key called `name`. It has permissions 600, and is under
+/// `passphrase` unless that is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_keyring_create(
+    keyring: *mut Keyring,
+    path: *const c_char,
+    passphrase: *const c_char,
+    name: *const c_char,
+) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe {
+        on_mut(keyring, |keyring| {
+            let (path, passphrase) = (crate::memory::path(path)?, optional_text(passphrase)?);
+            keyring.set(KeyringFile::create(path, passphrase.map(str::to_owned), [text(name)?])?);
+            Ok(())
+        })
+    }
+}
+
+/// Makes version 1 of the key `name`, in the file.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_keyring_add(keyring: *mut Keyring, name: *const c_char) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe {
+        on_mut(keyring, |keyring| {
+            keyring.file()?.add(text(name)?)?;
+            keyring.list();
+            Ok(())
+        })
+    }
+}
+
+/// Makes the next version of the key `name`, in the file, and stores its number unless `version` is NULL. What was made of
+/// this keyring seals under it from now on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_keyring_rotate(
+    keyring: *mut Keyring,
+    name: *const c_char,
+    version: *mut u32,
+) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe {
+        on_mut(keyring, |keyring| {
+            let rotated = keyring.file()?.rotate(text(name)?)?;
+            keyring.list();
+            if !version.is_null() {
+                store(version, rotated)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Reads the file again: another process may have changed it. Sealings and openings of this keyring go by it from then on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_keyring_reload(keyring: *mut Keyring) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe {
+        on_mut(keyring, |keyring| {
+            keyring.file()?.reload()?;
+            keyring.list();
+            Ok(())
+        })
+    }
+}
+
+/// Stores name and latest version of the key at `index`, from 0, in the order of their names. `OBJSEAL_STATUS_OUT_OF_RANGE`
+/// if there are not so many. The name lives until the keyring is changed or freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_keyring_key(
+    keyring: *const Keyring,
+    index: usize,
+    name: *mut *const c_char,
+    version: *mut u32,
+) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe {
+        on(keyring, |keyring| {
+            let (found, latest) = keyring.keys.get(index).ok_or(Status::OutOfRange)?;
+            store(name, found.as_ptr())?;
+            Ok(store(version, *latest)?)
+        })
+    }
+}
+
+/// Frees a keyring. What was made of it goes on; the file stays.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_keyring_free(keyring: *mut Keyring) {
+    // SAFETY: the contract of the header.
+    unsafe { free(keyring) };
+}

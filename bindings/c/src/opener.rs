@@ -1,0 +1,210 @@
+//! Opening piece by piece.
+
+use crate::envelope::Envelope;
+use crate::info::{self, Info};
+use crate::key::Key;
+use crate::memory::{Handle, apart, free, input, room, store_handle, value};
+use crate::options::{Opening, OpeningValue};
+use crate::status::{Failure, Status, on, on_mut, run};
+use objseal::cobblestone;
+use objseal::envelope::LayeredOpener;
+use objseal::file::{self, FileError, SLOTS_LEN};
+
+/// Opens something piece by piece: an object that is one file, the body of an envelope, or a bare message. The plaintext is
+/// all the output of `objseal_opener_update` and `objseal_opener_finish`, in order. One thread at a time uses it.
+pub struct Opener(());
+
+impl Handle for Opener {
+    type Value = Value;
+}
+
+/// `None` after a failure, and when finished, unless there is more to know.
+pub(crate) struct Value(Option<Work>);
+
+enum Work {
+    /// The slots of a file, as far as they have come.
+    Slots(Box<OpeningValue>, Vec<u8>),
+    File(Box<file::Opener>),
+    Body(Box<LayeredOpener>),
+    Bare(Box<cobblestone::Opener<'static>>),
+}
+
+impl Work {
+    /// How long an output is enough for so many bytes.
+    fn update_len(&self, len: usize) -> usize {
+        match self {
+            // Plaintext is shorter than what is stored.
+            Self::Slots(_, slots) => len.saturating_sub(SLOTS_LEN - slots.len()),
+            Self::File(opener) => opener.update_len(len),
+            Self::Body(opener) => opener.update_len(len),
+            Self::Bare(opener) => opener.update_len(len),
+        }
+    }
+
+    fn update(self, data: &[u8], out: &mut [u8]) -> Result<(Self, usize), Failure> {
+        match self {
+            Self::Slots(opening, mut slots) => {
+                let (now, later) = data.split_at(data.len().min(SLOTS_LEN - slots.len()));
+                slots.extend_from_slice(now);
+                match slots.first_chunk() {
+                    None => Ok((Self::Slots(opening, slots), 0)),
+                    Some(slots) => {
+                        let opener = opening.0.with(|opening| file::Opener::new(opening, slots))?;
+                        Self::File(Box::new(opener)).update(later, out)
+                    }
+                }
+            }
+            Self::File(mut opener) => {
+                let written = opener.update(data, out)?;
+                Ok((Self::File(opener), written))
+            }
+            Self::Body(mut opener) => {
+                let written = opener.update_into(data, out)?;
+                Ok((Self::Body(opener), written))
+            }
+            Self::Bare(mut opener) => {
+                let written = opener.update(data, out)?;
+                Ok((Self::Bare(opener), written))
+            }
+        }
+    }
+
+    fn finish_len(&self) -> usize {
+        match self {
+            Self::Slots(..) => 0,
+            Self::File(opener) => opener.finish_len(),
+            Self::Body(opener) => opener.finish_len(),
+            Self::Bare(opener) => opener.finish_len(),
+        }
+    }
+
+    /// What there is more to know comes back.
+    fn finish(self, out: &mut [u8]) -> Result<Option<Self>, Failure> {
+        match self {
+            Self::Slots(..) => Err(FileError::NotSealed.into()),
+            Self::File(mut opener) => {
+                opener.finish(out)?;
+                Ok(Some(Self::File(opener)))
+            }
+            Self::Body(opener) => {
+                opener.finish_into(out)?;
+                Ok(None)
+            }
+            Self::Bare(opener) => {
+                opener.finish(out)?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Begins to open an object that is one file.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_opener_new(opening: *const Opening, opener: *mut *mut Opener) -> Status {
+    let begin = |opening: &OpeningValue| {
+        let slots = Vec::with_capacity(SLOTS_LEN);
+        Ok(Value(Some(Work::Slots(Box::new(opening.clone()), slots))))
+    };
+    // SAFETY: the contract of the header.
+    unsafe { on(opening, |opening| store_handle(opener, || begin(opening))) }
+}
+
+/// Begins to open the body of an envelope. It takes nothing of the envelope but what it needs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_envelope_opener_new(envelope: *const Envelope, opener: *mut *mut Opener) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe {
+        on(envelope, |envelope| {
+            store_handle(opener, || Ok(Value(Some(Work::Body(Box::new(envelope.envelope.body()?.opener()))))))
+        })
+    }
+}
+
+/// Begins to open a bare message. It keeps a copy of the key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_cobblestone_opener_new(
+    key: *const Key,
+    context: *const u8,
+    context_len: usize,
+    opener: *mut *mut Opener,
+) -> Status {
+    let make = || {
+        // SAFETY: the contract of the header.
+        let (key, context) = unsafe { (value(key)?, input(context, context_len)?) };
+        let key = objseal::Key::from_bytes(key.expose_secret());
+        Ok(Value(Some(Work::Bare(Box::new(cobblestone::Opener::owned(key, context.to_vec()))))))
+    };
+    // SAFETY: the same.
+    run(|| unsafe { store_handle(opener, make) })
+}
+
+/// Takes in `data` and writes the plaintext of all chunks that are whole to the start of `out`; `*out_len` is how many bytes
+/// that are, or have to be there if the output is too small: never more than `data_len` and 65,536. What is written is
+/// authentic. If something is not, all that this call would have written is zero, and nothing more comes out.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_opener_update(
+    opener: *mut Opener,
+    data: *const u8,
+    data_len: usize,
+    out: *mut u8,
+    out_capacity: usize,
+    out_len: *mut usize,
+) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe {
+        on_mut(opener, |Value(opener)| {
+            apart(data, data_len, out, out_capacity)?;
+            let data = input(data, data_len)?;
+            let needed = opener.as_ref().ok_or(Status::Finished)?.update_len(data.len());
+            let out = room(Some(needed as u64), out, out_capacity, out_len)?;
+            let updated = opener.take().ok_or(Status::Finished)?.update(data, out);
+            let (work, written) = updated.inspect_err(|_| out.fill(0))?;
+            *opener = Some(work);
+            Ok(crate::memory::store(out_len, written)?)
+        })
+    }
+}
+
+/// Writes the rest of the plaintext, at most 65,536 bytes. Only when it has worked is the plaintext whole. The handle is still
+/// to be freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_opener_finish(
+    opener: *mut Opener,
+    out: *mut u8,
+    out_capacity: usize,
+    out_len: *mut usize,
+) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe {
+        on_mut(opener, |Value(opener)| {
+            let needed = opener.as_ref().ok_or(Status::Finished)?.finish_len();
+            let out = room(Some(needed as u64), out, out_capacity, out_len)?;
+            *opener = opener.take().ok_or(Status::Finished)?.finish(out)?;
+            Ok(())
+        })
+    }
+}
+
+/// What is known of an object that is one file, as soon as its head has been opened; its attributes are known at the end.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_opener_info(opener: *mut Opener, info: *mut *mut Info) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe {
+        on_mut(opener, |Value(opener)| {
+            store_handle(info, || match opener {
+                Some(Work::File(file)) => {
+                    let info = info::Value::of_head(file.envelope().head()).with_attributes(file.attributes());
+                    Ok(info.with_slots(file.slots()).with_engines(file.envelope().engines()))
+                }
+                _ => Err(Failure::new(Status::Argument, "its head has not been opened, or it is no file")),
+            })
+        })
+    }
+}
+
+/// Frees an opener, finished or not.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_opener_free(opener: *mut Opener) {
+    // SAFETY: the contract of the header.
+    unsafe { free(opener) };
+}

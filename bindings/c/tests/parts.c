@@ -1,0 +1,209 @@
+/* Objects in parts. */
+
+#include "check.h"
+
+#include <inttypes.h>
+
+#define LEN ((size_t)200001)
+
+/* Three parts: where they begin, and which attempt at each counts. */
+static const uint32_t NUMBERS[] = {1, 3, 9};
+static const size_t CUTS[] = {0, 70000, 70001, LEN};
+
+typedef struct {
+    uint8_t *body, *receipt;
+    size_t body_len, receipt_len;
+    uint32_t number;
+} attempt;
+
+/* Bodies by their salts, as a store that keeps all attempts has them. */
+typedef struct {
+    attempt attempts[8];
+    size_t count;
+    int fail;
+} store;
+
+static int32_t read_part(void *user, const objseal_part *part, uint8_t *buffer, size_t len, uint64_t offset) {
+    const store *from = (const store *)user;
+    if (from->fail) return 1;
+    for (size_t i = 0; i < from->count; i++) {
+        const attempt *one = &from->attempts[i];
+        if (one->number != part->number || memcmp(one->body, part->salt, sizeof part->salt) != 0) continue;
+        CHECK(one->body_len == part->stored_len);
+        if (offset > one->body_len || len > one->body_len - offset) return 2;
+        memcpy(buffer, one->body + offset, len);
+        return 0;
+    }
+    return 3;
+}
+
+static attempt seal_part(const objseal_upload *upload, size_t part, const uint8_t *plain, const char *etag) {
+    attempt made = {NULL, ROOM(16384), 0, 0, NUMBERS[part]};
+    objseal_sealer *sealer = NULL;
+    STATUS(OK, objseal_part_sealer_new(upload, made.number, OBJSEAL_MD5 | OBJSEAL_CRC64NVME, &sealer), upload);
+    STATUS(ARGUMENT, objseal_sealer_receipt(sealer, etag, made.receipt, 16384, &made.receipt_len), sealer);
+    made.body = push_sealed(sealer, plain + CUTS[part], CUTS[part + 1] - CUTS[part], 33333, &made.body_len);
+    STATUS(OUTPUT_TOO_SMALL, objseal_sealer_receipt(sealer, etag, made.receipt, 5, &made.receipt_len), sealer);
+    STATUS(OK, objseal_sealer_receipt(sealer, NULL, made.receipt, 16384, &made.receipt_len), sealer);
+    objseal_sealer_free(sealer);
+    return made;
+}
+
+static void ranges(const objseal_envelope *envelope, const uint8_t *table, size_t table_len, store *stored, const uint8_t *plain) {
+    memory beside = {table, table_len, 0};
+    objseal_read_at_fn read_at = table_len > 0 ? read_memory : NULL;
+    objseal_part_table *parts = NULL;
+    objseal_part_range found[3];
+    objseal_part part;
+    uint32_t count = 0;
+    uint64_t len = 0;
+    size_t touched = 0;
+    STATUS(OK, objseal_part_table_new(envelope, read_at, &beside, table_len, &parts), envelope);
+    STATUS(OK, objseal_part_table_size(parts, &count, &len), parts);
+    CHECK(count == 3 && len == LEN);
+    STATUS(OK, objseal_part_table_part(parts, 1, &part), parts);
+    CHECK(part.number == 3 && part.start == 70000 && part.len == 1);
+    STATUS(OUT_OF_RANGE, objseal_part_table_part(parts, 3, &part), parts);
+    STATUS(OK, objseal_part_table_locate(parts, 69999, 70002, found, 3, &touched), parts);
+    CHECK(touched == 3 && found[0].start == 69999 && found[0].end == 70000 && found[2].part.number == 9 && found[2].end == 1);
+    CHECK(found[0].stored_end <= found[0].part.stored_len && found[0].stored_start < found[0].stored_end);
+    STATUS(OUTPUT_TOO_SMALL, objseal_part_table_locate(parts, 69999, 70002, found, 2, &touched), parts);
+    CHECK(touched == 3);
+    STATUS(OK, objseal_part_table_locate(parts, 5, 5, NULL, 0, &touched), parts);
+    CHECK(touched == 0);
+    STATUS(OUT_OF_RANGE, objseal_part_table_locate(parts, 0, LEN + 1, found, 3, &touched), parts);
+    objseal_part_table_free(parts);
+
+    objseal_reader *reader = NULL;
+    STATUS(OK, objseal_parts_reader_new(envelope, read_at, &beside, table_len, read_part, stored, &reader), envelope);
+    size_t starts[] = {0, 69990, 70000, 70001, 199000}, lens[] = {LEN, 20, 1, 100000, 1001};
+    for (size_t i = 0; i < 5; i++) {
+        uint8_t *out = ROOM(lens[i]);
+        STATUS(OK, objseal_reader_read(reader, starts[i], out, lens[i], 1), reader);
+        CHECK(memcmp(out, plain + starts[i], lens[i]) == 0);
+        stored->fail = 1;
+        STATUS(IO, objseal_reader_read(reader, starts[i], out, lens[i], 1), reader);
+        CHECK(all(out, lens[i], 0));
+        stored->fail = 0;
+        free(out);
+    }
+    objseal_reader_free(reader);
+    if (table_len > 0) {
+        STATUS(ARGUMENT, objseal_part_table_new(envelope, NULL, NULL, 0, &parts), envelope);
+        beside.len--;
+        STATUS(AUTHENTICATION, objseal_part_table_new(envelope, read_at, &beside, table_len - 1, &parts), envelope);
+    }
+}
+
+static void upload(int layers, size_t inline_len) {
+    objseal_key *client = key_of(1), *server = key_of(2);
+    objseal_sealing *sealing = NULL;
+    objseal_opening *opening = NULL, *resuming = NULL;
+    objseal_upload *first = NULL;
+    uint8_t *plain = pattern(LEN), state[8192], head[OBJSEAL_MAX_HEAD_LEN], table[16384];
+    size_t state_len = 0, head_len = 0, table_len = 0, chosen[3];
+    OK(objseal_sealing_new(&sealing));
+    for (int layer = 1; layer <= layers; layer++) OK(objseal_sealing_add_key(sealing, (uint8_t)layer, client));
+    STATUS(ARGUMENT, objseal_upload_new(sealing, &first), sealing);
+    OK(objseal_sealing_set_upload_key(sealing, server));
+    STATUS(OK, objseal_upload_new(sealing, &first), sealing);
+    STATUS(OK, objseal_upload_state(first, state, sizeof state, &state_len), first);
+
+    OK(objseal_opening_new(&resuming));
+    OK(objseal_opening_new(&opening));
+    OK(objseal_opening_add_key(opening, client));
+    objseal_upload *resumed = NULL;
+    STATUS(AUTHENTICATION, objseal_upload_resume(opening, state, state_len, &resumed), opening);
+    OK(objseal_opening_add_key(resuming, server));
+    STATUS(OK, objseal_opening_set_minimum_layers(resuming, (uint8_t)layers), resuming);
+
+    /* Any order, a part twice, each in what could be a process of its own. */
+    size_t order[] = {2, 0, 1, 0};
+    const char *etags[] = {"nine", "one, first", "three", "one, second"};
+    store stored;
+    memset(&stored, 0, sizeof stored);
+    for (size_t i = 0; i < 4; i++) {
+        STATUS(OK, objseal_upload_resume(resuming, state, state_len, &resumed), resuming);
+        stored.attempts[stored.count++] = seal_part(resumed, order[i], plain, etags[i]);
+        objseal_upload_free(resumed);
+    }
+    objseal_sealer *sealer = NULL;
+    STATUS(PARTS, objseal_part_sealer_new(first, 0, 0, &sealer), first);
+    STATUS(PARTS, objseal_part_sealer_new(first, OBJSEAL_MAX_PARTS + 1, 0, &sealer), first);
+    STATUS(ARGUMENT, objseal_part_sealer_new(first, 1, 64, &sealer), first);
+    CHECK(sealer == NULL);
+
+    objseal_bytes receipts[4];
+    for (size_t i = 0; i < 4; i++) {
+        receipts[i].start = stored.attempts[i].receipt;
+        receipts[i].len = stored.attempts[i].receipt_len;
+    }
+    objseal_info *info = NULL;
+    STATUS(OK, objseal_upload_receipt_info(first, receipts[1].start, receipts[1].len, &info), first);
+    CHECK(objseal_info_part_number(info) == 1 && strcmp(objseal_info_etag(info), "one, first") == 0);
+    CHECK(objseal_info_plaintext_len(info) == 70000 && objseal_info_layers(info) == 0);
+    uint8_t id[32];
+    STATUS(OUT_OF_RANGE, objseal_info_object_id(info, id), info);
+    objseal_info_free(info);
+
+    objseal_named_part named[] = {{1, "one, second"}, {3, "three"}, {9, "nine"}}, swapped[] = {{3, "three"}, {1, "one, second"}},
+                       missing[] = {{1, "one, third"}};
+    objseal_envelope *envelope = NULL;
+    STATUS(PARTS, objseal_upload_complete(first, swapped, 2, receipts, 4, NULL, inline_len, chosen, &envelope), first);
+    STATUS(PARTS, objseal_upload_complete(first, missing, 1, receipts, 4, NULL, inline_len, chosen, &envelope), first);
+    STATUS(PARTS, objseal_upload_complete(first, NULL, 0, receipts, 4, NULL, inline_len, NULL, &envelope), first);
+    stored.attempts[2].receipt[receipts[2].len - 1] ^= 1;
+    STATUS(AUTHENTICATION, objseal_upload_complete(first, named, 3, receipts, 4, NULL, inline_len, chosen, &envelope), first);
+    stored.attempts[2].receipt[receipts[2].len - 1] ^= 1;
+    CHECK(envelope == NULL);
+    STATUS(OK, objseal_upload_complete(first, named, 3, receipts, 4, NULL, inline_len, chosen, &envelope), first);
+    CHECK(chosen[0] == 3 && chosen[1] == 2 && chosen[2] == 0);
+    STATUS(OK, objseal_envelope_head(envelope, head, sizeof head, &head_len), envelope);
+    STATUS(OK, objseal_envelope_table(envelope, table, sizeof table, &table_len), envelope);
+    CHECK((table_len > 0) == (inline_len == 0));
+    objseal_envelope_free(envelope);
+
+    STATUS(OK, objseal_envelope_open(opening, head, head_len, &envelope), opening);
+    STATUS(OK, objseal_envelope_info(envelope, &info), envelope);
+    CHECK(objseal_info_in_parts(info) && objseal_info_plaintext_len(info) == LEN && objseal_info_layers(info) == layers);
+    CHECK(objseal_info_composite_digest(info, OBJSEAL_MD5, id, sizeof id) == 16);
+    CHECK(objseal_info_digest(info, OBJSEAL_CRC64NVME, id, sizeof id) == 8);
+    CHECK(strlen(objseal_info_etag(info)) == 34);
+    objseal_info_free(info);
+    ranges(envelope, table, table_len, &stored, plain);
+    objseal_opener *opener = NULL;
+    STATUS(ARGUMENT, objseal_envelope_opener_new(envelope, &opener), envelope);
+    /* A part that was changed where it is read. */
+    objseal_reader *reader = NULL;
+    memory beside = {table, table_len, 0};
+    STATUS(OK, objseal_parts_reader_new(envelope, table_len ? read_memory : NULL, &beside, table_len, read_part, &stored, &reader),
+           envelope);
+    stored.attempts[0].body[40000] ^= 1;
+    uint8_t *out = ROOM(LEN);
+    STATUS(AUTHENTICATION, objseal_reader_read(reader, 0, out, LEN, 1), reader);
+    CHECK(all(out, LEN, 0));
+    free(out);
+    objseal_reader_free(reader);
+
+    for (size_t i = 0; i < 4; i++) {
+        free(stored.attempts[i].body);
+        free(stored.attempts[i].receipt);
+    }
+    free(plain);
+    objseal_envelope_free(envelope);
+    objseal_upload_free(first);
+    objseal_opening_free(opening);
+    objseal_opening_free(resuming);
+    objseal_sealing_free(sealing);
+    objseal_key_free(client);
+    objseal_key_free(server);
+}
+
+int main(void) {
+    for (int layers = 1; layers <= 2; layers++) {
+        upload(layers, OBJSEAL_INLINE_ENVELOPE_LEN);
+        upload(layers, 0);
+    }
+    printf("parts: as they should be on %s\n", objseal_best_engine());
+    return 0;
+}
