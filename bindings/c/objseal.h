@@ -755,7 +755,8 @@ objseal_status objseal_part_table_locate(const objseal_part_table *part_table,
 void objseal_part_table_free(objseal_part_table *part_table);
 
 // Opens an object in parts for reading at any offset. `read_at` reads a part table that is stored apart, as for
-// `objseal_part_table_new`; `read_part` reads the stored bodies.
+// `objseal_part_table_new`; `read_part` reads the stored bodies. A call of `objseal_reader_read` reads part after part, on one
+// thread.
 objseal_status objseal_parts_reader_new(const objseal_envelope *envelope,
                                         objseal_read_at_fn read_at,
                                         void *user,

@@ -337,7 +337,8 @@ impl PartStore for Store {
 }
 
 /// Opens an object in parts for reading at any offset. `read_at` reads a part table that is stored apart, as for
-/// `objseal_part_table_new`; `read_part` reads the stored bodies.
+/// `objseal_part_table_new`; `read_part` reads the stored bodies. A call of `objseal_reader_read` reads part after part, on one
+/// thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_parts_reader_new(
     envelope: *const Envelope,
