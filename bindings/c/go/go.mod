@@ -1,0 +1,3 @@
+module objseal
+
+go 1.19

@@ -1,0 +1,511 @@
+package objseal
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+)
+
+var sizes = []int{0, 1, 100, 16383, 16384, 16385, 65536, 262143, 262144, 262145, 524289, 1000003, 5 << 20}
+
+// noise is random bytes, the same each time.
+func noise(n int) []byte {
+	out := make([]byte, n)
+	rand.New(rand.NewSource(int64(n))).Read(out)
+	return out
+}
+
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func refused(t *testing.T, err, kind error) {
+	t.Helper()
+	if !errors.Is(err, kind) {
+		t.Fatalf("got %v, not %v", err, kind)
+	}
+}
+
+func testKey(t *testing.T, value byte) *Key {
+	t.Helper()
+	key, err := NewKey(bytes.Repeat([]byte{value}, KeyLen))
+	ok(t, err)
+	return key
+}
+
+var context = map[string]string{"bucket": "photos", "name": "Köln/Dom.jpg"}
+
+// written is what a Writer makes of plaintext, in pieces of this size.
+func written(t *testing.T, options SealOptions, plaintext []byte, step int) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := NewWriter(&out, options)
+	ok(t, err)
+	for rest := plaintext; len(rest) > 0; {
+		piece := rest
+		if len(piece) > step {
+			piece = piece[:step]
+		}
+		n, err := w.Write(piece)
+		ok(t, err)
+		if n != len(piece) {
+			t.Fatalf("wrote %d of %d", n, len(piece))
+		}
+		rest = rest[n:]
+	}
+	ok(t, w.Close())
+	refused(t, w.Close(), ErrClosed)
+	if _, err := w.Write([]byte{1}); !errors.Is(err, ErrClosed) {
+		t.Fatal(err)
+	}
+	if w.Info().Length != int64(len(plaintext)) {
+		t.Fatal(w.Info())
+	}
+	return out.Bytes()
+}
+
+// read is what a Reader makes of an object.
+func read(inner io.Reader, options OpenOptions) ([]byte, error) {
+	r, err := NewReader(inner, options)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+func TestEverySize(t *testing.T) {
+	key := testKey(t, 1)
+	for layers := 1; layers <= 2; layers++ {
+		seal := SealOptions{Key: key, Layers: layers, Context: context, Digests: SHA256 | MD5}
+		open := OpenOptions{Key: key, Context: context, MinimumLayers: layers}
+		for _, size := range sizes {
+			plain := noise(size)
+			atOnce, err := Seal(seal, plain)
+			ok(t, err)
+			for _, sealed := range [][]byte{atOnce, written(t, seal, plain, 70001), written(t, seal, plain, 8<<20), written(t, seal, plain, 1000)} {
+				if len(sealed) != len(atOnce) {
+					t.Fatal("another length")
+				}
+				opened, err := Open(open, sealed)
+				ok(t, err)
+				if !bytes.Equal(opened, plain) {
+					t.Fatalf("%d bytes in %d layers", size, layers)
+				}
+				for _, inner := range []io.Reader{bytes.NewReader(sealed), iotest.HalfReader(bytes.NewReader(sealed)), iotest.DataErrReader(bytes.NewReader(sealed))} {
+					opened, err = read(inner, open)
+					ok(t, err)
+					if !bytes.Equal(opened, plain) {
+						t.Fatalf("%d bytes in %d layers", size, layers)
+					}
+				}
+				r, err := NewReaderAt(bytes.NewReader(sealed), int64(len(sealed)), open)
+				ok(t, err)
+				if r.Size() != int64(size) {
+					t.Fatal(r.Size())
+				}
+				opened, err = io.ReadAll(io.NewSectionReader(r, 0, r.Size()))
+				ok(t, err)
+				if !bytes.Equal(opened, plain) {
+					t.Fatalf("%d bytes in %d layers", size, layers)
+				}
+				sum, old := sha256.Sum256(plain), md5.Sum(plain)
+				if digests := r.Info().Digests; !bytes.Equal(digests[SHA256], sum[:]) || !bytes.Equal(digests[MD5], old[:]) || len(digests) != 2 {
+					t.Fatal(digests)
+				}
+				ok(t, r.Close())
+			}
+		}
+	}
+	t.Logf("%d sizes on %s", len(sizes), BestEngine())
+}
+
+func TestReadersAreReaders(t *testing.T) {
+	key := testKey(t, 1)
+	plain := noise(20000)
+	sealed, err := Seal(SealOptions{Key: key}, plain)
+	ok(t, err)
+	r, err := NewReader(bytes.NewReader(sealed), OpenOptions{Key: key})
+	ok(t, err)
+	ok(t, iotest.TestReader(r, plain))
+	if r.Info().Length != 20000 || len(r.Info().Engines) != 1 {
+		t.Fatal(r.Info())
+	}
+	at, err := NewReaderAt(bytes.NewReader(sealed), int64(len(sealed)), OpenOptions{Key: key})
+	ok(t, err)
+	ok(t, iotest.TestReader(io.NewSectionReader(at, 0, at.Size()), plain))
+	out := make([]byte, 10)
+	for _, from := range []int64{19995, 20000, 30000} {
+		n, err := at.ReadAt(out, from)
+		if err != io.EOF || (n > 0 && !bytes.Equal(out[:n], plain[from:])) || (from < 20000) != (n == 5) {
+			t.Fatal(n, err)
+		}
+	}
+	_, err = at.ReadAt(out, -1)
+	refused(t, err, ErrArgument)
+	if n, err := at.ReadAt(nil, 5); n != 0 || err != nil {
+		t.Fatal(n, err)
+	}
+	ok(t, at.Close())
+	_, err = at.ReadAt(out, 0)
+	refused(t, err, ErrClosed)
+	ok(t, at.Close())
+}
+
+func TestManyGoroutines(t *testing.T) {
+	key := testKey(t, 1)
+	plain := noise(1 << 20)
+	sealed, err := Seal(SealOptions{Key: key}, plain)
+	ok(t, err)
+	r, err := NewReaderAt(bytes.NewReader(sealed), int64(len(sealed)), OpenOptions{Key: key, Threads: 2})
+	ok(t, err)
+	defer r.Close()
+	var group sync.WaitGroup
+	for i := 0; i < 8; i++ {
+		random := rand.New(rand.NewSource(int64(i)))
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for round := 0; round < 50; round++ {
+				out := make([]byte, random.Intn(100000))
+				from := random.Intn(len(plain) - len(out))
+				if _, err := r.ReadAt(out, int64(from)); err != nil || !bytes.Equal(out, plain[from:from+len(out)]) {
+					t.Errorf("%d bytes from %d: %v", len(out), from, err)
+				}
+				mine, err := Seal(SealOptions{Key: key}, out)
+				if opened, again := Open(OpenOptions{Key: key}, mine); err != nil || again != nil || !bytes.Equal(opened, out) {
+					t.Error(err, again)
+				}
+			}
+		}()
+	}
+	group.Wait()
+}
+
+func TestWhatWasChangedIsRefused(t *testing.T) {
+	key, other := testKey(t, 1), testKey(t, 2)
+	plain := noise(600000)
+	for layers := 1; layers <= 2; layers++ {
+		sealed, err := Seal(SealOptions{Key: key, Layers: layers, Context: context}, plain)
+		ok(t, err)
+		open := OpenOptions{Key: key, Context: context}
+		every := func(sealed []byte, open OpenOptions, kind error) {
+			t.Helper()
+			_, err := Open(open, sealed)
+			refused(t, err, kind)
+			beginning, err := read(bytes.NewReader(sealed), open)
+			refused(t, err, kind)
+			if !bytes.HasPrefix(plain, beginning) || len(beginning) == len(plain) {
+				t.Fatal("not the authentic beginning")
+			}
+			r, err := NewReaderAt(bytes.NewReader(sealed), int64(len(sealed)), open)
+			if err == nil {
+				out := make([]byte, len(plain))
+				_, err = r.ReadAt(out, 0)
+				if !bytes.Equal(out, make([]byte, len(plain))) {
+					t.Fatal("something was given out")
+				}
+				r.Close()
+			}
+			refused(t, err, kind)
+		}
+		for _, at := range []int{BodyOffset, BodyOffset + 60, 300000, len(sealed) - 30, len(sealed) - 1} {
+			changed := append([]byte(nil), sealed...)
+			changed[at] ^= 1
+			every(changed, open, ErrAuthentication)
+		}
+		for _, n := range []int{BodyOffset, BodyOffset + 100, len(sealed) - 1} {
+			every(sealed[:n], open, ErrAuthentication)
+		}
+		every(append(append([]byte(nil), sealed...), 0), open, ErrAuthentication)
+		every(sealed[:100], open, ErrFormat)
+		every(nil, open, ErrFormat)
+		every(plain, open, ErrFormat)
+		every(sealed, OpenOptions{Key: other, Context: context}, ErrAuthentication)
+		every(sealed, OpenOptions{Key: key}, ErrPolicy)
+		every(sealed, OpenOptions{Key: key, Context: context, MinimumGeneration: 2}, ErrPolicy)
+		every(sealed, OpenOptions{Key: key, Context: context, ObjectID: &[32]byte{}}, ErrPolicy)
+		every(sealed, OpenOptions{Context: context}, ErrKeyNotFound)
+		if layers == 1 {
+			every(sealed, OpenOptions{Key: key, Context: context, MinimumLayers: 2}, ErrPolicy)
+		}
+		_, err = Open(OpenOptions{Key: key, AnyContext: true}, sealed)
+		ok(t, err)
+	}
+}
+
+// limited fails after so many bytes.
+type limited struct {
+	left int
+	err  error
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	if len(p) > l.left {
+		return 0, l.err
+	}
+	l.left -= len(p)
+	return len(p), nil
+}
+
+type failing struct {
+	io.ReaderAt
+	err    error
+	panics bool
+}
+
+func (f *failing) ReadAt(out []byte, offset int64) (int, error) {
+	if f.panics {
+		panic("no disk")
+	}
+	if f.err != nil {
+		return 0, f.err
+	}
+	return f.ReaderAt.ReadAt(out, offset)
+}
+
+func TestErrorsOfTheOtherSideComeThrough(t *testing.T) {
+	key := testKey(t, 1)
+	full := errors.New("disk full")
+	w, err := NewWriter(&limited{100000, full}, SealOptions{Key: key})
+	ok(t, err)
+	_, err = w.Write(make([]byte, 1<<20))
+	refused(t, err, full)
+	_, err = w.Write([]byte{1})
+	refused(t, err, full)
+	refused(t, w.Close(), full)
+	w, err = NewWriter(&limited{100, full}, SealOptions{Key: key})
+	ok(t, err)
+	_, err = w.Write([]byte{1})
+	ok(t, err)
+	refused(t, w.Close(), full)
+
+	// A pipe whose reader has gone.
+	in, out := io.Pipe()
+	in.Close()
+	w, err = NewWriter(out, SealOptions{Key: key})
+	ok(t, err)
+	_, err = w.Write(make([]byte, 1<<20))
+	refused(t, err, io.ErrClosedPipe)
+	refused(t, w.Close(), io.ErrClosedPipe)
+
+	sealed, err := Seal(SealOptions{Key: key}, noise(600000))
+	ok(t, err)
+	broken := errors.New("no network")
+	beginning, err := read(io.MultiReader(bytes.NewReader(sealed[:400000]), iotest.ErrReader(broken)), OpenOptions{Key: key})
+	refused(t, err, broken)
+	if !bytes.HasPrefix(noise(600000), beginning) || len(beginning) < 300000 {
+		t.Fatal("what came before is given out: ", len(beginning))
+	}
+	inner := &failing{ReaderAt: bytes.NewReader(sealed)}
+	r, err := NewReaderAt(inner, int64(len(sealed)), OpenOptions{Key: key})
+	ok(t, err)
+	inner.err = broken
+	buffer := bytes.Repeat([]byte{0xEE}, 1000)
+	_, err = r.ReadAt(buffer, 0)
+	refused(t, err, broken)
+	if !bytes.Equal(buffer, make([]byte, 1000)) {
+		t.Fatal("something was left")
+	}
+	inner.panics = true
+	if _, err = r.ReadAt(buffer, 0); err == nil || !strings.Contains(err.Error(), "no disk") {
+		t.Fatal(err)
+	}
+	inner.panics, inner.err = false, nil
+	_, err = r.ReadAt(buffer, 0)
+	ok(t, err)
+	// A store that is shorter than it says.
+	_, err = NewReaderAt(bytes.NewReader(sealed[:10000]), int64(len(sealed)), OpenOptions{Key: key})
+	refused(t, err, io.ErrUnexpectedEOF)
+	_, err = NewReaderAt(bytes.NewReader(sealed), -1, OpenOptions{Key: key})
+	refused(t, err, ErrArgument)
+}
+
+func TestArgumentsThatMakeNoSense(t *testing.T) {
+	key := testKey(t, 1)
+	for _, n := range []int{0, 16, 31, 33} {
+		_, err := NewKey(make([]byte, n))
+		refused(t, err, ErrArgument)
+	}
+	for _, options := range []SealOptions{
+		{}, {Key: key, Layers: 3}, {Key: key, Layers: -1}, {Key: key, Context: map[string]string{"a\x00b": ""}},
+		{Key: key, Context: map[string]string{"": "x"}}, {Key: key, Threads: -1}, {Key: key, Threads: 1001}, {Key: key, Digests: 64},
+		{Key: key, Context: map[string]string{"a": "\xff"}},
+	} {
+		_, err := Seal(options, []byte("x"))
+		refused(t, err, ErrArgument)
+	}
+	_, err := Seal(SealOptions{Key: key, Engine: "none"}, nil)
+	refused(t, err, ErrEngine)
+	if text := fmt.Sprintf("%v %+v %#v %s", key, key, key, key); strings.Contains(text, "1 1") || strings.Count(text, "hidden") != 4 {
+		t.Fatal(text)
+	}
+	if !bytes.Equal(key.Bytes(), bytes.Repeat([]byte{1}, KeyLen)) {
+		t.Fatal("another key")
+	}
+	ok(t, key.Close())
+	ok(t, key.Close())
+	_, err = Seal(SealOptions{Key: key}, nil)
+	refused(t, err, ErrClosed)
+	_, err = Open(OpenOptions{Key: key}, nil)
+	refused(t, err, ErrClosed)
+	if key.Bytes() != nil {
+		t.Fatal("a closed key has no bytes")
+	}
+}
+
+func TestKeyrings(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keyring")
+	_, err := OpenKeyring(path, "")
+	refused(t, err, ErrIO)
+	keyring, err := CreateKeyring(path, "", "photos")
+	ok(t, err)
+	_, err = CreateKeyring(path, "", "photos")
+	refused(t, err, ErrIO)
+	ok(t, keyring.Add("outer"))
+	refused(t, keyring.Add("outer"), ErrKeyring)
+	seal := SealOptions{Keyring: keyring, KeyName: "photos", Layers: 2, OuterKeyName: "outer", Engine: "soft"}
+	old, err := Seal(seal, []byte("plain"))
+	ok(t, err)
+	version, err := keyring.Rotate("photos")
+	ok(t, err)
+	if version != 2 || keyring.Keys()["photos"] != 2 || keyring.Keys()["outer"] != 1 || len(keyring.Keys()) != 2 {
+		t.Fatal(keyring.Keys())
+	}
+	_, err = keyring.Rotate("none")
+	refused(t, err, ErrKeyNotFound)
+	sealed, err := Seal(seal, []byte("plain"))
+	ok(t, err)
+	again, err := OpenKeyring(path, "")
+	ok(t, err)
+	for _, object := range [][]byte{old, sealed} {
+		opened, err := Open(OpenOptions{Keyring: again, KeyNames: []string{"photos", "outer"}}, object)
+		ok(t, err)
+		if string(opened) != "plain" {
+			t.Fatal(opened)
+		}
+	}
+	_, err = Open(OpenOptions{Keyring: again, KeyNames: []string{"photos"}}, sealed)
+	refused(t, err, ErrKeyNotFound)
+	info, err := Inspect(bytes.NewReader(sealed), int64(len(sealed)))
+	ok(t, err)
+	if info.Length != 5 || info.Layers != 2 || info.Generation != 1 || !info.SlotsSame || len(info.Engines) != 0 ||
+		info.Keys[0] != (WrappedKey{1, "keyring", "photos", 2}) || info.Keys[1] != (WrappedKey{2, "keyring", "outer", 1}) {
+		t.Fatal(info)
+	}
+	_, err = Inspect(bytes.NewReader(nil), 0)
+	refused(t, err, ErrFormat)
+	_, err = Seal(SealOptions{Keyring: keyring, KeyName: "none"}, nil)
+	refused(t, err, ErrKeyNotFound)
+	ok(t, keyring.Close())
+	refused(t, keyring.Add("x"), ErrClosed)
+	_, err = Seal(seal, nil)
+	refused(t, err, ErrClosed)
+
+	protected := filepath.Join(t.TempDir(), "protected")
+	keyring, err = CreateKeyring(protected, "correct horse", "photos")
+	ok(t, err)
+	ok(t, keyring.Close())
+	_, err = OpenKeyring(protected, "")
+	refused(t, err, ErrKeyring)
+	_, err = OpenKeyring(protected, "wrong")
+	refused(t, err, ErrKeyring)
+	keyring, err = OpenKeyring(protected, "correct horse")
+	ok(t, err)
+	ok(t, keyring.Reload())
+}
+
+func TestGoldenFiles(t *testing.T) {
+	golden := filepath.Join("..", "..", "..", "vectors", "golden")
+	stored, err := os.ReadFile(filepath.Join(golden, "keyring"))
+	ok(t, err)
+	path := filepath.Join(t.TempDir(), "keyring")
+	ok(t, os.WriteFile(path, stored, 0o600))
+	keyring, err := OpenKeyring(path, "")
+	ok(t, err)
+	single, err := os.ReadFile(filepath.Join(golden, "single-key"))
+	ok(t, err)
+	key, err := NewKey(single)
+	ok(t, err)
+	manifest, err := os.ReadFile(filepath.Join(golden, "manifest.tsv"))
+	ok(t, err)
+	count := 0
+	for _, line := range strings.Split(strings.TrimSpace(string(manifest)), "\n")[1:] {
+		fields := strings.Split(line, "\t")
+		length, err := strconv.Atoi(fields[1])
+		ok(t, err)
+		open := OpenOptions{Key: key, Keyring: keyring, Context: map[string]string{}}
+		for _, pair := range strings.Split(fields[2], ";") {
+			if name, value, is := strings.Cut(pair, "="); is {
+				open.Context[name] = value
+			}
+		}
+		sealed, err := os.ReadFile(filepath.Join(golden, fields[0]))
+		ok(t, err)
+		opened, err := Open(open, sealed)
+		ok(t, err)
+		plain := make([]byte, length)
+		for i := range plain {
+			plain[i] = byte(i % 251)
+		}
+		streamed, err := read(bytes.NewReader(sealed), open)
+		ok(t, err)
+		r, err := NewReaderAt(bytes.NewReader(sealed), int64(len(sealed)), open)
+		ok(t, err)
+		if !bytes.Equal(opened, plain) || !bytes.Equal(streamed, plain) || r.Size() != int64(length) {
+			t.Fatal(fields[0])
+		}
+		if same := fields[6] == "same"; r.Info().SlotsSame != same || strconv.FormatUint(r.Info().Generation, 10) != fields[5] {
+			t.Fatal(fields[0], r.Info())
+		}
+		ok(t, r.Close())
+		count++
+	}
+	if count < 15 {
+		t.Fatal(count)
+	}
+	t.Logf("%d golden files on %s", count, BestEngine())
+}
+
+func TestOffsets(t *testing.T) {
+	// 5 GiB, the largest object that one request to S3 can write.
+	for layers, plain := range map[int]int64{1: 5363471288, 2: 5358238576} {
+		sealed, err := BodySealedLen(layers, plain)
+		ok(t, err)
+		if sealed > 5<<30 {
+			t.Fatal(sealed)
+		}
+		back, err := BodyPlaintextLen(layers, sealed)
+		ok(t, err)
+		if back != plain {
+			t.Fatal(back)
+		}
+	}
+	// Three chunks: two whole ones and the rest.
+	sealed := int64(56 + 2*16400 + 100 + 16)
+	first, behind, err := BodySealedRange(1, 16383, 16385, sealed)
+	ok(t, err)
+	if first != 56 || behind != 56+2*16400 {
+		t.Fatal(first, behind)
+	}
+	_, _, err = BodySealedRange(1, 0, 1<<40, sealed)
+	refused(t, err, ErrOutOfRange)
+	_, err = BodySealedLen(3, 1)
+	refused(t, err, ErrArgument)
+	_, err = BodySealedLen(1, -1)
+	refused(t, err, ErrTooLong)
+}
