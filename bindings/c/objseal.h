@@ -279,7 +279,7 @@ objseal_status objseal_cobblestone_open(const objseal_key *key,
                                         uint32_t threads);
 
 // Stores the length of the body that `plaintext_len` bytes of plaintext give in `layers` layers. A bare message is a body of
-// one layer, and so is what the parts of an object are. `OBJSEAL_STATUS_TOO_LONG` if there is no such body.
+// one layer; the body of a part has as many layers as its object. `OBJSEAL_STATUS_TOO_LONG` if there is no such body.
 objseal_status objseal_body_sealed_len(uint8_t layers,
                                        uint64_t plaintext_len,
                                        uint64_t *sealed_len);

@@ -75,7 +75,7 @@ fn layers(count: u8) -> Result<u8, Status> {
 }
 
 /// Stores the length of the body that `plaintext_len` bytes of plaintext give in `layers` layers. A bare message is a body of
-/// one layer, and so is what the parts of an object are. `OBJSEAL_STATUS_TOO_LONG` if there is no such body.
+/// one layer; the body of a part has as many layers as its object. `OBJSEAL_STATUS_TOO_LONG` if there is no such body.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_body_sealed_len(layers: u8, plaintext_len: u64, sealed_len: *mut u64) -> Status {
     run(|| {
