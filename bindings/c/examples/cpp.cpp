@@ -1,0 +1,110 @@
+// What the C++ header is like: an object at once, in pieces, by ranges, in parts, and what goes wrong.
+
+#include "objseal.hpp"
+
+#include <cstring>
+#include <iostream>
+
+#define CHECK(what)                                                                                \
+    if (!(what)) return std::cerr << __LINE__ << ": " #what "\n", 1
+
+static std::string text(const objseal::bytes &from) { return std::string(from.begin(), from.end()); }
+
+static int at_once(const objseal::key &key) {
+    objseal::sealing sealing;
+    sealing.add_key(key).add_key(key, 2).add_context("name", "letter").set_digests(OBJSEAL_SHA256);
+    objseal::bytes sealed = sealing.seal("Dear reader");
+
+    objseal::opening opening;
+    opening.add_key(key).add_context("name", "letter").set_minimum_layers(2);
+    CHECK(text(opening.open(sealed)) == "Dear reader");
+
+    objseal::opening stranger;
+    stranger.add_key(objseal::key::generate()).add_context("name", "letter");
+    try {
+        stranger.open(sealed);
+        return 1;
+    } catch (const objseal::error &error) {
+        std::cout << "another key: " << error.what() << "\n";
+        CHECK(error.status() == OBJSEAL_STATUS_AUTHENTICATION);
+    }
+    return 0;
+}
+
+static int pieces_and_ranges(const objseal::key &key) {
+    objseal::sealing sealing;
+    objseal::opening opening;
+    sealing.add_key(key);
+    opening.add_key(key);
+    std::string plain(300000, 'x'), opened;
+    for (std::size_t i = 0; i < plain.size(); i++) plain[i] = static_cast<char>('a' + i % 23);
+
+    objseal::sealer sealer = objseal::sealer::file(sealing);
+    objseal::bytes sealed;
+    for (std::size_t at = 0; at < plain.size(); at += 70000)
+        for (std::uint8_t byte : sealer.update(std::string_view(plain).substr(at, 70000))) sealed.push_back(byte);
+    for (std::uint8_t byte : sealer.finish()) sealed.push_back(byte);
+    CHECK(sealer.info().plaintext_len() == plain.size());
+
+    objseal::opener opener = objseal::opener::file(opening);
+    opened += text(opener.update(sealed));
+    opened += text(opener.finish());
+    CHECK(opened == plain && opener.info().layers() == 1);
+
+    bool broken = false;
+    objseal::reader reader = objseal::reader::file(
+        opening,
+        [&](std::uint8_t *buffer, std::size_t len, std::uint64_t offset) {
+            if (broken) throw std::runtime_error("the disk is gone");
+            std::memcpy(buffer, sealed.data() + offset, len);
+        },
+        sealed.size());
+    CHECK(reader.size() == plain.size());
+    CHECK(text(reader.read(123456, 1000)) == plain.substr(123456, 1000));
+    objseal::reader moved = std::move(reader);
+    broken = true;
+    try {
+        moved.read(0, 10);
+        return 1;
+    } catch (const std::runtime_error &error) {
+        std::cout << "what the callback threw: " << error.what() << "\n";
+        CHECK(std::string(error.what()) == "the disk is gone");
+    }
+    return 0;
+}
+
+static int parts(const objseal::key &client, const objseal::key &server) {
+    objseal::sealing sealing;
+    sealing.add_key(client).set_upload_key(server);
+    objseal::upload upload(sealing);
+    objseal::opening resuming;
+    resuming.add_key(server);
+    objseal::upload elsewhere(resuming, upload.state());
+
+    objseal::sealer sealer = objseal::sealer::part(elsewhere, 7, OBJSEAL_MD5);
+    objseal::bytes body = sealer.update("the only part");
+    for (std::uint8_t byte : sealer.finish()) body.push_back(byte);
+    objseal::bytes receipt = sealer.receipt("an etag");
+    CHECK(upload.receipt_info(receipt).etag() == "an etag");
+    objseal::envelope envelope = upload.complete({{7, "an etag"}}, {receipt});
+
+    objseal::opening opening;
+    opening.add_key(client);
+    objseal::info info = objseal::envelope(opening, envelope.head()).info();
+    CHECK(info.in_parts() && info.plaintext_len() == 13 && envelope.table().empty());
+    try {
+        upload.complete({{7, "another"}}, {receipt});
+        return 1;
+    } catch (const objseal::error &error) {
+        std::cout << "another ETag: " << error.what() << "\n";
+        CHECK(error.status() == OBJSEAL_STATUS_PARTS);
+    }
+    return 0;
+}
+
+int main() {
+    objseal::key key = objseal::key::generate(), server = objseal::key::generate();
+    int failed = at_once(key) + pieces_and_ranges(key) + parts(key, server);
+    if (failed == 0) std::cout << "objseal " << objseal::version() << " from C++: as it should be\n";
+    return failed;
+}

@@ -1,0 +1,103 @@
+/*
+ * Seals a file, and opens it again, on all CPUs and in little memory:
+ *
+ *   head -c 32 /dev/urandom > key
+ *   seal_file seal key letter.txt letter.sealed
+ *   seal_file open key letter.sealed letter.txt
+ *
+ * The output is written under a temporary name beside its own, which it gets when all of it is there. So a failure leaves no
+ * half file, and OUT can be IN.
+ */
+
+#include "common.h"
+
+/* A file, and why it failed: the library only gets to know that a callback did. */
+typedef struct {
+    const char *path;
+    int file;
+    int error;
+} stream;
+
+static int64_t read_some(void *user, uint8_t *buffer, size_t len) {
+    stream *in = (stream *)user;
+    ssize_t some;
+    do some = read(in->file, buffer, len);
+    while (some < 0 && errno == EINTR);
+    if (some < 0) in->error = errno;
+    return some;
+}
+
+static int32_t write_whole(void *user, const uint8_t *bytes, size_t len) {
+    stream *out = (stream *)user;
+    if (write_all(out->file, bytes, len)) return 0;
+    out->error = errno;
+    return -1;
+}
+
+static bool streamed(objseal_status status, const void *handle, const stream *in, const stream *out) {
+    const stream *broken = in->error != 0 ? in : out;
+    if (status != OBJSEAL_STATUS_IO || broken->error == 0) return worked(status, handle, in->path);
+    fprintf(stderr, "%s: %s\n", broken->path, strerror(broken->error));
+    return false;
+}
+
+static bool seal(const objseal_key *key, stream *in, stream *out) {
+    objseal_sealing *sealing = NULL;
+    bool done = worked(objseal_sealing_new(&sealing), NULL, "sealing") &&
+                worked(objseal_sealing_add_key(sealing, 1, key), sealing, "sealing") &&
+                streamed(objseal_seal_stream(sealing, read_some, in, write_whole, out, 0, NULL), sealing, in, out);
+    objseal_sealing_free(sealing);
+    return done;
+}
+
+static bool unseal(const objseal_key *key, stream *in, stream *out) {
+    objseal_opening *opening = opening_with(key);
+    bool done = opening != NULL &&
+                streamed(objseal_open_stream(opening, read_some, in, write_whole, out, 0, NULL), opening, in, out);
+    objseal_opening_free(opening);
+    return done;
+}
+
+typedef bool (*work)(const objseal_key *key, stream *in, stream *out);
+
+/* Works into a temporary file, which gets the name `path` in the end. Only its owner may read it. */
+static bool into_file(const char *path, work work, const objseal_key *key, stream *in) {
+    struct stat there;
+    /* A rename would put a file in the place of a device or a link. */
+    if (lstat(path, &there) == 0 && !S_ISREG(there.st_mode)) {
+        fprintf(stderr, "%s: not a regular file\n", path);
+        return false;
+    }
+    size_t room = strlen(path) + sizeof ".XXXXXX";
+    char *temporary = malloc(room);
+    if (!system_worked(temporary != NULL, path)) return false;
+    snprintf(temporary, room, "%s.XXXXXX", path);
+    stream out = {path, mkstemp(temporary), 0};
+    bool done = system_worked(out.file >= 0, path);
+    if (done) {
+        /* On the disk before it has its name: else a crash could leave the name with half of the content. */
+        done = work(key, in, &out) && system_worked(fsync(out.file) == 0, path);
+        done = system_worked(close(out.file) == 0, path) && done;
+        done = done && system_worked(rename(temporary, path) == 0, path);
+        if (!done) unlink(temporary);
+    }
+    free(temporary);
+    return done;
+}
+
+int main(int argc, char **argv) {
+    work work = argc != 5 ? NULL : strcmp(argv[1], "seal") == 0 ? seal : strcmp(argv[1], "open") == 0 ? unseal : NULL;
+    if (work == NULL) {
+        fprintf(stderr, "usage: seal_file seal|open KEYFILE IN OUT\n");
+        return 1;
+    }
+    objseal_key *key = load_key(argv[2]);
+    bool done = false;
+    if (key != NULL) {
+        stream in = {argv[3], open(argv[3], O_RDONLY | O_CLOEXEC), 0};
+        done = system_worked(in.file >= 0, in.path) && into_file(argv[4], work, key, &in);
+        if (in.file >= 0) close(in.file);
+    }
+    objseal_key_free(key);
+    return done ? 0 : 1;
+}
