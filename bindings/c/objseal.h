@@ -28,8 +28,8 @@
  *   failure a sealer or an opener is of no use. objseal_last_error has a handle's last failure in words.
  * - Threads. A handle that is `const` in a function can be in many such calls at the same time; one that is not, in one call
  *   alone. No thread outlives a call.
- * - Fork. A child goes on with all handles but one: of a sealer, parent or child goes on, not both, or two texts are under the
- *   same nonces.
+ * - Fork. A child goes on with all handles that no other thread was in a call with. Only of a sealer either parent or child goes
+ *   on: with both, two texts would be under the same nonces.
  * - Nothing aborts on what it is given, and nothing is thrown. A fault of the library gives OBJSEAL_STATUS_INTERNAL. Without
  *   memory the process ends.
  */

@@ -196,6 +196,34 @@ func TestManyGoroutines(t *testing.T) {
 	group.Wait()
 }
 
+func TestSealingWhileAKeyRotates(t *testing.T) {
+	keyring, err := CreateKeyring(filepath.Join(t.TempDir(), "keyring"), "", "photos")
+	ok(t, err)
+	defer keyring.Close()
+	var group sync.WaitGroup
+	for i := 0; i < 4; i++ {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for round := 0; round < 50; round++ {
+				sealed, err := Seal(SealOptions{Keyring: keyring, KeyName: "photos", Layers: 2}, []byte("plain"))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if opened, err := Open(OpenOptions{Keyring: keyring}, sealed); err != nil || string(opened) != "plain" {
+					t.Error(opened, err)
+				}
+			}
+		}()
+	}
+	for round := 0; round < 20; round++ {
+		_, err := keyring.Rotate("photos")
+		ok(t, err)
+	}
+	group.Wait()
+}
+
 func TestWhatWasChangedIsRefused(t *testing.T) {
 	key, other := testKey(t, 1), testKey(t, 2)
 	plain := noise(600000)

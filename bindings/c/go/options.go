@@ -121,27 +121,27 @@ func (o *SealOptions) withSealing(act func(*C.objseal_sealing) error) error {
 	if names[1] == "" {
 		names[1] = o.KeyName
 	}
+	if o.Key != nil {
+		o.Key.mu.RLock()
+		defer o.Key.mu.RUnlock()
+		if o.Key.handle == nil {
+			return ErrClosed
+		}
+	} else {
+		o.Keyring.mu.RLock()
+		defer o.Keyring.mu.RUnlock()
+		if o.Keyring.handle == nil {
+			return ErrClosed
+		}
+	}
 	for layer := 1; layer == 1 || layer <= o.Layers; layer++ {
 		layer := layer
-		if o.Key != nil {
-			o.Key.mu.RLock()
-			defer o.Key.mu.RUnlock()
-			if o.Key.handle == nil {
-				return ErrClosed
-			}
-			todo = append(todo, func() C.objseal_status {
+		todo = append(todo, func() C.objseal_status {
+			if o.Key != nil {
 				return C.objseal_sealing_add_key(sealing, C.uint8_t(layer), o.Key.handle)
-			})
-		} else {
-			o.Keyring.mu.RLock()
-			defer o.Keyring.mu.RUnlock()
-			if o.Keyring.handle == nil {
-				return ErrClosed
 			}
-			todo = append(todo, func() C.objseal_status {
-				return C.objseal_sealing_add_keyring_key(sealing, C.uint8_t(layer), o.Keyring.handle, t.text(names[layer-1]))
-			})
-		}
+			return C.objseal_sealing_add_keyring_key(sealing, C.uint8_t(layer), o.Keyring.handle, t.text(names[layer-1]))
+		})
 	}
 	for _, key := range sorted(o.Context) {
 		key := key

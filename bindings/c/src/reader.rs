@@ -154,9 +154,9 @@ pub unsafe extern "C" fn objseal_reader_read(
     unsafe {
         on(reader, |reader| {
             let out = output(out, len)?;
-            out.fill(0);
-            let workers = crate::object::threads(threads)?;
-            Ok(reader.plaintext.read_at(&workers, start, out)?)
+            let read = crate::object::threads(threads)
+                .and_then(|workers| Ok(reader.plaintext.read_at(&workers, start, out)?));
+            read.inspect_err(|_| out.fill(0))
         })
     }
 }
