@@ -3,7 +3,7 @@
 use crate::library::engine_name;
 use crate::memory::{Handle, c_text, free, output, store, value};
 use crate::options;
-use crate::status::{Status, on};
+use crate::status::{Status, guarded_or, on};
 use objseal::Engine;
 use objseal::envelope::{Attributes, Content, Digests, Head, ObjectId, Receipt};
 use objseal::file::{Opened, SlotState};
@@ -74,7 +74,8 @@ impl Value {
 /// Something of an info; for NULL `none`.
 unsafe fn get<T>(info: *const Info, none: T, look: impl FnOnce(&Value) -> T) -> T {
     // SAFETY: the contract of the header.
-    unsafe { value(info) }.map_or(none, look)
+    let Ok(value) = (unsafe { value(info) }) else { return none };
+    guarded_or(none, || look(value))
 }
 
 fn of_head<T>(info: &Value, none: T, look: impl FnOnce(&Head) -> T) -> T {

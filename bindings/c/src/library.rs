@@ -1,6 +1,7 @@
 //! Version, engines and constants.
 
 use crate::memory::c_text;
+use crate::status::guarded_or;
 use objseal::envelope::ObjectId;
 use objseal::{Engine, cobblestone, file, limits};
 use std::ffi::{CStr, CString, c_char};
@@ -170,13 +171,15 @@ pub(crate) fn engine_name(engine: Engine) -> *const c_char {
 /// long as the program.
 #[unsafe(no_mangle)]
 pub extern "C" fn objseal_best_engine() -> *const c_char {
-    engine_name(Engine::detect())
+    guarded_or(std::ptr::null(), || engine_name(Engine::detect()))
 }
 
 /// The name of the engine at `index`, from 0, of those that this machine can run; NULL if there are not so many. It lives as
 /// long as the program.
 #[unsafe(no_mangle)]
 pub extern "C" fn objseal_engine(index: usize) -> *const c_char {
-    let mut available = names().iter().filter(|(engine, _)| engine.is_available());
-    available.nth(index).map_or(std::ptr::null(), |(_, name)| name.as_ptr())
+    guarded_or(std::ptr::null(), || {
+        let mut available = names().iter().filter(|(engine, _)| engine.is_available());
+        available.nth(index).map_or(std::ptr::null(), |(_, name)| name.as_ptr())
+    })
 }

@@ -1,7 +1,7 @@
 //! Pointers as slices, texts and handles. Every function here trusts the contract of the header: a pointer that is not
 //! NULL leads to memory of the length that was given with it, which nobody changes during the call.
 
-use crate::status::{Failure, Status};
+use crate::status::{Failure, Status, guarded_or};
 use std::ffi::OsStr;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::os::unix::ffi::OsStrExt;
@@ -123,6 +123,22 @@ impl LastError {
     pub(crate) fn set(&self, text: String) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text;
     }
+
+    /// Copies as much of it as there is room for, ended by a zero; returns its whole length.
+    unsafe fn copy(&self, out: *mut c_char, capacity: usize) -> usize {
+        let text = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // SAFETY: the contract of the header.
+        if let Ok([room @ .., _]) = unsafe { output(out.cast::<u8>(), capacity) } {
+            let mut len = text.len().min(room.len());
+            while !text.is_char_boundary(len) {
+                len -= 1;
+            }
+            room[..len].copy_from_slice(&text.as_bytes()[..len]);
+            // SAFETY: `len` is at most `capacity` - 1.
+            unsafe { out.add(len).write(0) };
+        }
+        text.len()
+    }
 }
 
 /// What every handle leads to.
@@ -174,16 +190,6 @@ pub(crate) unsafe fn free<H: Handle>(handle: *mut H) {
 pub unsafe extern "C" fn objseal_last_error(handle: *const c_void, out: *mut c_char, capacity: usize) -> usize {
     // SAFETY: by contract it is NULL or a handle, and those all begin so.
     let Some(last_error) = (unsafe { handle.cast::<LastError>().as_ref() }) else { return 0 };
-    let text = last_error.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
     // SAFETY: the contract of the header.
-    if let Ok([room @ .., _]) = unsafe { output(out.cast::<u8>(), capacity) } {
-        let mut len = text.len().min(room.len());
-        while !text.is_char_boundary(len) {
-            len -= 1;
-        }
-        room[..len].copy_from_slice(&text.as_bytes()[..len]);
-        // SAFETY: `len` is at most `capacity` - 1.
-        unsafe { out.add(len).write(0) };
-    }
-    text.len()
+    guarded_or(0, || unsafe { last_error.copy(out, capacity) })
 }

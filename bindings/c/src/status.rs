@@ -205,6 +205,11 @@ fn guarded(act: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
     catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| Err(Status::Internal.into()))
 }
 
+/// The same for what answers with something else: `none` if it panics.
+pub(crate) fn guarded_or<T>(none: T, act: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(act)).unwrap_or(none)
+}
+
 fn status(done: Result<(), Failure>) -> Status {
     done.map_or_else(|failure| failure.status, |()| Status::Ok)
 }
@@ -251,6 +256,7 @@ mod tests {
     #[test]
     fn a_panic_stops_at_the_wall() {
         assert_eq!(run(|| panic!("a fault of the library")), Status::Internal);
+        assert_eq!(guarded_or(7, || panic!("a fault of the library")), 7);
         let mut key: *mut Key = ptr::null_mut();
         let mut text = [0_u8; 100];
         // SAFETY: the contract of the header.

@@ -95,6 +95,7 @@ static void lengths_and_overlaps(void) {
     memset(memory_of_it, 0xEE, sizeof memory_of_it);
     for (size_t wrong = 0; wrong <= 64; wrong += 16) {
         if (wrong == OBJSEAL_KEY_LEN) continue;
+        other = key;
         STATUS(ARGUMENT, objseal_key_new(memory_of_it, wrong, &other), NULL);
         CHECK(other == NULL);
     }
