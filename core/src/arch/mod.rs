@@ -8,12 +8,18 @@
 
 mod soft;
 
-// Kernel code of our own, by architecture. x86-64 targets without SSE2 (kernels, firmware) have no vector registers.
-#[cfg(not(all(target_arch = "x86_64", target_feature = "sse2")))]
-#[path = "none.rs"]
+// Kernels of our own. Targets without SSE2 or NEON (kernels, firmware) have no vector registers.
+#[cfg(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon", target_endian = "little"),
+))]
+#[path = "simd/mod.rs"]
 mod native;
-#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
-#[path = "x86/mod.rs"]
+#[cfg(not(any(
+    all(target_arch = "x86_64", target_feature = "sse2"),
+    all(target_arch = "aarch64", target_feature = "neon", target_endian = "little"),
+)))]
+#[path = "none.rs"]
 mod native;
 
 use core::mem::MaybeUninit;
@@ -48,11 +54,16 @@ pub enum Backend {
     Vaes256,
     /// x86-64 with VAES, VPCLMULQDQ and AVX-512, 512 bits at a time.
     Vaes512,
+    /// ARMv8 in 64-bit state with the AES and PMULL instructions.
+    Armv8,
+    /// The same with EOR3, of the SHA3 instructions.
+    Armv8Sha3,
 }
 
 impl Backend {
-    /// Every backend that this version of objseal knows, slowest first.
-    pub const ALL: &'static [Self] = &[Self::Soft, Self::AesNi, Self::Vaes256, Self::Vaes512];
+    /// Every backend that this version of objseal knows, for each architecture the slowest first.
+    pub const ALL: &'static [Self] =
+        &[Self::Soft, Self::AesNi, Self::Vaes256, Self::Vaes512, Self::Armv8, Self::Armv8Sha3];
 
     /// The best backend that this CPU and operating system support.
     #[must_use]
@@ -75,6 +86,8 @@ impl Backend {
             Self::AesNi => "aes-ni",
             Self::Vaes256 => "vaes-256",
             Self::Vaes512 => "vaes-512",
+            Self::Armv8 => "armv8",
+            Self::Armv8Sha3 => "armv8-sha3",
         }
     }
 }

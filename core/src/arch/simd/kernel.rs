@@ -23,8 +23,9 @@
 //! 7. The last round key is XORed to the data beforehand, so that AESENCLAST also does the XOR with the key stream.
 
 use super::counters::{Cached, CounterTable, Counters, Plain, reversed_block};
-use super::vector::{Block, Vector, Xmm, prefetch};
-use super::{AesNi, KEY_LEN, Nonce, Tag};
+use super::target::{One, OneToken};
+use super::vector::{Block, Single, Vector};
+use super::{KEY_LEN, Nonce, Tag};
 use crate::arch::{BLOCK_LEN, length_block};
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
@@ -99,8 +100,8 @@ impl Keys {
     }
 
     #[inline(always)]
-    fn fill_powers(&mut self, token: AesNi) {
-        let mut hash_key = encrypt(token, &self.round, Xmm::from_u128(token, 0)).to_block();
+    fn fill_powers(&mut self, token: OneToken) {
+        let mut hash_key = encrypt(token, &self.round, One::from_u128(token, 0)).to_block();
         self.powers[MAX_POWERS - 1].write(times_x(hash_key));
         hash_key.0.fill(0);
         optimization_barrier(&hash_key);
@@ -141,16 +142,22 @@ impl Keys {
 
     /// H^n, which must be there.
     #[inline(always)]
-    fn power(&self, token: AesNi, n: usize) -> Xmm {
+    fn power(&self, token: OneToken, n: usize) -> One {
         debug_assert!(n <= self.count);
         // SAFETY: the powers up to H^n were written.
-        Xmm::broadcast(token, unsafe { self.powers[MAX_POWERS - n].assume_init_ref() })
+        One::broadcast(token, unsafe { self.powers[MAX_POWERS - n].assume_init_ref() })
     }
 
-    /// The key of a round in every lane.
+    /// Round key `n` in every lane.
     #[inline(always)]
-    pub(super) fn round_key<V: Vector>(&self, token: V::Token, round: usize) -> V {
-        V::broadcast(token, &self.round[round])
+    pub(super) fn key<V: Vector>(&self, token: V::Token, n: usize) -> V {
+        V::broadcast(token, &self.round[n])
+    }
+
+    /// The key that goes with [`Vector::round`] `n`, in every lane.
+    #[inline(always)]
+    pub(super) fn key_of_round<V: Vector>(&self, token: V::Token, n: usize) -> V {
+        self.key(token, n - V::KEY_LAG)
     }
 }
 
@@ -164,10 +171,10 @@ pub(super) fn message<V: Vector, const SEAL: bool>(
     aad: &[u8],
     data: InOutBuf<'_, '_, u8>,
 ) -> Tag {
-    let xmm: AesNi = token.into();
+    let one: OneToken = token.into();
     let lengths = length_block(aad.len(), data.len());
-    let tag_mask = encrypt(xmm, &keys.round, Xmm::from_u128(xmm, reversed_block(nonce, 1).swap_bytes()));
-    let mut run = Run::<V> { token, keys, reverse: V::broadcast(token, &REVERSE), hash: Xmm::from_block(xmm, ZERO) };
+    let tag_mask = encrypt(one, &keys.round, One::from_u128(one, reversed_block(nonce, 1).swap_bytes()));
+    let mut run = Run::<V> { token, keys, reverse: V::broadcast(token, &REVERSE), hash: One::broadcast(one, &ZERO) };
     run.absorb_padded(aad);
     let whole_len = data.len() / Run::<V>::GROUP_LEN * Run::<V>::GROUP_LEN;
     let (whole, rest) = data.split_at(whole_len);
@@ -179,9 +186,9 @@ pub(super) fn message<V: Vector, const SEAL: bool>(
     }
     run.last_group::<SEAL>(Plain::new(token, nonce, whole_len / BLOCK_LEN, run.reverse), rest);
 
-    let reverse = Xmm::broadcast(xmm, &REVERSE);
-    let lengths = Xmm::from_u128(xmm, u128::from_be_bytes(lengths));
-    let hash = multiply(xmm, run.hash.xor(lengths), keys.power(xmm, 1));
+    let reverse = One::broadcast(one, &REVERSE);
+    let lengths = One::from_u128(one, u128::from_be_bytes(lengths));
+    let hash = multiply(one, run.hash.xor(lengths), keys.power(one, 1));
     hash.shuffle(reverse).xor(tag_mask).to_block().0
 }
 
@@ -191,7 +198,7 @@ struct Run<'k, V: Vector> {
     keys: &'k Keys,
     reverse: V,
     /// Y, bytes reversed.
-    hash: Xmm,
+    hash: One,
 }
 
 impl<V: Vector> Run<'_, V> {
@@ -232,7 +239,7 @@ impl<V: Vector> Run<'_, V> {
                     products = if ciphered < groups {
                         let at = ciphered * Self::GROUP_LEN;
                         if in_place {
-                            prefetch(self.token.into(), input.wrapping_add(at + PREFETCH), Self::GROUP_LEN);
+                            V::prefetch(self.token, input.wrapping_add(at + PREFETCH), Self::GROUP_LEN);
                         }
                         self.group::<true, true, C>(
                             &mut counters,
@@ -326,10 +333,16 @@ impl<V: Vector> Run<'_, V> {
     /// One AES round of each register.
     #[inline(always)]
     fn round<const N: usize>(&self, states: &mut [V; N], round: usize) {
-        let round_key = self.keys.round_key(self.token, round);
+        let round_key = self.keys.key_of_round(self.token, round);
         for state in states {
-            *state = state.aesenc(round_key);
+            *state = state.round(round_key);
         }
+    }
+
+    /// The last AES round of one register, XORed with `data`.
+    #[inline(always)]
+    fn last_round(&self, state: V, data: V) -> V {
+        state.last_round(self.keys.key(self.token, 13), self.keys.key(self.token, 14), data)
     }
 
     /// The last AES round of one register, and its XOR with the data.
@@ -341,7 +354,7 @@ impl<V: Vector> Run<'_, V> {
         // SAFETY: passed on.
         unsafe {
             let data = V::load(self.token, input);
-            state.aesenclast(data.xor(self.keys.round_key(self.token, 14))).store(output);
+            self.last_round(state, data).store(output);
         }
     }
 
@@ -412,7 +425,7 @@ impl<V: Vector> Run<'_, V> {
                 // SAFETY: so many bytes are left, and their powers lie within the table.
                 unsafe {
                     let data = self.load_padded(input.add(done), here);
-                    let text = state.aesenclast(data.xor(self.keys.round_key(self.token, 14)));
+                    let text = self.last_round(state, data);
                     let text = store_part(self.token, text, output.add(done), here);
                     let power = self.keys.powers_from(blocks - done / BLOCK_LEN);
                     let hashed = if SEAL { text } else { data };
@@ -494,7 +507,7 @@ impl<V: Vector> Products<V> {
 
     /// `hash * power`: what the blocks so far become when those of the next batch have been added.
     #[inline(always)]
-    fn carry_in(token: V::Token, hash: Xmm, power: Xmm) -> Self {
+    fn carry_in(token: V::Token, hash: One, power: One) -> Self {
         let (hash_sum, power_sum) = (pair_sums(hash, hash), pair_sums(power, power));
         Self {
             low: V::lowest(token, hash.clmul_low(power)),
@@ -516,8 +529,8 @@ impl<V: Vector> Products<V> {
 
     /// Adds up the lanes and reduces modulo the polynomial of GHASH, times x^-128 (RFC 8452, section 3: `dot`).
     #[inline(always)]
-    fn reduce(self, token: AesNi) -> Xmm {
-        let polynomial = Xmm::broadcast(token, &POLYNOMIAL);
+    fn reduce(self, token: OneToken) -> One {
+        let polynomial = One::broadcast(token, &POLYNOMIAL);
         let (low, high) = (self.low.sum(), self.high.sum());
         let middle = self.middle.sum().xor3(low, high);
         let low = low.xor(middle.low_half_up());
@@ -536,8 +549,8 @@ fn pair_sums<V: Vector>(a: V, b: V) -> V {
 
 /// a * b * x^-128 in the field of GHASH.
 #[inline(always)]
-fn multiply(token: AesNi, a: Xmm, b: Xmm) -> Xmm {
-    Products::<Xmm>::carry_in(token, a, b).reduce(token)
+fn multiply(token: OneToken, a: One, b: One) -> One {
+    Products::<One>::carry_in(token, a, b).reduce(token)
 }
 
 /// From a hash key as GCM has it to the one that byte-reversed blocks are multiplied with: bytes reversed and times x
@@ -551,18 +564,17 @@ fn times_x(hash_key: Block) -> Block {
 
 /// The round keys of AES-256 (FIPS 197, section 5.2).
 #[inline(always)]
-fn expand_key(token: AesNi, key: &[u8; KEY_LEN]) -> [Block; ROUND_KEYS] {
+fn expand_key(token: OneToken, key: &[u8; KEY_LEN]) -> [Block; ROUND_KEYS] {
     // SAFETY: both halves of the key are 16 bytes long.
     let (mut even, mut odd) =
-        unsafe { (Xmm::load(token, key.as_ptr()), Xmm::load(token, key.as_ptr().add(BLOCK_LEN))) };
+        unsafe { (One::load(token, key.as_ptr()), One::load(token, key.as_ptr().add(BLOCK_LEN))) };
     let mut round = [ZERO; ROUND_KEYS];
     round[0] = even.to_block();
     for i in 0..7 {
         round[2 * i + 1] = odd.to_block();
-        let round_constant =
-            Xmm::from_block(token, Block((0x0000_0001_0000_0001_0000_0001_0000_0001_u128 << i).to_le_bytes()));
-        even = running_xor(even).xor3(odd.sub_words().words_all_3(), round_constant);
-        odd = running_xor(odd).xor(even.sub_words().words_all_2());
+        let round_constant = One::from_u128(token, 0x0000_0001_0000_0001_0000_0001_0000_0001 << i);
+        even = running_xor(even).xor3(odd.rotate_sub_last_word(), round_constant);
+        odd = running_xor(odd).xor(even.sub_last_word());
         round[2 * i + 2] = even.to_block();
     }
     round
@@ -570,19 +582,20 @@ fn expand_key(token: AesNi, key: &[u8; KEY_LEN]) -> [Block; ROUND_KEYS] {
 
 /// Each word XORed with all words before it.
 #[inline(always)]
-fn running_xor(v: Xmm) -> Xmm {
+fn running_xor(v: One) -> One {
     let v = v.xor(v.one_word_up());
     v.xor(v.low_half_up())
 }
 
 /// One block through AES.
 #[inline(always)]
-fn encrypt(token: AesNi, round: &[Block; ROUND_KEYS], block: Xmm) -> Xmm {
-    let mut state = block.xor(Xmm::broadcast(token, &round[0]));
-    for round_key in &round[1..ROUND_KEYS - 1] {
-        state = state.aesenc(Xmm::broadcast(token, round_key));
+fn encrypt(token: OneToken, round: &[Block; ROUND_KEYS], block: One) -> One {
+    let mut state = block.first_key(One::broadcast(token, &round[0]));
+    for round_key in &round[1 - One::KEY_LAG..14 - One::KEY_LAG] {
+        state = state.round(One::broadcast(token, round_key));
     }
-    state.aesenclast(Xmm::broadcast(token, &round[ROUND_KEYS - 1]))
+    let (key_13, key_14) = (One::broadcast(token, &round[13]), One::broadcast(token, &round[14]));
+    state.last_round(key_13, key_14, One::broadcast(token, &ZERO))
 }
 
 /// Stores the first `len` bytes of a register, at most all; returns them with zeros behind them.

@@ -16,9 +16,10 @@
 //! round 2 gives for b = 0 XOR F[0]. F is the [`CounterTable`], and its index is public. It serves every message whose
 //! nonce has the same bytes 0, 5 and 10.
 
+use super::Nonce;
 use super::kernel::{Keys, STREAMS};
-use super::vector::{Block, Vector, Xmm};
-use super::{AesNi, Nonce};
+use super::target::{One, OneToken};
+use super::vector::{Block, Single, Vector};
 use crate::arch::BLOCK_LEN;
 use core::mem::MaybeUninit;
 use zeroize::optimization_barrier;
@@ -90,16 +91,16 @@ impl<'r> CounterTable<'r> {
 
     #[inline(always)]
     fn make<V: Vector>(&mut self, token: V::Token, keys: &Keys, nonce: &Nonce) {
-        let upper = V::splat(token, Xmm::from_u128(token.into(), reversed_block(nonce, 0).swap_bytes()));
-        let upper = upper.xor(keys.round_key(token, 0));
-        let (round_1, round_2) = (keys.round_key::<V>(token, 1), keys.round_key::<V>(token, 2));
+        let upper = V::splat(token, One::from_u128(token.into(), reversed_block(nonce, 0).swap_bytes()));
+        let upper = upper.first_key(keys.key(token, 0));
+        let (key_1, key_2) = (keys.key_of_round(token, 1), keys.key_of_round(token, 2));
         // SAFETY: no register has more than four lanes.
         let mut counters = unsafe { V::load(token, FIRST_COUNTERS.as_ptr().cast()) };
         // The last byte of a block is the top byte of its last 32-bit word, so the sum does not carry.
         let step = V::broadcast(token, &Block((LAST_BYTE_STEP * V::LANES as u128).to_le_bytes()));
         let states = self.room.0.as_mut_ptr().cast::<Block>();
         for start in (0..RUN).step_by(V::LANES) {
-            let state = upper.xor(counters).aesenc(round_1).aesenc(round_2);
+            let state = upper.xor(counters).round(key_1).round(key_2);
             // SAFETY: `start` is below RUN, a multiple of all widths.
             unsafe { state.store(states.add(start).cast()) };
             counters = counters.add32(step);
@@ -140,7 +141,7 @@ impl<V: Vector> Plain<V> {
     #[allow(clippy::cast_possible_truncation, reason = "a message has fewer than 2^32 - 2 blocks")]
     pub(super) fn new(token: V::Token, nonce: &Nonce, blocks: usize, reverse: V) -> Self {
         let counter = u32::from(FIRST_COUNTER).wrapping_add(blocks as u32);
-        let first = V::splat(token, Xmm::from_u128(token.into(), reversed_block(nonce, counter)));
+        let first = V::splat(token, One::from_u128(token.into(), reversed_block(nonce, counter)));
         // SAFETY: no register has more than four lanes.
         let lanes = unsafe { V::load(token, LANE_NUMBERS.as_ptr().cast()) };
         let step = V::broadcast(token, &Block((V::LANES as u128).to_le_bytes()));
@@ -170,9 +171,9 @@ impl<V: Vector> Counters<V> for Plain<V> {
 
     #[inline(always)]
     fn start<const N: usize>(&mut self, token: V::Token, keys: &Keys, states: &mut [V; N]) {
-        let round_0 = keys.round_key(token, 0);
+        let key_0 = keys.key(token, 0);
         for state in states {
-            *state = self.next.shuffle(self.reverse).xor(round_0);
+            *state = self.next.shuffle(self.reverse).first_key(key_0);
             self.next = self.next.add32(self.step);
         }
     }
@@ -205,12 +206,12 @@ impl<'t, V: Vector> Cached<'t, V> {
     /// D for the counters from `upper` on.
     #[inline(always)]
     fn next_difference(&self, token: V::Token) -> V {
-        let xmm: AesNi = token.into();
+        let one: OneToken = token.into();
         let block = reversed_block(self.nonce, self.upper).swap_bytes();
-        let state = Xmm::from_u128(xmm, block).xor(self.keys.round_key(xmm, 0));
-        let state = state.aesenc(self.keys.round_key(xmm, 1)).aesenc(self.keys.round_key(xmm, 2));
+        let state = One::from_u128(one, block).first_key(self.keys.key(one, 0));
+        let state = state.round(self.keys.key_of_round(one, 1)).round(self.keys.key_of_round(one, 2));
         // F[0] is where the counter ends in 0.
-        V::splat(token, state.xor(Xmm::broadcast(xmm, &self.table[RUN - FIRST_COUNTER as usize])))
+        V::splat(token, state.xor(One::broadcast(one, &self.table[RUN - FIRST_COUNTER as usize])))
     }
 }
 
