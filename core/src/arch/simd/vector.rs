@@ -109,6 +109,7 @@ macro_rules! pinned {
             #[inline]
             #[target_feature(enable = $feature)]
             fn opaque(mut value: $register) -> $register {
+                #![allow(asm_sub_register, reason = "the name is in a comment")]
                 // SAFETY: there is no instruction.
                 unsafe { asm!("/* {0} */", inout($class) value, options(pure, nomem, nostack, preserves_flags)) };
                 value

@@ -6,6 +6,34 @@ use super::{Armv8, Armv8Sha3};
 use core::arch::aarch64::*;
 use core::arch::asm;
 
+/// An expression compiled for a feature that the values in it prove.
+macro_rules! with {
+    ($feature:literal, ($($name:ident = $value:expr),+) => $result:expr) => {{
+        #[inline]
+        #[target_feature(enable = $feature)]
+        fn with($($name: uint8x16_t),+) -> uint8x16_t {
+            $result
+        }
+        // SAFETY: a value of this type exists only where its token does, and the token's check covers the feature.
+        Self(unsafe { with($($value),+) })
+    }};
+}
+
+/// This very instruction, from two registers to one. The compiler takes registers apart to make two or three others.
+macro_rules! exactly {
+    ($instruction:literal, $a:ident, $b:ident) => {{
+        let c: uint8x16_t;
+        // SAFETY: it touches these registers only, and the function around it is compiled for it.
+        unsafe {
+            asm!(
+                $instruction, a = in(vreg) $a, b = in(vreg) $b, c = lateout(vreg) c,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        c
+    }};
+}
+
 /// A register of one block, with what its CPU can do besides.
 macro_rules! register {
     ($(#[$doc:meta])* $register:ident, $token:ident $(, $method:item)*) => {
@@ -20,9 +48,9 @@ macro_rules! register {
             const HASH_FIRST: bool = false;
 
             #[inline(always)]
-            fn broadcast(_: $token, block: &Block) -> Self {
+            fn broadcast(token: $token, block: &Block) -> Self {
                 // SAFETY: `Block` is 16 bytes long.
-                Self(unsafe { vld1q_u8(block.0.as_ptr()) })
+                unsafe { Self::load(token, block.0.as_ptr()) }
             }
 
             #[inline(always)]
@@ -43,7 +71,8 @@ macro_rules! register {
             #[inline(always)]
             unsafe fn load(_: $token, from: *const u8) -> Self {
                 // SAFETY: the caller promises 16 readable bytes.
-                Self(unsafe { vld1q_u8(from) })
+                // Opaque, or the compiler makes two instructions of a TBL whose picks it knows.
+                Self(unsafe { vld1q_u8(from) }).opaque()
             }
 
             #[inline(always)]
@@ -73,10 +102,7 @@ macro_rules! register {
 
             #[inline(always)]
             fn low_halves(self, high: Self) -> Self {
-                // SAFETY: the value proves NEON.
-                Self(unsafe {
-                    vreinterpretq_u8_u64(vzip1q_u64(vreinterpretq_u64_u8(self.0), vreinterpretq_u64_u8(high.0)))
-                })
+                with!("neon", (a = self.0, b = high.0) => exactly!("zip1 {c:v}.2d, {a:v}.2d, {b:v}.2d", a, b))
             }
 
             #[inline(always)]
@@ -94,31 +120,22 @@ macro_rules! register {
 
             #[inline(always)]
             fn round(self, round_key: Self) -> Self {
-                // SAFETY: the value proves AES.
-                Self(unsafe { vaesmcq_u8(vaeseq_u8(self.0, round_key.0)) })
+                with!("aes", (state = self.0, key = round_key.0) => vaesmcq_u8(vaeseq_u8(state, key)))
             }
 
             #[inline(always)]
             fn last_round(self, key_13: Self, key_14: Self, data: Self) -> Self {
-                // SAFETY: the value proves AES.
-                Self(unsafe { vaeseq_u8(self.0, key_13.0) }).xor3(key_14, data)
+                with!("aes", (state = self.0, key = key_13.0) => vaeseq_u8(state, key)).xor3(key_14, data)
             }
 
             #[inline(always)]
             fn clmul_low(self, other: Self) -> Self {
-                // SAFETY: the value proves PMULL.
-                Self(unsafe {
-                    let (a, b) = (vreinterpretq_p64_u8(self.0), vreinterpretq_p64_u8(other.0));
-                    vreinterpretq_u8_p128(vmull_p64(vgetq_lane_p64::<0>(a), vgetq_lane_p64::<0>(b)))
-                })
+                with!("aes", (a = self.0, b = other.0) => exactly!("pmull {c:v}.1q, {a:v}.1d, {b:v}.1d", a, b))
             }
 
             #[inline(always)]
             fn clmul_high(self, other: Self) -> Self {
-                // SAFETY: the value proves PMULL.
-                Self(unsafe {
-                    vreinterpretq_u8_p128(vmull_high_p64(vreinterpretq_p64_u8(self.0), vreinterpretq_p64_u8(other.0)))
-                })
+                with!("aes", (a = self.0, b = other.0) => exactly!("pmull2 {c:v}.1q, {a:v}.2d, {b:v}.2d", a, b))
             }
 
             #[inline(always)]
@@ -146,8 +163,7 @@ register! {
     /// A register of a CPU that has EOR3 too.
     NeonSha3, Armv8Sha3,
     fn xor3(self, b: Self, c: Self) -> Self {
-        // SAFETY: the value proves SHA3.
-        Self(unsafe { veor3q_u8(self.0, b.0, c.0) })
+        with!("sha3", (a = self.0, b = b.0, c = c.0) => veor3q_u8(a, b, c))
     }
 }
 
@@ -197,12 +213,11 @@ impl Single for Neon {
         Self(unsafe { vextq_u8::<12>(vdupq_n_u8(0), self.0) })
     }
 
+    /// With a key of zeros AESE is SubBytes and ShiftRows, and ShiftRows does nothing to four columns that are the same.
     #[inline(always)]
     fn sub_last_word(self) -> Self {
-        // SAFETY: the value proves AES. With a key of zeros AESE is SubBytes and ShiftRows, and ShiftRows does nothing to
-        // four columns that are the same.
-        Self(unsafe {
-            let last = vdupq_laneq_u32::<3>(vreinterpretq_u32_u8(self.0));
+        with!("aes", (words = self.0) => {
+            let last = vdupq_laneq_u32::<3>(vreinterpretq_u32_u8(words));
             vaeseq_u8(vreinterpretq_u8_u32(last), vdupq_n_u8(0))
         })
     }
