@@ -1,0 +1,31 @@
+"""Imports the installed package on whatever CPU this is, opens golden files, and seals and opens on two threads."""
+
+import pathlib
+import platform
+import shutil
+import tempfile
+
+import objseal
+
+golden = pathlib.Path("vectors/golden")
+with tempfile.TemporaryDirectory() as folder:
+    keys = shutil.copy(golden / "keyring", folder)
+    pathlib.Path(keys).chmod(0o600)
+    keyring = objseal.Keyring.open(keys)
+    opened = objseal.unseal((golden / "whole-chunk.sealed").read_bytes(), keyring=keyring)
+    assert len(opened) == 16384, len(opened)
+
+key = objseal.Key.generate()
+plaintext = bytes(range(256)) * 20000
+for threads in (1, 2):
+    sealed = objseal.seal(plaintext, key=key, threads=threads)
+    assert objseal.unseal(sealed, key=key, threads=threads) == plaintext
+    tampered = bytearray(sealed)
+    tampered[-1] ^= 1
+    try:
+        objseal.unseal(tampered, key=key, threads=threads)
+    except objseal.AuthenticationError:
+        pass
+    else:
+        raise SystemExit("a tampered object was opened")
+print("objseal", objseal.__version__, "on", platform.machine(), "with", ", ".join(objseal.engines()))
