@@ -6,6 +6,7 @@ pub(crate) use crate::arch::CounterRoom;
 use crate::arch::{Backend, Choice, CounterTable, GcmKey, KEY_LEN, Nonce, Tag};
 use crate::error::Error;
 use crate::limits::{GCM_MAX_AAD_LEN, GCM_MAX_DATA_LEN};
+use crate::verdict::verdict;
 use inout::InOutBuf;
 use subtle::ConstantTimeEq;
 
@@ -69,7 +70,7 @@ impl Worker<'_> {
             return Err(Error::Authentication);
         }
         let computed = self.key.open(self.table.as_mut(), nonce, aad, data.reborrow());
-        if bool::from(computed.ct_eq(tag)) {
+        if verdict(computed.ct_eq(tag)) {
             Ok(())
         } else {
             data.get_out().fill(0);

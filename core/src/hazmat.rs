@@ -105,6 +105,45 @@ pub fn seal_chunks(
     crate::cobblestone::seal_chunks_for_vectors(cobblestone, salt, first, plaintext, out)
 }
 
+/// Appends a key as a keyring has it: in hexadecimal digits.
+#[cfg(feature = "keyring")]
+pub fn push_hex(text: &mut std::string::String, key: &[u8]) {
+    crate::keyring::push_hex(text, key);
+}
+
+/// Reads such digits, as many as `key` has room for.
+#[cfg(feature = "keyring")]
+#[must_use]
+pub fn hex_to_bytes(hex: &str, key: &mut [u8]) -> Option<()> {
+    crate::keyring::hex_to_bytes(hex, key)
+}
+
+/// What becomes public on purpose, for a check that nothing else does.
+#[cfg(feature = "std")]
+pub mod public {
+    use std::sync::OnceLock;
+    use subtle::Choice;
+
+    static MARK: OnceLock<fn(&mut [u8])> = OnceLock::new();
+
+    /// From now on `mark` is called with everything that becomes public, in the whole process. The first call counts.
+    pub fn mark_with(mark: fn(&mut [u8])) {
+        MARK.get_or_init(|| mark);
+    }
+
+    pub(crate) fn bytes(bytes: &mut [u8]) {
+        if let Some(mark) = MARK.get() {
+            mark(bytes);
+        }
+    }
+
+    pub(crate) fn choice(choice: Choice) -> Choice {
+        let mut bit = [choice.unwrap_u8()];
+        bytes(&mut bit);
+        bit[0].into()
+    }
+}
+
 /// A head as it is stored, up to its MAC.
 #[cfg(feature = "alloc")]
 pub fn encode_head(head: &crate::envelope::Head) -> Result<alloc::vec::Vec<u8>, crate::envelope::FormatError> {

@@ -82,6 +82,7 @@ mod key;
 pub mod keyring;
 pub mod limits;
 mod random;
+mod verdict;
 
 pub use arch::Backend;
 pub use engine::Engine;

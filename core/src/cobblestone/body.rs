@@ -9,6 +9,7 @@ use crate::gcm::CounterRoom;
 use crate::key::Key;
 use crate::limits::MAX_CHUNKS;
 use crate::random::RandomSource;
+use crate::verdict::verdict;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -60,7 +61,7 @@ impl Body {
     ) -> Result<Self, Error> {
         let (salt, commitment) = header.split_first_chunk().ok_or(Error::Authentication)?;
         let derived = Derived::new(choice, key, salt, context);
-        if bool::from(derived.commitment.ct_eq(commitment)) {
+        if verdict(derived.commitment.ct_eq(commitment)) {
             Self::from_derived(choice, &derived, expected_len)
         } else {
             Err(Error::refused(Refusal::Commitment))
@@ -139,6 +140,9 @@ impl Body {
         for (nonce_byte, index_byte) in low.iter_mut().zip(index.to_be_bytes()) {
             *nonce_byte ^= index_byte;
         }
+        // GCM asks of a nonce that it is new, not that it is secret (SP 800-38D, section 8).
+        #[cfg(all(objseal_hazmat, feature = "std"))]
+        crate::hazmat::public::bytes(&mut nonce);
         Some(nonce)
     }
 }
@@ -150,5 +154,5 @@ fn opens_to(key: &LayerKey, nonce: &Nonce, ciphertext: &[u8], tag: &Tag, plainte
     let mut opened = Zeroizing::new([0; CHUNK_LEN]);
     let opened = &mut opened[..ciphertext.len()];
     let authentic = key.worker(&mut room, opened.len()).open(nonce, ciphertext, opened, tag).is_ok();
-    authentic && bool::from(opened.ct_eq(plaintext))
+    authentic && verdict(opened.ct_eq(plaintext))
 }

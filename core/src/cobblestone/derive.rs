@@ -5,6 +5,7 @@ use crate::arch::{KEY_LEN, NONCE_LEN};
 use crate::engine::{Choice, LayerKey};
 use crate::error::Error;
 use crate::key::Key;
+use crate::verdict::verdict;
 use hmac::digest::array::Array;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha512;
@@ -68,7 +69,7 @@ impl Derived {
         let same = self.key.ct_eq(&other.key)
             & self.base_nonce.ct_eq(&other.base_nonce)
             & self.commitment.ct_eq(&other.commitment);
-        if !bool::from(same) {
+        if !verdict(same) {
             return Err(Error::CheckFailed(choice.engine()));
         }
         LayerKey::new(choice, &other.key, expected_len)

@@ -13,6 +13,7 @@ use crate::engine::{Choice, Engine};
 use crate::error::{Error, Refusal};
 use crate::key::Key;
 use crate::random::RandomSource;
+use crate::verdict::verdict;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -119,7 +120,7 @@ impl<'a> Opening<'a> {
         let (opened_by, data_keys): (Vec<_>, Vec<_>) = self.unwrap_layers(&head)?.into_iter().unzip();
         let layers = Layers::new(data_keys, head.object_id, self.engines);
         let (signed, stored_mac) = stored.split_last_chunk::<MAC_LEN>().ok_or(EnvelopeError::Authentication)?;
-        if !bool::from(layers.mac(Subkey::Mac, signed).ct_eq(stored_mac)) {
+        if !verdict(layers.mac(Subkey::Mac, signed).ct_eq(stored_mac)) {
             return Err(Error::refused(Refusal::Mac).into());
         }
         Ok(OpenEnvelope { head, stored: stored.to_vec(), layers, opened_by })

@@ -13,6 +13,7 @@ use crate::engine::{Choice, Engine};
 use crate::error::{Error, RandomError};
 use crate::key::Key;
 use crate::random::RandomSource;
+use crate::verdict::verdict;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -231,7 +232,7 @@ impl<'a> Sealing<'a> {
                 let wrapped_key = wrapped_key.map_err(EnvelopeError::KeyService)?;
                 if verify {
                     let unwrapped = service.unwrap(&wrapped_key, &binding).map_err(EnvelopeError::KeyService)?;
-                    if !bool::from(unwrapped.data_key.expose_secret().ct_eq(data_key.expose_secret())) {
+                    if !verdict(unwrapped.data_key.expose_secret().ct_eq(data_key.expose_secret())) {
                         return Err(EnvelopeError::Authentication);
                     }
                 }

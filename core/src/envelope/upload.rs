@@ -17,6 +17,7 @@ use crate::error::{Error, Refusal};
 use crate::key::Key;
 use crate::limits::{MAX_PART_LEN, MAX_PARTS, MAX_WRAPPED_KEYS};
 use crate::random::RandomSource;
+use crate::verdict::verdict;
 use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
@@ -370,7 +371,7 @@ impl Upload {
     pub fn open_receipt(&self, stored: &[u8]) -> Result<Receipt, EnvelopeError> {
         let refused = || Error::refused(Refusal::Receipt);
         let (fields, stored_mac) = stored.split_last_chunk::<MAC_LEN>().ok_or_else(refused)?;
-        if !bool::from(self.layers.mac(Subkey::Receipt, fields).ct_eq(stored_mac)) {
+        if !verdict(self.layers.mac(Subkey::Receipt, fields).ct_eq(stored_mac)) {
             return Err(refused().into());
         }
         Ok(Receipt::decode(fields, self.layers.count())?)

@@ -16,6 +16,8 @@ mod text;
 
 pub use passphrase::{Passphrase, PassphraseCost};
 pub use store::KeyringFile;
+#[cfg(objseal_hazmat)]
+pub(crate) use text::{hex_to_bytes, push_hex};
 
 use crate::envelope::{Binding, KeyService, KeyServiceError, UnwrappedKey, WrappedKey, unwrap_locally, wrap_locally};
 use crate::error::Error;

@@ -2,8 +2,10 @@
 
 use super::{Keyring, KeyringError, MAX_VERSIONS, check_name};
 use crate::key::Key;
+use crate::verdict::verdict;
 use std::format;
 use std::string::{String, ToString};
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 /// The first line.
@@ -80,7 +82,7 @@ pub(super) fn number(digits: &str) -> Option<u32> {
 }
 
 /// Appends `bytes` as lower-case hexadecimal digits, without a branch or an index that depends on them.
-pub(super) fn push_hex(text: &mut String, bytes: &[u8]) {
+pub(crate) fn push_hex(text: &mut String, bytes: &[u8]) {
     for byte in bytes {
         for digit in [byte >> 4, byte & 15] {
             // 39 more from 10 on: the distance from '9' + 1 to 'a'.
@@ -91,7 +93,7 @@ pub(super) fn push_hex(text: &mut String, bytes: &[u8]) {
 }
 
 /// Fills `bytes` from as many pairs of lower-case hexadecimal digits.
-pub(super) fn hex_to_bytes(hex: &str, bytes: &mut [u8]) -> Option<()> {
+pub(crate) fn hex_to_bytes(hex: &str, bytes: &mut [u8]) -> Option<()> {
     if hex.len() != 2 * bytes.len() {
         return None;
     }
@@ -108,5 +110,5 @@ pub(super) fn hex_to_bytes(hex: &str, bytes: &mut [u8]) -> Option<()> {
         }
         *byte = value;
     }
-    (wrong == 0).then_some(())
+    verdict(wrong.ct_eq(&0)).then_some(())
 }
