@@ -1,6 +1,7 @@
-//! Marks for valgrind, and inputs.
+//! What the checks share: marks for valgrind, the statistics of timings, and inputs.
 
 pub mod memcheck;
+pub mod welch;
 
 /// Bytes that look random and are the same in every run (xorshift64*: G. Marsaglia, 2003; S. Vigna, 2016).
 pub struct Noise(u64);
