@@ -31,12 +31,13 @@ stage_summary() {
 }
 trap stage_summary EXIT
 
-# need COMMAND PACKAGE: installs Debian's PACKAGE unless COMMAND is there.
+# need COMMAND PACKAGE: installs Debian's PACKAGE unless COMMAND, or the file of that path, is there.
 need() {
-    command -v "$1" >/dev/null && return
+    there() { command -v "$1" >/dev/null || [[ $1 == /* && -e $1 ]]; }
+    there "$1" && return
     echo "installing $2"
     as_root apt-get update -qq && as_root apt-get install -y -qq "$2" >/dev/null || true
-    command -v "$1" >/dev/null || { echo "$1 is missing: apt-get install $2" >&2; return 1; }
+    there "$1" || { echo "$1 is missing: apt-get install $2" >&2; return 1; }
 }
 
 as_root() {
