@@ -161,7 +161,7 @@ fn a_cheap_passphrase_is_refused_also_on_reading() {
         assert!(matches!(error, KeyringError::PassphraseCost), "{to}: {error}");
     }
     // A cost within the bounds that is not the one it was sealed with.
-    fs::write(file.path(), text.replace("t=2", "t=3")).expect("written");
+    fs::write(file.path(), text.replace(" t=2", " t=3")).expect("written");
     assert!(matches!(file.read(Some(&words("one"))), Err(KeyringError::WrongPassphrase)));
 }
 
