@@ -249,7 +249,8 @@ fn the_engine_can_be_chosen() {
             seal(engine.name()).failed(1, "does not support the backend");
         }
     }
-    seal("sse9").failed(1, "no such engine; known are: soft aes-ni vaes-256 vaes-512 armv8 armv8-sha3 rustcrypto aws-lc");
+    seal("sse9")
+        .failed(1, "no such engine; known are: soft aes-ni vaes-256 vaes-512 armv8 armv8-sha3 rustcrypto aws-lc");
 }
 
 #[test]
