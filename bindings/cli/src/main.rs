@@ -38,7 +38,8 @@ Exit codes:
 Environment:
   OBJSEAL_KEYRING          where the keyring is
   OBJSEAL_PASSPHRASE_FILE  a file whose first line is the passphrase of the keyring
-  OBJSEAL_BACKEND          use soft, aes-ni, vaes-256, vaes-512, armv8, armv8-sha3, rustcrypto or aws-lc
+  OBJSEAL_BACKEND          use soft, aes-ni, vaes-256, vaes-512, armv8, armv8-sha3,
+                           rustcrypto or aws-lc
   OBJSEAL_OUTER_BACKEND    the same for the outer one of two layers";
 
 /// Encrypts stored objects.
