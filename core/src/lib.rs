@@ -42,7 +42,8 @@
 //! - `checksums`: SHA-256, CRC-64/NVME, CRC-32C, CRC-32, SHA-1 and MD5 of plaintexts, as S3 has them. Turns on `std`.
 //! - `rayon`: a `rayon::ThreadPool` can do the parallel work.
 //!
-//! Without features the crate needs neither the standard library nor an allocator.
+//! Without features the crate needs neither the standard library nor an allocator; randomness then comes from a
+//! [`RandomSource`], which has an example.
 //!
 //! # What is promised
 //!

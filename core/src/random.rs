@@ -8,6 +8,38 @@ use crate::error::RandomError;
 /// system, implement it over the hardware's generator and give it to
 /// [`Cobblestone::with_random`](crate::cobblestone::Cobblestone::with_random). A source that repeats itself destroys
 /// all security: two messages with the same key and salt share their key stream.
+///
+/// ```
+/// use objseal::cobblestone::Cobblestone;
+/// use objseal::{Key, RandomError, RandomSource};
+/// # struct Register(std::sync::atomic::AtomicU32);
+/// # impl Register {
+/// #     fn read(&self) -> Option<u32> { Some(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) }
+/// # }
+/// # static GENERATOR: Register = Register(std::sync::atomic::AtomicU32::new(1));
+///
+/// /// The hardware's generator: a register with 32 new bits, or none if the generator has failed.
+/// struct Board;
+///
+/// impl RandomSource for Board {
+///     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError> {
+///         for bytes in bytes.chunks_mut(4) {
+///             let word = GENERATOR.read().ok_or(RandomError::new())?;
+///             bytes.copy_from_slice(&word.to_ne_bytes()[..bytes.len()]);
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let mut bytes = [0; Key::LEN];
+/// Board.fill(&mut bytes)?;
+/// let key = Key::from_bytes(&bytes);
+/// let cobblestone = Cobblestone::new(&key, b"log/7").with_random(&Board);
+/// let mut message = [0; 77]; // cobblestone::sealed_len(5)
+/// let len = cobblestone.seal_into(b"plain", &mut message)?;
+/// # assert_eq!(len, 77);
+/// # Ok::<(), objseal::Error>(())
+/// ```
 pub trait RandomSource {
     /// Fills `bytes`.
     ///

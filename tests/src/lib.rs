@@ -19,8 +19,13 @@ pub fn engines() -> Vec<Engine> {
         assert!(engine.is_available(), "OBJSEAL_BACKEND asks for {engine}, and this CPU does not have it");
         return vec![engine];
     }
-    for engine in [Engine::RustCrypto, Engine::AwsLc] {
-        assert!(engine.is_available(), "{engine} was not compiled in");
+    // AWS-LC has no build for big-endian CPUs.
+    let little_endian = cfg!(target_endian = "little");
+    for (engine, compiled_in) in [(Engine::RustCrypto, true), (Engine::AwsLc, little_endian)] {
+        assert_eq!(engine.is_available(), compiled_in, "{engine}");
+        if !compiled_in {
+            println!("{engine} is not among the engines under test: it knows no big-endian CPU");
+        }
     }
     Engine::all().filter(|engine| engine.is_available()).collect()
 }

@@ -5,7 +5,7 @@ use objseal::cobblestone::{
     largest_plaintext_len, plaintext_len, sealed_len, sealed_range,
 };
 use objseal::hazmat::FixedSalt;
-use objseal::limits::{MAX_PLAINTEXT_LEN, MAX_SEALED_LEN};
+use objseal::limits::{MAX_CHUNKS, MAX_PLAINTEXT_LEN, MAX_SEALED_LEN};
 use objseal::{Error, Key};
 use objseal_tests::pattern;
 use proptest::prelude::*;
@@ -421,8 +421,15 @@ fn a_shared_sealer_gives_each_chunk_out_once() {
     let wrong = sealer.next_run(1).expect("room").seal(&plaintext[..100], &mut message);
     assert_eq!(wrong, Err(Error::WrongRunLength { reserved: CHUNK_LEN, given: 100 }));
     assert_eq!(sealer.next_run(usize::MAX).err(), Some(Error::TooLong));
-    assert_eq!(sealer.next_run(1 << 38).err(), Some(Error::TooLong));
-    assert!(sealer.next_run((1 << 38) - 2).is_ok(), "all but the last");
+    let too_many = usize::try_from(MAX_CHUNKS).unwrap_or(usize::MAX);
+    assert_eq!(sealer.next_run(too_many).err(), Some(Error::TooLong));
+    // All but the last, in as many runs as it takes where a `usize` is small.
+    let mut left = MAX_CHUNKS - 2;
+    while left > 0 {
+        let chunks = usize::try_from(left).unwrap_or(usize::MAX).min(usize::MAX / SEALED_CHUNK_LEN);
+        assert!(sealer.next_run(chunks).is_ok(), "{left} are left");
+        left -= chunks as u64;
+    }
     assert_eq!(sealer.next_run(1).err(), Some(Error::TooLong));
     assert_eq!(sealer.last_run(CHUNK_LEN).err(), Some(Error::TooLong));
     assert!(sealer.last_run(CHUNK_LEN - 1).is_ok());

@@ -8,22 +8,37 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::limits::MAX_CHUNKS;
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
+#[cfg(not(target_has_atomic = "64"))]
+use core::sync::atomic::AtomicU32 as Counter;
+#[cfg(target_has_atomic = "64")]
+use core::sync::atomic::AtomicU64 as Counter;
+use core::sync::atomic::Ordering;
+
+/// What numbers a chunk, as far as this CPU can count atomically.
+#[cfg(not(target_has_atomic = "64"))]
+type Number = u32;
+#[cfg(target_has_atomic = "64")]
+type Number = u64;
+
+/// No chunk has this number; `next` is that once the last run was taken.
+const END: u64 = if MAX_CHUNKS < Number::MAX as u64 { MAX_CHUNKS } else { Number::MAX as u64 };
 
 /// Seals one message on several threads. Each takes a [`Run`]: the right to seal the next chunks, once.
 ///
 /// Position in the message follows from the order in which runs are taken, so take a run under the same lock as the
 /// plaintext for it. The message is the [`header`](Self::header) and the output of all runs, in that order.
+///
+/// On a CPU without 64-bit atomic instructions, such as a microcontroller, a message ends at 64 TiB here.
 pub struct SharedSealer {
     body: Body,
     header: Header,
-    /// First chunk that no run has; `MAX_CHUNKS` once the last run was taken.
-    next: AtomicU64,
+    /// First chunk that no run has, or `END`.
+    next: Counter,
 }
 
 impl SharedSealer {
     pub(super) fn new(body: Body, header: Header) -> Self {
-        Self { body, header, next: AtomicU64::new(0) }
+        Self { body, header, next: Counter::new(0) }
     }
 
     /// The first bytes of the message.
@@ -53,7 +68,7 @@ impl SharedSealer {
         let sealed_len = chunks.checked_mul(SEALED_CHUNK_LEN).ok_or(Error::TooLong)?;
         let first = self.take(|first| {
             // One index stays free for the last chunk.
-            first.checked_add(chunks as u64).filter(|&next| next < MAX_CHUNKS)
+            first.checked_add(chunks as u64).filter(|&next| next < END)
         })?;
         Ok(Run { body: &self.body, first, plaintext_len, sealed_len, last: false })
     }
@@ -68,15 +83,18 @@ impl SharedSealer {
         let sealed_len = plaintext_len.checked_add(tags).ok_or(Error::TooLong)?;
         let first = self.take(|first| {
             let last_chunk = first.checked_add(whole_chunks);
-            last_chunk.filter(|&chunk| chunk < MAX_CHUNKS).map(|_| MAX_CHUNKS)
+            last_chunk.filter(|&chunk| chunk < END).map(|_| END)
         })?;
         Ok(Run { body: &self.body, first, plaintext_len, sealed_len, last: true })
     }
 
     /// Moves `next` on atomically, so that no two runs share a chunk; returns where it was.
     fn take(&self, advance: impl Fn(u64) -> Option<u64>) -> Result<u64, Error> {
-        let taken = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, advance);
-        taken.map_err(|next| if next == MAX_CHUNKS { Error::Finished } else { Error::TooLong })
+        let taken = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
+            advance(next.into()).and_then(|next| next.try_into().ok())
+        });
+        let finished = |next: u64| if next == END { Error::Finished } else { Error::TooLong };
+        taken.map(Into::into).map_err(|next| finished(next.into()))
     }
 }
 

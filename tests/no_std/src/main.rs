@@ -1,172 +1,22 @@
-//! Seals and opens a message on bare x86-64 Linux: two system calls for output and end, one for randomness, nothing else.
+//! Seals and opens a message without the standard library, an allocator or a C library, on whatever machine this is.
 
 #![no_std]
 #![no_main]
 
-use core::arch::{asm, naked_asm};
-use core::panic::PanicInfo;
-use objseal::cobblestone::{CHUNK_LEN, Cobblestone};
-use objseal::{Error, Key, RandomError, RandomSource};
+#[cfg_attr(target_arch = "x86_64", path = "linux.rs")]
+#[cfg_attr(any(target_arch = "arm", target_arch = "aarch64"), path = "semihosting.rs")]
+#[cfg_attr(target_arch = "wasm32", path = "wasm.rs")]
+mod machine;
+mod round_trip;
 
-const LEN: usize = 3 * CHUNK_LEN + 100;
-const SEALED_LEN: usize = 56 + LEN + 4 * 16;
-
-#[unsafe(no_mangle)]
-#[unsafe(naked)]
-extern "C" fn _start() -> ! {
-    // The kernel leaves the stack aligned to 16; a call makes it what a function expects.
-    naked_asm!("call {run}", "ud2", run = sym run)
-}
-
-extern "C" fn run() -> ! {
-    exit(match round_trip() {
-        Ok(()) => 0,
-        Err(_) => 1,
-    })
-}
-
-fn round_trip() -> Result<(), Error> {
-    let mut bytes = [0; Key::LEN];
-    Kernel.fill(&mut bytes)?;
-    let key = Key::from_bytes(&bytes);
-    let cobblestone = Cobblestone::new(&key, b"no_std").with_random(&Kernel);
-    let mut plaintext = [0; LEN];
-    for (i, byte) in plaintext.iter_mut().enumerate() {
-        *byte = (i % 251) as u8;
-    }
-
-    // In one call.
-    let (mut message, mut opened) = ([0; SEALED_LEN], [0; LEN]);
-    check(cobblestone.seal_into(&plaintext, &mut message)? == SEALED_LEN);
-    check(cobblestone.open_into(&message, &mut opened)? == LEN && opened == plaintext);
-
-    // In pieces.
-    let (mut message, mut len) = ([0; SEALED_LEN], 0);
-    let mut sealer = cobblestone.sealer()?;
-    for piece in plaintext.chunks(1000) {
-        len += sealer.update(piece, &mut message[len..])?;
-    }
-    len += sealer.finish(&mut message[len..])?;
-    check(len == SEALED_LEN);
-    let (mut opened, mut len) = ([0; LEN], 0);
-    let mut opener = cobblestone.opener();
-    for piece in message.chunks(999) {
-        len += opener.update(piece, &mut opened[len..])?;
-    }
-    len += opener.finish(&mut opened[len..])?;
-    check(len == LEN && opened == plaintext);
-
-    message[40_000] ^= 1;
-    check(cobblestone.open_into(&message, &mut opened) == Err(Error::Authentication));
-    check(opened == [0; LEN]);
-
-    // Without a source there is no sealing.
-    check(Cobblestone::new(&key, b"").seal_into(b"", &mut message) == Err(Error::Random));
-
+/// The same on every machine: `machine` gives the randomness, and takes what is to be printed.
+fn run(random: &(dyn objseal::RandomSource + Sync), print: fn(&str)) -> Result<(), round_trip::Fault> {
+    static mut ROOM: round_trip::Room = round_trip::Room::new();
+    // SAFETY: every machine has one thread, and calls this once.
+    let room = unsafe { &mut *&raw mut ROOM };
+    let engine = round_trip::round_trip(room, random)?;
     print("no_std: sealed and opened on ");
-    print(cobblestone.engine().name());
+    print(engine.name());
     print("\n");
     Ok(())
-}
-
-fn check(holds: bool) {
-    if !holds {
-        exit(2);
-    }
-}
-
-/// Randomness from the kernel itself.
-struct Kernel;
-
-impl RandomSource for Kernel {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError> {
-        const GETRANDOM: usize = 318;
-        let filled = unsafe { system_call(GETRANDOM, bytes.as_mut_ptr() as usize, bytes.len(), 0) };
-        if filled == bytes.len() as isize { Ok(()) } else { Err(RandomError::new()) }
-    }
-}
-
-fn print(text: &str) {
-    const WRITE: usize = 1;
-    unsafe { system_call(WRITE, 1, text.as_ptr() as usize, text.len()) };
-}
-
-fn exit(code: usize) -> ! {
-    const EXIT: usize = 60;
-    loop {
-        unsafe { system_call(EXIT, code, 0, 0) };
-    }
-}
-
-unsafe fn system_call(number: usize, a: usize, b: usize, c: usize) -> isize {
-    let result;
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") number as isize => result,
-            in("rdi") a,
-            in("rsi") b,
-            in("rdx") c,
-            lateout("rcx") _,
-            lateout("r11") _,
-            options(nostack)
-        );
-    }
-    result
-}
-
-#[panic_handler]
-fn panic(_: &PanicInfo<'_>) -> ! {
-    print("panicked\n");
-    exit(101)
-}
-
-/// The compiled `core` names it; with `panic = "abort"` nobody calls it.
-#[unsafe(no_mangle)]
-extern "C" fn rust_eh_personality() {}
-
-// What compiled code calls without being asked; elsewhere the C library has it.
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
-    unsafe { asm!("rep movsb", inout("rcx") len => _, inout("rdi") to => _, inout("rsi") from => _) };
-    to
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
-    if (to as usize).wrapping_sub(from as usize) >= len {
-        return unsafe { memcpy(to, from, len) };
-    }
-    unsafe {
-        asm!(
-            "std", "rep movsb", "cld",
-            inout("rcx") len => _,
-            inout("rdi") to.wrapping_add(len).wrapping_sub(1) => _,
-            inout("rsi") from.wrapping_add(len).wrapping_sub(1) => _,
-        );
-    }
-    to
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn memset(to: *mut u8, byte: i32, len: usize) -> *mut u8 {
-    unsafe { asm!("rep stosb", inout("rcx") len => _, inout("rdi") to => _, in("al") byte as u8) };
-    to
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, len: usize) -> i32 {
-    for i in 0..len {
-        let (a, b) = unsafe { (a.add(i).read_volatile(), b.add(i).read_volatile()) };
-        if a != b {
-            return i32::from(a) - i32::from(b);
-        }
-    }
-    0
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, len: usize) -> i32 {
-    unsafe { memcmp(a, b, len) }
 }
