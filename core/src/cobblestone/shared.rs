@@ -1,5 +1,7 @@
 //! Runs of chunks of one message: sealed by several threads, or opened in any order.
 
+#![allow(clippy::unnecessary_cast, clippy::useless_conversion, reason = "a chunk's number has 32 bits on some CPUs")]
+
 use super::body::{Body, Header};
 use super::{CHUNK_LEN, HEADER_LEN, SEALED_CHUNK_LEN, TAG_LEN, prefix};
 #[cfg(feature = "alloc")]
