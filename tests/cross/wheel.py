@@ -11,7 +11,7 @@ golden = pathlib.Path("vectors/golden")
 with tempfile.TemporaryDirectory() as folder:
     keys = shutil.copy(golden / "keyring", folder)
     pathlib.Path(keys).chmod(0o600)
-    keyring = objseal.Keyring.open(keys)
+    keyring = objseal.Keyring(keys)
     opened = objseal.unseal((golden / "whole-chunk.sealed").read_bytes(), keyring=keyring)
     assert len(opened) == 16384, len(opened)
 
