@@ -4,12 +4,15 @@ use crate::failure::Failure;
 use crate::input::is_standard;
 use crate::text::shown_path;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::NamedTempFile;
 
 /// Where `input` goes if the user does not say: `INPUT.suffix`, or without the suffix, or standard output.
@@ -44,8 +47,8 @@ pub(crate) struct Output {
 enum Kind {
     /// Standard output, a device or a pipe.
     Direct(File),
-    /// A new file, under another name until it is whole.
-    Beside { file: NamedTempFile, path: PathBuf, force: bool },
+    /// A new file, under another name until it is whole. A signal says in `ended` that it never will be.
+    Beside { file: NamedTempFile, path: PathBuf, force: bool, ended: Arc<AtomicBool> },
 }
 
 impl Output {
@@ -81,13 +84,17 @@ impl Output {
         }
         // First the signals, then the file: one that comes in between waits to be looked at.
         let signals = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal));
+        let ended = Arc::new(AtomicBool::new(false));
+        for signal in signals.clone() {
+            flag::register(signal, Arc::clone(&ended)).map_err(Failure::other)?;
+        }
         let signals = Signals::new(signals).map_err(Failure::other)?;
         // The permissions are those of any new file.
         let make = |path: &Path| File::options().write(true).create_new(true).open(path);
         let file = tempfile::Builder::new().prefix(".objseal-").suffix(".part").make_in(folder_of(path), make);
         let file = file.map_err(|error| cannot_write(&name, &error))?;
         remove_on_signal(signals, file.path().to_owned())?;
-        Ok(Self { kind: Kind::Beside { file, path: path.to_owned(), force }, name })
+        Ok(Self { kind: Kind::Beside { file, path: path.to_owned(), force, ended }, name })
     }
 
     fn direct(file: File, name: String, in_use: &[&Metadata], sealed: bool) -> Result<Self, Failure> {
@@ -116,11 +123,16 @@ impl Output {
 
     /// Gives the output its name, now that it is whole and on disk.
     pub(crate) fn finish(self) -> Result<(), Failure> {
-        let Kind::Beside { file, path, force } = self.kind else {
+        let Kind::Beside { file, path, force, ended } = self.kind else {
             return Ok(());
         };
         let name = self.name;
         file.as_file().sync_all().map_err(|error| cannot_write(&name, &error))?;
+        // What ends this often ends the writer of its input as well, and then the input looks whole and is not.
+        while ended.load(Ordering::Relaxed) {
+            // Until the thread that waits for signals ends the command.
+            std::thread::park();
+        }
         let persisted = if force { file.persist(&path) } else { file.persist_noclobber(&path) };
         persisted.map_err(|error| match error.error.kind() {
             ErrorKind::AlreadyExists => exists(&name),

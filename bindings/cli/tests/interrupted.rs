@@ -207,6 +207,20 @@ fn rewrapping() {
 }
 
 #[test]
+fn a_signal_before_the_last_step_wins() {
+    let folder = Folder::with_keyring();
+    fs::write(folder.path("plain"), plaintext(1000)).expect("written");
+    // The signal comes while the whole file is made to last, and who removes the file is slow.
+    let mut strace = vec!["--default-signal=TERM", "strace", "-f", "-qqq", "-o", "trace", "-e", "trace=fsync,/unlink"];
+    strace.extend(["-e", "inject=fsync:signal=TERM:when=1", "-e", "inject=/unlink:delay_enter=200000"]);
+    let ended = folder.command_behind("env", &strace, &["seal", "plain", "-o", "target"]).output();
+    let trace = String::from_utf8_lossy(&folder.read("trace")).into_owned();
+    assert_eq!(ended.expect("it runs").status.code(), Some(143), "{trace}");
+    assert_eq!(folder.others(), ["trace"]);
+    assert!(trace.contains("SIGTERM") && trace.contains("(DELAYED)"), "{trace}");
+}
+
+#[test]
 fn fifty_kills() {
     let folder = Folder::with_keyring();
     let plain = plaintext(24 << 20);

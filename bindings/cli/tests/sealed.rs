@@ -421,6 +421,8 @@ fn a_signal_leaves_neither_target_nor_part() {
         piped(&mut folder.command_behind("env", &["--default-signal=TERM"], &["seal", "-", "-o", "sealed"]));
     wait_for_part(&folder, &mut child);
     kill_process(Pid::from_child(&child), Signal::TERM).expect("sent");
+    // As when the signal ends a whole pipeline: what came so far must not pass for all of it.
+    drop(child.stdin.take());
     assert_eq!(child.wait().expect("it ends").code(), Some(143));
     assert_eq!(folder.others(), Vec::<String>::new());
 }
