@@ -49,11 +49,11 @@ backends_by_flags() {
     local flags found=soft
     flags=" $(grep -m1 '^flags' /proc/cpuinfo | cut -d: -f2) "
     has() { for f in "$@"; do [[ $flags == *" $f "* ]] || return 1; done; }
-    if has aes pclmulqdq ssse3 sse4_1; then
+    if has aes pclmulqdq pni ssse3 sse4_1; then
         found+=,aes-ni
-        if has avx2 vaes vpclmulqdq; then
+        if has sse4_2 avx2 vaes vpclmulqdq; then
             found+=,vaes-256
-            if has avx512f avx512bw avx512vl; then found+=,vaes-512; fi
+            if has fma f16c avx512f avx512bw avx512vl; then found+=,vaes-512; fi
         fi
     fi
     echo "$found"

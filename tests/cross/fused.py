@@ -26,9 +26,9 @@ for backend in ("Armv8", "Armv8Sha3"):
             pairs = apart = 0
             for at, (mnemonic, operands) in enumerate(instructions):
                 if mnemonic == "aesmc":
-                    register = operands.split(",")[0]
                     before = instructions[at - 1]
-                    together = before[0] == "aese" and operands == f"{register}, {before[1].split(',')[0]}"
+                    register = before[1].split(",")[0]
+                    together = before[0] == "aese" and operands == f"{register}, {register}"
                     pairs += together
                     apart += not together
             eor3 = sum(mnemonic == "eor3" for mnemonic, _ in instructions)

@@ -1,11 +1,15 @@
-"""Imports the installed package on whatever CPU this is, opens golden files, and seals and opens on two threads."""
+"""Imports the package, finds the backends that this CPU has, opens a golden file, and seals and opens on two threads."""
 
+import os
 import pathlib
 import platform
 import shutil
 import tempfile
 
 import objseal
+
+expected = os.environ["OBJSEAL_EXPECT_BACKENDS"].split(",")
+assert set(objseal.engines()) == {*expected, "rustcrypto", "aws-lc"}, objseal.engines()
 
 golden = pathlib.Path("vectors/golden")
 with tempfile.TemporaryDirectory() as folder:

@@ -19,9 +19,9 @@ fn standard_library_says(backend: Backend) -> bool {
     macro_rules! has {
         ($($feature:tt)+) => { $(std::arch::is_x86_feature_detected!($feature))&&+ };
     }
-    let aes_ni = has!("aes" "pclmulqdq" "ssse3" "sse4.1");
-    let vaes_256 = aes_ni && has!("vaes" "vpclmulqdq" "avx2");
-    let vaes_512 = vaes_256 && has!("avx512f" "avx512bw" "avx512vl");
+    let aes_ni = has!("aes" "pclmulqdq" "sse3" "ssse3" "sse4.1");
+    let vaes_256 = aes_ni && has!("sse4.2" "vaes" "vpclmulqdq" "avx2");
+    let vaes_512 = vaes_256 && has!("fma" "f16c" "avx512f" "avx512bw" "avx512vl");
     match backend {
         Backend::Soft => true,
         Backend::AesNi => aes_ni,
@@ -33,11 +33,14 @@ fn standard_library_says(backend: Backend) -> bool {
 
 #[cfg(target_arch = "aarch64")]
 fn standard_library_says(backend: Backend) -> bool {
-    let armv8 = std::arch::is_aarch64_feature_detected!("aes");
+    macro_rules! has {
+        ($($feature:tt)+) => { $(std::arch::is_aarch64_feature_detected!($feature))&&+ };
+    }
+    let armv8 = has!("aes" "pmull");
     match backend {
         Backend::Soft => true,
         Backend::Armv8 => armv8,
-        Backend::Armv8Sha3 => armv8 && std::arch::is_aarch64_feature_detected!("sha3"),
+        Backend::Armv8Sha3 => armv8 && has!("sha3"),
         _ => false,
     }
 }

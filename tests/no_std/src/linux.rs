@@ -31,18 +31,24 @@ impl RandomSource for Kernel {
 
 fn print(text: &str) {
     const WRITE: usize = 1;
+    // SAFETY: the kernel only reads `text`.
     unsafe { system_call(WRITE, 1, text.as_ptr() as usize, text.len()) };
 }
 
 fn exit(code: usize) -> ! {
     const EXIT: usize = 60;
     loop {
+        // SAFETY: no memory is passed, and the call does not return.
         unsafe { system_call(EXIT, code, 0, 0) };
     }
 }
 
+/// # Safety
+///
+/// What the call does to the memory that the arguments name is the caller's concern.
 unsafe fn system_call(number: usize, a: usize, b: usize, c: usize) -> isize {
     let result;
+    // SAFETY: a system call of x86-64 takes these registers, changes rax, rcx and r11, and leaves the stack alone.
     unsafe {
         asm!(
             "syscall",
@@ -68,10 +74,11 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
 
-// What compiled code calls without being asked; elsewhere the C library has it.
+// What compiled code calls without being asked, with the contracts of the C library, which has them elsewhere.
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
+    // SAFETY: the caller says that both are `len` bytes long; the direction flag is clear between instructions of Rust.
     unsafe { asm!("rep movsb", inout("rcx") len => _, inout("rdi") to => _, inout("rsi") from => _) };
     to
 }
@@ -79,8 +86,10 @@ unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
     if (to as usize).wrapping_sub(from as usize) >= len {
+        // SAFETY: no byte is read after it was written.
         return unsafe { memcpy(to, from, len) };
     }
+    // SAFETY: the caller says that both are `len` bytes long; from the last byte on, none is read after it was written.
     unsafe {
         asm!(
             "std", "rep movsb", "cld",
@@ -94,6 +103,7 @@ unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memset(to: *mut u8, byte: i32, len: usize) -> *mut u8 {
+    // SAFETY: the caller says that `to` is `len` bytes long.
     unsafe { asm!("rep stosb", inout("rcx") len => _, inout("rdi") to => _, in("al") byte as u8) };
     to
 }
@@ -101,6 +111,7 @@ unsafe extern "C" fn memset(to: *mut u8, byte: i32, len: usize) -> *mut u8 {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, len: usize) -> i32 {
     for i in 0..len {
+        // SAFETY: the caller says that both are `len` bytes long. Volatile, lest it be compiled to a call of itself.
         let (a, b) = unsafe { (a.add(i).read_volatile(), b.add(i).read_volatile()) };
         if a != b {
             return i32::from(a) - i32::from(b);
@@ -111,5 +122,6 @@ unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, len: usize) -> i32 {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, len: usize) -> i32 {
+    // SAFETY: the contract is the same.
     unsafe { memcmp(a, b, len) }
 }

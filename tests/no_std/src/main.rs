@@ -12,8 +12,9 @@ mod round_trip;
 /// The same on every machine: `machine` gives the randomness, and takes what is to be printed.
 fn run(random: &(dyn objseal::RandomSource + Sync), print: fn(&str)) -> Result<(), round_trip::Fault> {
     static mut ROOM: round_trip::Room = round_trip::Room::new();
+    let room = &raw mut ROOM;
     // SAFETY: every machine has one thread, and calls this once.
-    let room = unsafe { &mut *&raw mut ROOM };
+    let room = unsafe { &mut *room };
     let engine = round_trip::round_trip(room, random)?;
     print("no_std: sealed and opened on ");
     print(engine.name());

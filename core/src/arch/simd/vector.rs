@@ -23,8 +23,8 @@ pub(super) trait Vector: Copy {
     /// How many keys the AES instruction lags behind. AESENC ends with the key of its round; AESE begins with the key of
     /// the round before, so that a state lacks the key of the last round it went through.
     const KEY_LAG: usize;
-    /// Whether a stage of the kernel begins with its share of the hash. Measured: with sixteen registers that is
-    /// faster, with thirty-two slower.
+    /// Whether a stage of the kernel begins with its share of the hash. Measured on x86-64: with sixteen registers
+    /// that is faster, with thirty-two slower.
     const HASH_FIRST: bool = true;
 
     /// `block` in every lane.

@@ -16,17 +16,21 @@ const XCR0_ZMM: u64 = 0b1110_0110;
 pub(super) const fn bit(feature: &str) -> u32 {
     match feature.as_bytes() {
         b"sse2" => 1 << 0,
-        b"ssse3" => 1 << 1,
-        b"sse4.1" => 1 << 2,
-        b"aes" => 1 << 3,
-        b"pclmulqdq" => 1 << 4,
-        b"avx" => 1 << 5,
-        b"avx2" => 1 << 6,
-        b"vaes" => 1 << 7,
-        b"vpclmulqdq" => 1 << 8,
-        b"avx512f" => 1 << 9,
-        b"avx512bw" => 1 << 10,
-        b"avx512vl" => 1 << 11,
+        b"sse3" => 1 << 1,
+        b"ssse3" => 1 << 2,
+        b"sse4.1" => 1 << 3,
+        b"sse4.2" => 1 << 4,
+        b"aes" => 1 << 5,
+        b"pclmulqdq" => 1 << 6,
+        b"avx" => 1 << 7,
+        b"avx2" => 1 << 8,
+        b"vaes" => 1 << 9,
+        b"vpclmulqdq" => 1 << 10,
+        b"fma" => 1 << 11,
+        b"f16c" => 1 << 12,
+        b"avx512f" => 1 << 13,
+        b"avx512bw" => 1 << 14,
+        b"avx512vl" => 1 << 15,
         _ => panic!("a backend asks for a CPU feature that cpu.rs does not know"),
     }
 }
@@ -47,8 +51,8 @@ pub(super) fn has_all(wanted: u32) -> bool {
     features & wanted == wanted
 }
 
-/// Freestanding, UEFI and SGX programs may run where vector state is not saved or CPUID is forbidden: only what they
-/// were compiled for counts there, and that is the portable backend.
+/// Freestanding, UEFI and SGX programs may run where vector state is not saved or CPUID is forbidden: they have the
+/// portable backend.
 #[cfg(any(target_os = "none", target_os = "uefi", target_env = "sgx"))]
 fn ask() -> u32 {
     0
@@ -80,14 +84,18 @@ fn ask() -> u32 {
 
     let present = [
         ("sse2", set(leaf1.edx, 26)),
+        ("sse3", set(leaf1.ecx, 0)),
         ("ssse3", set(leaf1.ecx, 9)),
         ("sse4.1", set(leaf1.ecx, 19)),
+        ("sse4.2", set(leaf1.ecx, 20)),
         ("aes", set(leaf1.ecx, 25)),
         ("pclmulqdq", set(leaf1.ecx, 1)),
         ("avx", ymm && set(leaf1.ecx, 28)),
         ("avx2", ymm && set(leaf7.ebx, 5)),
         ("vaes", ymm && set(leaf7.ecx, 9)),
         ("vpclmulqdq", ymm && set(leaf7.ecx, 10)),
+        ("fma", ymm && set(leaf1.ecx, 12)),
+        ("f16c", ymm && set(leaf1.ecx, 29)),
         ("avx512f", zmm && set(leaf7.ebx, 16)),
         ("avx512bw", zmm && set(leaf7.ebx, 30)),
         ("avx512vl", zmm && set(leaf7.ebx, 31)),

@@ -1,4 +1,4 @@
-//! The backends of x86-64.
+//! The backends of x86-64. Each list is closed: what the compiler takes to follow from a feature is in it too.
 
 mod cpu;
 mod registers;
@@ -14,15 +14,17 @@ pub(super) use registers::Xmm as One;
 
 backends! {
     /// Proof of AES-NI and PCLMULQDQ.
-    AesNi: AesNi, Xmm, ["sse2", "ssse3", "sse4.1", "aes", "pclmulqdq"];
+    AesNi: AesNi, Xmm, ["sse2", "sse3", "ssse3", "sse4.1", "aes", "pclmulqdq"];
     /// The same with AVX, whose instructions have three operands, which saves many moves.
-    AesNiAvx: AesNi, Xmm, ["sse2", "ssse3", "sse4.1", "aes", "pclmulqdq", "avx"];
+    AesNiAvx: AesNi, Xmm, ["sse2", "sse3", "ssse3", "sse4.1", "sse4.2", "aes", "pclmulqdq", "avx"];
     /// Proof of VAES and VPCLMULQDQ on 256-bit registers.
-    Vaes256: Vaes256, Ymm, ["sse2", "ssse3", "sse4.1", "aes", "pclmulqdq", "avx", "avx2", "vaes", "vpclmulqdq"];
+    Vaes256: Vaes256, Ymm, [
+        "sse2", "sse3", "ssse3", "sse4.1", "sse4.2", "aes", "pclmulqdq", "avx", "avx2", "vaes", "vpclmulqdq",
+    ];
     /// Proof of VAES and VPCLMULQDQ on 512-bit registers.
     Vaes512: Vaes512, Zmm, [
-        "sse2", "ssse3", "sse4.1", "aes", "pclmulqdq", "avx", "avx2", "vaes", "vpclmulqdq",
-        "avx512f", "avx512bw", "avx512vl",
+        "sse2", "sse3", "ssse3", "sse4.1", "sse4.2", "aes", "pclmulqdq", "avx", "avx2", "vaes", "vpclmulqdq",
+        "fma", "f16c", "avx512f", "avx512bw", "avx512vl",
     ];
 }
 
