@@ -5,8 +5,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use objseal::cobblestone::Threads;
 use objseal::envelope::{Opening, Sealing};
 use objseal::file::{self, SealedFile};
-use objseal::keyring::Keyring;
 use objseal_benches::noise;
+use objseal_keys::keyring::Keyring;
 
 fn object(c: &mut Criterion) {
     let mut keyring = Keyring::new();

@@ -105,19 +105,6 @@ pub fn seal_chunks(
     crate::cobblestone::seal_chunks_for_vectors(cobblestone, salt, first, plaintext, out)
 }
 
-/// Appends a key as a keyring has it: in hexadecimal digits.
-#[cfg(feature = "keyring")]
-pub fn push_hex(text: &mut std::string::String, key: &[u8]) {
-    crate::keyring::push_hex(text, key);
-}
-
-/// Reads such digits, as many as `key` has room for.
-#[cfg(feature = "keyring")]
-#[must_use]
-pub fn hex_to_bytes(hex: &str, key: &mut [u8]) -> Option<()> {
-    crate::keyring::hex_to_bytes(hex, key)
-}
-
 /// What becomes public on purpose, for a check that nothing else does.
 #[cfg(feature = "std")]
 pub mod public {
@@ -137,7 +124,9 @@ pub mod public {
         }
     }
 
-    pub(crate) fn choice(choice: Choice) -> Choice {
+    /// A verdict on secrets.
+    #[must_use]
+    pub fn choice(choice: Choice) -> Choice {
         let mut bit = [choice.unwrap_u8()];
         bytes(&mut bit);
         bit[0].into()

@@ -38,7 +38,6 @@
 //! - `alloc`: functions that return a `Vec<u8>`.
 //! - `getrandom`: randomness from the operating system.
 //! - `aws-lc`: AWS-LC as another engine; needs a C compiler. Turns on `std`.
-//! - `keyring`: root keys in a file, perhaps under a passphrase.
 //! - `checksums`: SHA-256, CRC-64/NVME, CRC-32C, CRC-32, SHA-1 and MD5 of plaintexts, as S3 has them. Turns on `std`.
 //! - `rayon`: a `rayon::ThreadPool` can do the parallel work.
 //!
@@ -79,8 +78,6 @@ mod gcm;
 #[cfg(objseal_hazmat)]
 pub mod hazmat;
 mod key;
-#[cfg(feature = "keyring")]
-pub mod keyring;
 pub mod limits;
 mod random;
 mod verdict;

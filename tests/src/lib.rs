@@ -3,8 +3,8 @@
 use objseal::cobblestone::Threads;
 use objseal::envelope::{EncryptionContext, Opening, Sealing};
 use objseal::file::{self, FileError, Opened};
-use objseal::keyring::Keyring;
 use objseal::{Backend, Engine};
+use objseal_keys::keyring::Keyring;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

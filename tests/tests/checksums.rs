@@ -5,7 +5,7 @@ use objseal::checksums::{Digester, Wanted, of_parts};
 use objseal::cobblestone::Threads;
 use objseal::envelope::{Attributes, Opening, Sealing};
 use objseal::file::{self, SealedFile};
-use objseal::keyring::Keyring;
+use objseal_keys::keyring::Keyring;
 use objseal_tests::pattern;
 use sha2::{Digest as _, Sha256};
 

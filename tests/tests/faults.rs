@@ -5,8 +5,8 @@
 use objseal::cobblestone::Threads;
 use objseal::envelope::{EnvelopeError, OpenEnvelope, Opening, Sealing};
 use objseal::hazmat::faults::{self, Fault};
-use objseal::keyring::Keyring;
 use objseal::{Engine, Error};
+use objseal_keys::keyring::Keyring;
 use objseal_tests::pattern;
 
 const LEN: usize = 300_000;

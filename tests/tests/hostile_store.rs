@@ -12,9 +12,9 @@ use objseal::envelope::{
 use objseal::file::{self, FileError, SealedFile};
 use objseal::hazmat::encode_head;
 use objseal::hazmat::refusals::{self, Refusal};
-use objseal::keyring::Keyring;
 use objseal::limits::INLINE_ENVELOPE_LEN;
 use objseal::{Error, OsRandom};
+use objseal_keys::keyring::Keyring;
 use objseal_tests::pattern;
 use std::collections::BTreeMap;
 use std::io;

@@ -1,6 +1,6 @@
 //! The keyring's file: what it says, who may read it, and several processes at once.
 
-use objseal::keyring::{Keyring, KeyringError, KeyringFile, Passphrase, PassphraseCost};
+use objseal_keys::keyring::{Keyring, KeyringError, KeyringFile, Passphrase, PassphraseCost};
 use objseal_tests::{context, open_file, seal_file};
 use std::fs;
 use std::io::ErrorKind;

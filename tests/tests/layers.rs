@@ -6,8 +6,8 @@ use objseal::envelope::{
     sealed_len, sealed_range,
 };
 use objseal::file::{self, FileError, SealedFile};
-use objseal::keyring::Keyring;
 use objseal::{Backend, Engine, Error};
+use objseal_keys::keyring::Keyring;
 use objseal_tests::{engines, pattern, report};
 use std::num::NonZeroUsize;
 

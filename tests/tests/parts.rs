@@ -6,9 +6,9 @@ use objseal::envelope::{
     Attributes, Content, EncryptionContext, EnvelopeError, FormatError, Head, OpenEnvelope, Opening, Part, PartStore,
     PartTable, PartsError, PartsReader, Policy, Sealing, Selection, Upload, locate, sealed_len,
 };
-use objseal::keyring::Keyring;
 use objseal::limits::{INLINE_ENVELOPE_LEN, MAX_PART_LEN};
 use objseal::{Error, OsRandom};
+use objseal_keys::keyring::Keyring;
 use objseal_tests::{context, pattern};
 use std::cell::Cell;
 use std::collections::HashMap;

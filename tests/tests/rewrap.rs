@@ -3,7 +3,7 @@
 use objseal::cobblestone::ReadAt;
 use objseal::envelope::{EncryptionContext, EnvelopeError, KeyService, Opening, Policy, Sealing};
 use objseal::file::{self, FileError, SealedFile, SlotState, WriteAt};
-use objseal::keyring::Keyring;
+use objseal_keys::keyring::Keyring;
 use objseal_tests::{context, open_file, pattern, seal_file};
 use std::cell::{Cell, RefCell};
 use std::io;

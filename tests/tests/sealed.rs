@@ -5,7 +5,7 @@ use objseal::envelope::{
     Demand, EncryptionContext, EnvelopeError, FormatError, Head, KeyService, Opening, Policy, Sealing, WrappedKey,
 };
 use objseal::file::{self, BODY_OFFSET, FileError, SealedFile, SlotState};
-use objseal::keyring::Keyring;
+use objseal_keys::keyring::Keyring;
 use objseal_tests::{context, engines, open_file, pattern, report, seal_file};
 use std::io::{self, Read};
 use std::num::NonZeroUsize;

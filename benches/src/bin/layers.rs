@@ -8,8 +8,8 @@
 use objseal::Engine;
 use objseal::cobblestone::Threads;
 use objseal::envelope::{OpenEnvelope, Opening, Sealing};
-use objseal::keyring::Keyring;
 use objseal_benches::{median, noise};
+use objseal_keys::keyring::Keyring;
 use std::io;
 use std::num::NonZeroUsize;
 use std::time::Instant;

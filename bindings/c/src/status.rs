@@ -4,7 +4,7 @@ use crate::memory::{Handle, Slot};
 use objseal::Error;
 use objseal::envelope::{EnvelopeError, FormatError, KeyServiceError};
 use objseal::file::FileError;
-use objseal::keyring::KeyringError;
+use objseal_keys::keyring::KeyringError;
 use std::ffi::{CStr, c_char};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -3,7 +3,7 @@
 use crate::KeyringArgs;
 use crate::failure::Failure;
 use crate::text::{say, shown_path};
-use objseal::keyring::{Keyring, KeyringError, KeyringFile, Passphrase};
+use objseal_keys::keyring::{Keyring, KeyringError, KeyringFile, Passphrase};
 use std::env;
 use std::fs::{self, File, Metadata};
 use std::io::{ErrorKind, Read};

@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::keyring::{Place, ask_new_passphrase, read_passphrase};
 use crate::text::print;
 use crate::{KeyListArgs, KeyNameArgs, PassphraseArgs};
-use objseal::keyring::{KeyringError, PassphraseCost};
+use objseal_keys::keyring::{KeyringError, PassphraseCost};
 use serde::Serialize;
 
 pub(crate) fn create(args: &KeyNameArgs) -> Result<(), Failure> {

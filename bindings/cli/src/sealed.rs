@@ -11,7 +11,7 @@ use crate::{ContextArgs, DemandArgs, OpenArgs, RewrapArgs, SealArgs, VerifyArgs,
 use objseal::checksums::Wanted;
 use objseal::envelope::{EncryptionContext, Opening, Policy, Sealing};
 use objseal::file::{self, FileError, SealedFile, SlotState};
-use objseal::keyring::Keyring;
+use objseal_keys::keyring::Keyring;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! A keyring in a file, for any number of threads.
 
 use objseal::envelope::{Binding, KeyService, KeyServiceError, UnwrappedKey, WrappedKey};
-use objseal::keyring::{self, KeyringError, KeyringFile, Passphrase, PassphraseCost};
 use objseal::{Key, RandomSource};
+use objseal_keys::keyring::{self, KeyringError, KeyringFile, Passphrase, PassphraseCost};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 

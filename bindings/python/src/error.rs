@@ -2,8 +2,8 @@
 
 use objseal::envelope::{EnvelopeError, KeyServiceError};
 use objseal::file::FileError;
-use objseal::keyring::KeyringError;
 use objseal::{Error, KeyLengthError};
+use objseal_keys::keyring::KeyringError;
 use pyo3::PyErr;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;

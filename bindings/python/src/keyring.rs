@@ -1,7 +1,7 @@
 //! A keyring in a file.
 
 use crate::error::{Kind, OrRaise, Raise};
-use objseal::keyring;
+use objseal_keys::keyring;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;

@@ -1,25 +1,23 @@
 //! The envelope of a sealed object: what it takes to open the body, bound to it.
 //!
 //! The format is specified in [FORMAT.md](mod@format). [`crate::file`] puts envelope and body into one file;
-//! `crate::keyring` (feature `keyring`) is a key service.
+//! The crate `objseal-keys` has key services.
 //!
 //! # Two layers
 //!
 //! ```
-//! # #[cfg(feature = "keyring")] {
-//! use objseal::envelope::{Opening, Sealing};
-//! use objseal::keyring::Keyring;
+//! # #[cfg(feature = "std")] {
+//! use objseal::Key;
+//! use objseal::envelope::{Opening, Sealing, SingleKey};
 //!
-//! let mut keyring = Keyring::new();
-//! keyring.create("photos")?;
-//! keyring.create("outer")?;
-//! let (inner, outer) = ([(&keyring as _, "photos")], [(&keyring as _, "outer")]);
+//! let keys = SingleKey::new(Key::generate()?);
+//! let (inner, outer) = ([(&keys as _, SingleKey::KEY_ID)], [(&keys as _, SingleKey::KEY_ID)]);
 //! # if objseal::Engine::AwsLc.is_available() {
 //! let (envelope, body) = Sealing::new(&inner).with_outer_layer(&outer).start()?;
 //! let stored_head = envelope.stored().to_vec();
 //! let stored_body = body.seal(b"the plaintext")?;
 //!
-//! let services = [&keyring as _];
+//! let services = [&keys as _];
 //! let envelope = Opening::new(&services).open(&stored_head)?;
 //! assert_eq!(envelope.body()?.open(&stored_body)?, b"the plaintext");
 //! # }
@@ -30,14 +28,13 @@
 //! # Parts
 //!
 //! ```
-//! # #[cfg(all(feature = "keyring", feature = "checksums"))] {
-//! use objseal::envelope::{Attributes, Opening, Sealing, locate};
-//! use objseal::{OsRandom, checksums, keyring::Keyring, limits::INLINE_ENVELOPE_LEN};
+//! # #[cfg(all(feature = "std", feature = "checksums"))] {
+//! use objseal::envelope::{Attributes, Opening, Sealing, SingleKey, locate};
+//! use objseal::{Key, OsRandom, checksums, limits::INLINE_ENVELOPE_LEN};
 //!
-//! let (mut customer, mut server) = (Keyring::new(), Keyring::new());
-//! customer.create("photos")?;
-//! server.create("uploads")?;
-//! let state = Sealing::new(&[(&customer, "photos")]).start_upload(&server, "uploads")?.stored().to_vec();
+//! let (customer, server) = (SingleKey::new(Key::generate()?), SingleKey::new(Key::generate()?));
+//! let id = SingleKey::KEY_ID;
+//! let state = Sealing::new(&[(&customer, id)]).start_upload(&server, id)?.stored().to_vec();
 //!
 //! // Any process that has the state and the server's key seals parts, in any order.
 //! let upload = Opening::new(&[&server as _]).resume_upload(&state)?;

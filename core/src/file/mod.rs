@@ -3,25 +3,23 @@
 //! A file is written front to back, so it can go through a pipe: two slots with the head, the body, the attributes.
 //!
 //! ```
-//! # #[cfg(feature = "keyring")] {
+//! # #[cfg(feature = "std")] {
 //! use objseal::cobblestone::Threads;
-//! use objseal::envelope::{EncryptionContext, Opening, Policy, Sealing};
-//! use objseal::keyring::Keyring;
-//! use objseal::file;
+//! use objseal::envelope::{EncryptionContext, Opening, Policy, Sealing, SingleKey};
+//! use objseal::{Key, file};
 //!
-//! let mut keyring = Keyring::new();
-//! keyring.create("photos")?;
+//! let keys = SingleKey::new(Key::generate()?);
 //! let mut context = EncryptionContext::new();
 //! context.insert("name", "cat.jpg")?;
 //!
 //! let mut stored = Vec::new();
-//! let recipients = [(&keyring as _, "photos")];
+//! let recipients = [(&keys as _, SingleKey::KEY_ID)];
 //! let sealing = Sealing::new(&recipients).with_context(context.clone());
 //! file::seal(&sealing, &b"the plaintext"[..], &mut stored, &Threads::available())?;
 //!
 //! let mut policy = Policy::default();
 //! policy.context = Some(context);
-//! let services = [&keyring as _];
+//! let services = [&keys as _];
 //! let opening = Opening::new(&services).with_policy(policy);
 //! let mut opened = Vec::new();
 //! file::open(&opening, &stored[..], &mut opened, &Threads::available())?;

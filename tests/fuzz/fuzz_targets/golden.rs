@@ -1,6 +1,6 @@
 //! The golden files, and changes to them.
 
-use objseal::keyring::{Keyring, KeyringFile};
+use objseal_keys::keyring::{Keyring, KeyringFile};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::LazyLock;

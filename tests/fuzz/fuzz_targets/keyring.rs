@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use objseal::keyring::KeyringFile;
+use objseal_keys::keyring::KeyringFile;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::LazyLock;

@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use objseal::Key;
 use objseal::cobblestone::Cobblestone;
 use objseal::envelope::{OpenEnvelope, Sealing};
-use objseal::keyring::Keyring;
+use objseal_keys::keyring::Keyring;
 use std::io::Write;
 use std::sync::LazyLock;
 

@@ -222,10 +222,10 @@ fn hex_digits(noise: &mut Noise) {
     let mut key: [u8; Key::LEN] = noise.array();
     make_secret(&mut key);
     let mut text = String::with_capacity(2 * Key::LEN);
-    hazmat::push_hex(&mut text, &key);
+    objseal_keys::hazmat::push_hex(&mut text, &key);
     assert_all_secret(text.as_bytes());
     let mut read = [0; Key::LEN];
-    hazmat::hex_to_bytes(&text, &mut read).expect("digits");
+    objseal_keys::hazmat::hex_to_bytes(&text, &mut read).expect("digits");
     assert_opened(&mut read, &key);
 }
 

@@ -1,10 +1,9 @@
 //! The keyring as text, a line for each version of each key: FORMAT.md, section 13.
 
 use super::{Keyring, KeyringError, MAX_VERSIONS, check_name};
-use crate::key::Key;
 use crate::verdict::verdict;
-use std::format;
-use std::string::{String, ToString};
+use objseal::Key;
+
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 

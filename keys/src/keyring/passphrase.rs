@@ -2,13 +2,9 @@
 
 use super::text::{self, FIRST_LINE, hex_to_bytes, push_hex};
 use super::{Keyring, KeyringError};
-use crate::cobblestone;
-use crate::key::Key;
-use crate::random::{OsRandom, RandomSource};
 use argon2::{Algorithm, Argon2, Params, Version};
-use std::format;
-use std::string::String;
-use std::vec;
+use objseal::cobblestone;
+use objseal::{Key, OsRandom, RandomSource};
 use zeroize::{Zeroize, Zeroizing};
 
 const SALT_LEN: usize = 16;
@@ -86,7 +82,7 @@ pub(super) fn seal(
     cost: PassphraseCost,
 ) -> Result<Zeroizing<String>, KeyringError> {
     let mut salt = [0; SALT_LEN];
-    OsRandom.fill(&mut salt).map_err(crate::error::Error::from)?;
+    OsRandom.fill(&mut salt).map_err(objseal::Error::from)?;
     let PassphraseCost { memory_kib, passes, lanes } = cost;
     let mut head = format!("{FIRST_LINE}\nargon2id m={memory_kib} t={passes} p={lanes} salt=");
     push_hex(&mut head, &salt);
@@ -127,7 +123,7 @@ fn decode_cost(line: &str) -> Option<([u32; 3], [u8; SALT_LEN])> {
     words.next().is_none().then_some((numbers, salt))
 }
 
-fn decode_message(line: &str) -> Option<vec::Vec<u8>> {
+fn decode_message(line: &str) -> Option<Vec<u8>> {
     let hex = line.strip_suffix('\n')?.strip_prefix("sealed ")?;
     let mut message = vec![0; hex.len() / 2];
     hex_to_bytes(hex, &mut message)?;

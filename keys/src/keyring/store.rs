@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::string::String;
+
 use zeroize::Zeroizing;
 
 /// No keyring is larger, in bytes.

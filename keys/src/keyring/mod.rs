@@ -1,7 +1,7 @@
 //! A keyring: root keys in one file, for programs and people without a key management service.
 //!
 //! Each root key has a name and versions. New objects are sealed under the latest version; older versions stay, so that
-//! older objects still open. The file can be protected by a passphrase. [FORMAT.md](mod@crate::envelope::format), section
+//! older objects still open. The file can be protected by a passphrase. [FORMAT.md](mod@objseal::envelope::format), section
 //! 12, has its format.
 //!
 //! | file | what |
@@ -19,15 +19,11 @@ pub use store::KeyringFile;
 #[cfg(objseal_hazmat)]
 pub(crate) use text::{hex_to_bytes, push_hex};
 
-use crate::envelope::{Binding, KeyService, KeyServiceError, UnwrappedKey, WrappedKey, unwrap_locally, wrap_locally};
-use crate::error::Error;
-use crate::key::Key;
-use crate::random::RandomSource;
+use objseal::envelope::{Binding, KeyService, KeyServiceError, UnwrappedKey, WrappedKey, unwrap_locally, wrap_locally};
+use objseal::{Error, Key, RandomSource};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::string::String;
-use std::vec::Vec;
 
 /// The name of this key service in wrapped keys.
 pub const SERVICE: &str = "keyring";
@@ -130,7 +126,7 @@ impl Keyring {
         if self.keys.contains_key(name) {
             return Err(KeyringError::KeyExists);
         }
-        self.keys.insert(name.into(), std::vec![Key::generate()?]);
+        self.keys.insert(name.into(), vec![Key::generate()?]);
         Ok(())
     }
 
