@@ -3,17 +3,17 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use objseal::cobblestone::Threads;
-use objseal::envelope::{Opening, Sealing};
+use objseal::envelope::{OpenOptions, SealOptions};
 use objseal::file::{self, SealedFile};
 use objseal_benches::noise;
 use objseal_keys::keyring::Keyring;
+use std::sync::Arc;
 
 fn object(c: &mut Criterion) {
     let mut keyring = Keyring::new();
     keyring.create("default").expect("a new key");
-    let recipients = [(&keyring as _, "default")];
-    let services = [&keyring as _];
-    let (sealing, opening) = (Sealing::new(&recipients), Opening::new(&services));
+    let sealing = SealOptions::new(keyring.latest("default").expect("a key"));
+    let opening = OpenOptions::new().with_service(Arc::new(keyring));
     let threads = Threads::available();
     let mut group = c.benchmark_group("object");
     for size in [1 << 10, 1 << 20, 64 << 20] {

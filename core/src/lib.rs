@@ -26,7 +26,7 @@
 //! | a reader and a writer | [`Cobblestone`]'s `seal_stream` and `open_stream` |
 //! | something to write to, or to read from | [`Cobblestone`]'s `seal_writer` and `open_reader` |
 //! | a file, and a range of it to read | [`Cobblestone`]'s `open_at` |
-//! | a stored object under keys of a key service | [`envelope`], and [`file`](mod@file) for one in a file |
+//! | a stored object under keys of a key service | [`envelope`], and [`file`](mod@file) for one in a file; the crate `objseal-keys` has key services |
 //! | an object in parts, or one in two layers | [`envelope`] |
 //! | buffers and an event loop of your own | [`Sealer`](cobblestone::Sealer), [`Opener`](cobblestone::Opener), [`ChunkOpener`](cobblestone::ChunkOpener) |
 //!

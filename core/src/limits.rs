@@ -32,6 +32,10 @@ pub const MAX_WRAPPED_KEYS: usize = 8;
 /// Longest wrapped key, in bytes: the longest that AWS KMS gives (its API reference: Encrypt, CiphertextBlob).
 pub const MAX_WRAPPED_LEN: usize = 6_144;
 
+/// Longest blob of a wrapping key, in bytes: what the local wrap leaves of a wrapped key
+/// ([FORMAT.md](crate::envelope::format), section 6).
+pub const MAX_BLOB_LEN: usize = MAX_WRAPPED_LEN - (HEADER_LEN + 32 + TAG_LEN);
+
 /// Longest name of a key service and longest key id, in bytes: the longest key id of AWS KMS (its API reference:
 /// Encrypt, KeyId).
 pub const MAX_KEY_ID_LEN: usize = 2_048;

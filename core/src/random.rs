@@ -40,7 +40,7 @@ use crate::error::RandomError;
 /// # assert_eq!(len, 77);
 /// # Ok::<(), objseal::Error>(())
 /// ```
-pub trait RandomSource {
+pub trait RandomSource: Send + Sync {
     /// Fills `bytes`.
     ///
     /// # Errors
@@ -62,9 +62,35 @@ impl RandomSource for OsRandom {
     }
 }
 
+/// The source that somebody holds on to.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Default)]
+pub(crate) enum Source {
+    /// The operating system; nothing where there is none.
+    #[default]
+    System,
+    Given(alloc::sync::Arc<dyn RandomSource>),
+}
+
+#[cfg(feature = "alloc")]
+impl RandomSource for Source {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError> {
+        match self {
+            Self::System => SYSTEM.fill(bytes),
+            Self::Given(source) => source.fill(bytes),
+        }
+    }
+}
+
+/// What there is when nobody gave a source.
+#[cfg(feature = "getrandom")]
+pub(crate) const SYSTEM: &dyn RandomSource = &OsRandom;
 /// What there is when nobody gave a source.
 #[cfg(not(feature = "getrandom"))]
-pub(crate) struct NoRandom;
+pub(crate) const SYSTEM: &dyn RandomSource = &NoRandom;
+
+#[cfg(not(feature = "getrandom"))]
+struct NoRandom;
 
 #[cfg(not(feature = "getrandom"))]
 impl RandomSource for NoRandom {

@@ -1,12 +1,13 @@
-//! What the tests share: backends, patterns, sealed files in memory.
+//! What the tests share: backends, patterns, keyrings, sealed files in memory.
 
 use objseal::cobblestone::Threads;
-use objseal::envelope::{EncryptionContext, Opening, Sealing};
-use objseal::file::{self, FileError, Opened};
+use objseal::envelope::{EncryptionContext, OpenOptions, SealOptions};
+use objseal::file::{self, FileError, Info};
 use objseal::{Backend, Engine};
 use objseal_keys::keyring::Keyring;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 /// The engines under test: all that this machine has, or the one that `OBJSEAL_BACKEND` names.
 ///
@@ -54,11 +55,35 @@ pub fn pattern(len: usize) -> Vec<u8> {
 /// If they are not one.
 #[must_use]
 pub fn context(pairs: &[(&str, &str)]) -> EncryptionContext {
-    let mut context = EncryptionContext::new();
-    for (key, value) in pairs {
-        context.insert(key, value).expect("a context");
-    }
-    context
+    EncryptionContext::from_pairs(pairs.iter().copied()).expect("a context")
+}
+
+/// A keyring with these keys.
+///
+/// # Panics
+/// If there are no random bytes.
+#[must_use]
+pub fn keyring(names: &[&str]) -> Arc<Keyring> {
+    let mut keyring = Keyring::new();
+    names.iter().for_each(|name| keyring.create(name).expect("random bytes"));
+    Arc::new(keyring)
+}
+
+/// Seals in one layer for each of these keys, the innermost first.
+///
+/// # Panics
+/// If a key is not there.
+#[must_use]
+pub fn seal_options(keyring: &Keyring, layers: &[&str]) -> SealOptions {
+    let mut keys = layers.iter().map(|name| keyring.latest(name).expect("it is there"));
+    let options = SealOptions::new(keys.next().expect("a layer"));
+    keys.fold(options, SealOptions::with_outer_key)
+}
+
+/// Opens what is sealed under these keys and bound to no context.
+#[must_use]
+pub fn open_options(keyring: &Arc<Keyring>) -> OpenOptions {
+    OpenOptions::new().with_service(keyring.clone())
 }
 
 /// A sealed file in memory.
@@ -66,19 +91,26 @@ pub fn context(pairs: &[(&str, &str)]) -> EncryptionContext {
 /// # Panics
 /// If it cannot be sealed.
 #[must_use]
-pub fn seal_file(keyring: &Keyring, key: &str, context: EncryptionContext, plaintext: &[u8]) -> Vec<u8> {
-    let recipients = [(keyring as _, key)];
+pub fn seal_in_memory(options: &SealOptions, plaintext: &[u8]) -> Vec<u8> {
     let mut stored = Vec::new();
-    let sealing = Sealing::new(&recipients).with_context(context);
-    file::seal(&sealing, plaintext, &mut stored, &Threads::available()).expect("sealed");
+    file::seal(options, plaintext, &mut stored, &Threads::available()).expect("sealed");
     stored
 }
 
-/// Opens a sealed file in memory; the plaintext is what was released.
-pub fn open_file(keyring: &Keyring, stored: &[u8]) -> (Result<Opened, FileError>, Vec<u8>) {
-    let services = [keyring as _];
+/// The same under a key of a keyring.
+///
+/// # Panics
+/// If it cannot be sealed.
+#[must_use]
+pub fn seal_file(keyring: &Keyring, key: &str, context: EncryptionContext, plaintext: &[u8]) -> Vec<u8> {
+    seal_in_memory(&seal_options(keyring, &[key]).with_context(context), plaintext)
+}
+
+/// Opens a sealed file in memory, whatever its context; the plaintext is what was released.
+pub fn open_file(keyring: &Arc<Keyring>, stored: &[u8]) -> (Result<Info, FileError>, Vec<u8>) {
     let mut plaintext = Vec::new();
-    let opened = file::open(&Opening::new(&services), stored, &mut plaintext, &Threads::available());
+    let options = open_options(keyring).with_any_context();
+    let opened = file::open(&options, stored, &mut plaintext, &Threads::available());
     (opened, plaintext)
 }
 

@@ -2,11 +2,9 @@
 
 use hex_literal::hex;
 use objseal::checksums::{Digester, Wanted, of_parts};
-use objseal::cobblestone::Threads;
-use objseal::envelope::{Attributes, Opening, Sealing};
-use objseal::file::{self, SealedFile};
-use objseal_keys::keyring::Keyring;
-use objseal_tests::pattern;
+use objseal::envelope::Attributes;
+use objseal::file::SealedFile;
+use objseal_tests::{keyring, open_options, pattern, seal_in_memory, seal_options};
 use sha2::{Digest as _, Sha256};
 
 const ALL: [&str; 6] = ["sha256", "crc64nvme", "crc32c", "crc32", "sha1", "md5"];
@@ -89,16 +87,12 @@ fn the_whole_from_its_parts() {
 
 #[test]
 fn a_file_keeps_what_it_was_asked_to() {
-    let mut keyring = Keyring::new();
-    keyring.create("main").expect("random bytes");
-    let keys = [(&keyring as _, "main")];
+    let keyring = keyring(&["main"]);
     let plain = pattern(300_000);
-    for sealing in [Sealing::new(&keys), Sealing::new(&keys).with_outer_layer(&keys)] {
-        let mut stored = Vec::new();
-        file::seal(&sealing.with_digests(all()), &plain[..], &mut stored, &Threads::available()).expect("sealed");
-        let opened =
-            SealedFile::open(&Opening::new(&[&keyring as _]), &stored[..]).map(|file| file.opened().attributes.clone());
-        assert_eq!(opened.expect("authentic"), digest(&plain));
+    for layers in [&["main"][..], &["main", "main"]] {
+        let stored = seal_in_memory(&seal_options(&keyring, layers).with_digests(all()), &plain);
+        let file = SealedFile::open(&open_options(&keyring), &stored[..]).expect("authentic");
+        assert_eq!(file.info().attributes, digest(&plain));
         // They are not there to be read without the key.
         let sha256 = digest(&plain).digests.sha256.expect("wanted");
         assert!(!stored.windows(32).any(|window| window == sha256));

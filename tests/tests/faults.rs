@@ -3,31 +3,27 @@
 //! It is planted for the whole process, so there is one test.
 
 use objseal::cobblestone::Threads;
-use objseal::envelope::{EnvelopeError, OpenEnvelope, Opening, Sealing};
+use objseal::envelope::{Envelope, EnvelopeError, NewBody};
 use objseal::hazmat::faults::{self, Fault};
 use objseal::{Engine, Error};
 use objseal_keys::keyring::Keyring;
-use objseal_tests::pattern;
+use objseal_tests::{keyring, open_options, pattern, seal_options};
+use std::sync::Arc;
 
 const LEN: usize = 300_000;
 const INNER_CHUNKS: u64 = 19;
 /// An inner message of 300,360 bytes.
 const OUTER_CHUNKS: u64 = 19;
 
-fn seal(keyring: &Keyring, layers: &[Engine]) -> (OpenEnvelope, Vec<u8>) {
+fn seal(keyring: &Keyring, layers: &[Engine]) -> (Envelope, Vec<u8>) {
     let (envelope, body) = start(keyring, layers, false).expect("sealed");
     (envelope, body.seal(&pattern(LEN)).expect("sealed"))
 }
 
-fn start(
-    keyring: &Keyring,
-    layers: &[Engine],
-    check: bool,
-) -> Result<(OpenEnvelope, objseal::envelope::BodySealer), EnvelopeError> {
-    let keys = [(keyring as _, "main")];
-    let mut sealing = Sealing::new(&keys).with_engine(layers[0])?;
+fn start(keyring: &Keyring, layers: &[Engine], check: bool) -> Result<(Envelope, NewBody), EnvelopeError> {
+    let mut sealing = seal_options(keyring, &["main", "main"][..layers.len()]).with_engine(layers[0])?;
     if let Some(&outer) = layers.get(1) {
-        sealing = sealing.with_outer_layer(&keys).with_outer_engine(outer)?;
+        sealing = sealing.with_outer_engine(outer)?;
     }
     if check {
         sealing = sealing.with_check();
@@ -36,9 +32,8 @@ fn start(
 }
 
 /// Opens the body on these engines.
-fn open(keyring: &Keyring, envelope: &OpenEnvelope, stored: &[u8], layers: &[Engine]) -> Result<Vec<u8>, Error> {
-    let services = [keyring as _];
-    let mut opening = Opening::new(&services).with_engine(layers[0])?;
+fn open(keyring: &Arc<Keyring>, envelope: &Envelope, stored: &[u8], layers: &[Engine]) -> Result<Vec<u8>, Error> {
+    let mut opening = open_options(keyring).with_engine(layers[0])?;
     if let Some(&outer) = layers.get(1) {
         opening = opening.with_outer_engine(outer)?;
     }
@@ -48,8 +43,7 @@ fn open(keyring: &Keyring, envelope: &OpenEnvelope, stored: &[u8], layers: &[Eng
 
 #[test]
 fn a_fault_of_one_engine_shows_in_its_layer_alone() {
-    let mut keyring = Keyring::new();
-    keyring.create("main").expect("random bytes");
+    let keyring = keyring(&["main"]);
     let native = Engine::detect();
     let mut checks = 0;
 
@@ -83,8 +77,7 @@ fn a_fault_of_one_engine_shows_in_its_layer_alone() {
             let stored = body.seal(&pattern(LEN)).expect("sealed");
             for (inner, outer) in [(a, a), (a, b), (a, c), (b, a), (b, b), (b, c), (c, a), (c, b), (c, c)] {
                 faults::plant(None);
-                let services = [&keyring as _];
-                let opening = Opening::new(&services).with_engine(inner).expect("available");
+                let opening = open_options(&keyring).with_engine(inner).expect("available");
                 let opening = opening.with_outer_engine(outer).expect("available");
                 let opened = opening.open(envelope.stored()).expect("authentic");
                 faults::plant(Some((a, Fault::Tag)));

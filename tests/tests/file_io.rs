@@ -1,19 +1,30 @@
-//! Sealed files as writers and readers, their length, and the key service of one key.
+//! Sealed files as writers and readers, their length, and keys without a service.
 
 use objseal::checksums::Wanted;
 use objseal::cobblestone::Threads;
-use objseal::envelope::{EnvelopeError, KeyService, Opening, Sealing, SingleKey};
+use objseal::envelope::{EnvelopeError, OpenOptions, SealOptions, WrappingKey};
 use objseal::file::{self, FileError, OpenReader, SealWriter, SealedFile};
 use objseal::{Error, Key};
-use objseal_tests::pattern;
+use objseal_tests::{pattern, seal_in_memory};
 use std::io::{self, Read, Write};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 const SIZES: [usize; 14] =
     [0, 1, 100, 16_383, 16_384, 16_385, 32_679, 65_536, 262_143, 262_144, 262_145, 300_000, 524_289, 1_000_003];
 
-fn service(byte: u8) -> SingleKey {
-    SingleKey::new(Key::from_bytes(&[byte; 32]))
+fn key(byte: u8) -> Arc<WrappingKey> {
+    Arc::new(WrappingKey::from_key(Key::from_bytes(&[byte; 32])))
+}
+
+/// Seals in so many layers, each under the same key.
+fn sealing_in(layers: usize) -> SealOptions {
+    let options = SealOptions::new(key(1));
+    if layers == 2 { options.with_outer_key(key(1)) } else { options }
+}
+
+fn opening() -> OpenOptions {
+    OpenOptions::new().with_key(key(1))
 }
 
 fn refused(error: &io::Error) -> bool {
@@ -32,15 +43,9 @@ impl<R: Read> Read for Small<R> {
 
 #[test]
 fn every_size_goes_through_writer_and_reader() {
-    let (one, two) = (service(1), service(2));
-    let recipients = [(&one as _, SingleKey::KEY_ID)];
-    let services = [&one as _];
-    let opening = Opening::new(&services);
+    let opening = opening();
     for layers in [1, 2] {
-        let mut sealing = Sealing::new(&recipients).with_digests(Wanted::SHA256 | Wanted::CRC32C);
-        if layers == 2 {
-            sealing = sealing.with_outer_layer(&recipients);
-        }
+        let sealing = sealing_in(layers).with_digests(Wanted::SHA256 | Wanted::CRC32C);
         for size in SIZES {
             let plain = pattern(size);
             let mut writer = SealWriter::new(&sealing, Vec::new()).expect("sealed");
@@ -52,8 +57,7 @@ fn every_size_goes_through_writer_and_reader() {
             assert_eq!(file::sealed_len(&sealing, size as u64), Some(stored.len() as u64), "{size} in {layers}");
 
             // What the stream writes opens here, and what the writer writes opens there.
-            let mut streamed = Vec::new();
-            file::seal(&sealing, &plain[..], &mut streamed, &Threads::available()).expect("sealed");
+            let streamed = seal_in_memory(&sealing, &plain);
             assert_eq!(streamed.len(), stored.len());
             in_memory(&sealing, &opening, &plain);
             in_memory(&sealing.clone().with_digests(Wanted::NONE), &opening, &plain);
@@ -71,13 +75,12 @@ fn every_size_goes_through_writer_and_reader() {
             }
         }
     }
-    let other = [&two as _];
-    let error = OpenReader::new(&Opening::new(&other), &b"x"[..]).expect_err("too short");
+    let error = OpenReader::new(&opening, &b"x"[..]).expect_err("too short");
     assert!(matches!(error, FileError::NotSealed), "{error}");
 }
 
 /// Seals from memory into memory, on one thread and on three.
-fn in_memory(sealing: &Sealing<'_>, opening: &Opening<'_>, plain: &[u8]) {
+fn in_memory(sealing: &SealOptions, opening: &OpenOptions, plain: &[u8]) {
     let needed = file::sealed_len(sealing, plain.len() as u64).and_then(|len| usize::try_from(len).ok());
     let mut out = vec![1; needed.expect("short") + 1];
     for count in [1, 3] {
@@ -95,19 +98,12 @@ fn in_memory(sealing: &Sealing<'_>, opening: &Opening<'_>, plain: &[u8]) {
 
 #[test]
 fn a_reader_refuses_what_was_changed_and_gives_out_what_came_before() {
-    let one = service(1);
-    let (recipients, services) = ([(&one as _, SingleKey::KEY_ID)], [&one as _]);
     for layers in [1, 2] {
-        let mut sealing = Sealing::new(&recipients);
-        if layers == 2 {
-            sealing = sealing.with_outer_layer(&recipients);
-        }
         let plain = pattern(600_000);
-        let mut stored = Vec::new();
-        file::seal(&sealing, &plain[..], &mut stored, &Threads::available()).expect("sealed");
+        let stored = seal_in_memory(&sealing_in(layers), &plain);
         let read = |stored: &[u8]| {
             let mut opened = Vec::new();
-            let mut reader = OpenReader::new(&Opening::new(&services), stored)?;
+            let mut reader = OpenReader::new(&opening(), stored)?;
             let result = reader.read_to_end(&mut opened);
             if let Err(error) = &result {
                 assert!(plain.starts_with(&opened), "only authentic bytes");
@@ -148,9 +144,7 @@ fn a_writer_that_failed_does_not_go_on() {
             Ok(())
         }
     }
-    let one = service(1);
-    let recipients = [(&one as _, SingleKey::KEY_ID)];
-    let sealing = Sealing::new(&recipients);
+    let sealing = sealing_in(1);
     assert!(matches!(SealWriter::new(&sealing, Full(100)), Err(FileError::Io(_))));
     let mut writer = SealWriter::new(&sealing, Full(50_000)).expect("the head fits");
     assert_eq!(writer.write_all(&[0; 100_000]).expect_err("full").kind(), io::ErrorKind::StorageFull);
@@ -160,27 +154,17 @@ fn a_writer_that_failed_does_not_go_on() {
 
 #[test]
 fn another_single_key_is_refused() {
-    let (one, two) = (service(1), service(2));
-    let recipients = [(&one as _, SingleKey::KEY_ID)];
-    let mut stored = Vec::new();
-    file::seal(&Sealing::new(&recipients), &b"plain"[..], &mut stored, &Threads::available()).expect("sealed");
-    let services: [&dyn KeyService; 1] = [&two];
-    let error = SealedFile::open(&Opening::new(&services), &stored[..]).expect_err("another key");
+    let stored = seal_in_memory(&sealing_in(1), b"plain");
+    let error = SealedFile::open(&OpenOptions::new().with_key(key(2)), &stored[..]).expect_err("another key");
     assert!(matches!(error, FileError::Envelope(EnvelopeError::Authentication)), "{error}");
-    let unknown = [(&one as _, "another")];
-    let error = Sealing::new(&unknown).start().expect_err("it has one key only");
-    assert!(matches!(error, EnvelopeError::KeyService(_)), "{error}");
 }
 
 #[test]
 fn a_parallel_range_is_all_or_nothing() {
-    let one = service(1);
-    let (recipients, services) = ([(&one as _, SingleKey::KEY_ID)], [&one as _]);
     let plain = pattern(3_000_000);
-    let mut stored = Vec::new();
-    file::seal(&Sealing::new(&recipients), &plain[..], &mut stored, &Threads::available()).expect("sealed");
+    let mut stored = seal_in_memory(&sealing_in(1), &plain);
     let threads = Threads(NonZeroUsize::new(4).expect("4"));
-    let opening = Opening::new(&services);
+    let opening = opening();
     for (start, len) in [(0, 3_000_000), (1, 2_999_999), (16_383, 16_386), (500_000, 2_000_000), (5, 0), (9, 16_384)] {
         let file = SealedFile::open(&opening, &stored[..]).expect("authentic");
         let mut out = vec![1; len];
@@ -226,9 +210,7 @@ fn push(
 #[test]
 fn piece_by_piece_with_the_callers_buffers() {
     use std::cell::RefCell;
-    let one = service(1);
-    let (recipients, services) = ([(&one as _, SingleKey::KEY_ID)], [&one as _]);
-    let opening = Opening::new(&services);
+    let opening = opening();
     let open = |stored: &[u8], step: usize| -> Result<Vec<u8>, FileError> {
         let (slots, rest) = stored.split_first_chunk().expect("slots");
         let opener = RefCell::new(file::Opener::new(&opening, slots)?);
@@ -258,10 +240,7 @@ fn piece_by_piece_with_the_callers_buffers() {
         Ok(opened)
     };
     for layers in [1, 2] {
-        let mut sealing = Sealing::new(&recipients).with_digests(Wanted::CRC32C);
-        if layers == 2 {
-            sealing = sealing.with_outer_layer(&recipients);
-        }
+        let sealing = sealing_in(layers).with_digests(Wanted::CRC32C);
         for size in SIZES {
             let plain = pattern(size);
             for step in [1_000_003, 70_001, 16_384, 997] {

@@ -6,18 +6,19 @@
 use objseal::checksums;
 use objseal::cobblestone::{CHUNK_LEN, Cobblestone, Threads};
 use objseal::envelope::{
-    Attributes, Content, EnvelopeError, Head, KeyService, OpenEnvelope, Opening, Part, PartStore, PartsReader, Sealing,
-    Suite, Upload,
+    Attributes, Content, Envelope, EnvelopeError, Head, Part, PartStore, PartsReader, Suite, Upload, WrappedKey,
+    WrappingKey,
 };
-use objseal::file::{self, FileError, SealedFile};
+use objseal::file::{FileError, SealedFile};
 use objseal::hazmat::encode_head;
 use objseal::hazmat::refusals::{self, Refusal};
 use objseal::limits::INLINE_ENVELOPE_LEN;
-use objseal::{Error, OsRandom};
+use objseal::{Error, Key};
 use objseal_keys::keyring::Keyring;
-use objseal_tests::pattern;
+use objseal_tests::{keyring, open_options, pattern, seal_in_memory, seal_options};
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 /// What a store keeps of an object in parts.
 #[derive(Clone)]
@@ -36,7 +37,7 @@ impl<'s> PartStore for &'s Stored {
 }
 
 struct Case<'k> {
-    keyring: &'k Keyring,
+    keyring: &'k Arc<Keyring>,
     count: usize,
 }
 
@@ -49,9 +50,9 @@ impl Case<'_> {
         self.count += 1;
     }
 
-    fn envelope(&self, stored: &[u8]) -> Result<OpenEnvelope, EnvelopeError> {
+    fn envelope(&self, stored: &[u8]) -> Result<Envelope, EnvelopeError> {
         refusals::take();
-        Opening::new(&[self.keyring as _]).open(stored)
+        open_options(self.keyring).open(stored)
     }
 
     /// Opens all of an object in parts.
@@ -92,8 +93,26 @@ fn changed_head(stored: &[u8], change: impl FnOnce(&mut Head)) -> Vec<u8> {
     forge(&head, stored)
 }
 
+/// Where a message belongs: FORMAT.md, section 3.
+fn place(role: u8, head: &Head, layer: u8) -> Vec<u8> {
+    [&b"objseal/v1"[..], &[role], head.object_id.as_bytes(), &[layer, head.layers()], &[0; 4]].concat()
+}
+
+/// The data key of a layer, of an object without context: FORMAT.md, section 6.
+fn unwrap(key: &WrappingKey, entry: &WrappedKey, head: &Head) -> Key {
+    let mut context = place(4, head, entry.layer);
+    for name in [&entry.service, &entry.key_id] {
+        context.extend_from_slice(&u16::try_from(name.len()).expect("short").to_be_bytes());
+        context.extend_from_slice(name.as_bytes());
+    }
+    context.extend_from_slice(&entry.key_version.to_be_bytes());
+    context.extend_from_slice(&[0; 2]);
+    let data_key = Cobblestone::new(key.secret(), &context).open(&entry.bytes).expect("as FORMAT.md says");
+    Key::try_from(&data_key[..]).expect("a key")
+}
+
 fn put(upload: &Upload, number: u32, plaintext: &[u8]) -> (Vec<u8>, Vec<u8>, String) {
-    let (attempt, body) = upload.part(number, &OsRandom).expect("a salt");
+    let (attempt, body) = upload.part(number).expect("a salt");
     let body = body.seal(plaintext).expect("sealed");
     let (receipt, stored) = upload.receipt(attempt, Attributes::new(plaintext.len() as u64)).expect("a receipt");
     (body, stored, receipt.attributes.etag.expect("there is one"))
@@ -113,23 +132,20 @@ fn upload(upload: &Upload, inline_len: usize) -> (Stored, Vec<u8>) {
     let named: Vec<_> = etags.iter().map(|(number, etag)| (*number, etag.as_str())).collect();
     let selection = upload.select(&named, &receipts).expect("all are there");
     let attributes = checksums::of_parts(&selection.attributes());
-    let completed = upload.complete(&selection, &attributes, inline_len, &OsRandom).expect("completed");
+    let completed = upload.complete(&selection, &attributes, inline_len).expect("completed");
     (Stored { envelope: completed.envelope.stored().to_vec(), table: completed.table, bodies }, stale)
 }
 
 #[test]
 fn what_a_hostile_store_serves_is_refused_for_its_own_reason() {
-    let mut keyring = Keyring::new();
-    for name in ["inner", "outer", "server"] {
-        keyring.create(name).expect("random bytes");
-    }
+    let keyring = keyring(&["inner", "outer", "server"]);
+    let server_key = keyring.latest("server").expect("it is there");
     let mut case = Case { keyring: &keyring, count: 0 };
-    let (inner, outer) = ([(&keyring as &dyn KeyService, "inner")], [(&keyring as &dyn KeyService, "outer")]);
-    let one_layer = Sealing::new(&inner);
-    let two_layers = Sealing::new(&inner).with_outer_layer(&outer);
+    let one_layer = seal_options(&keyring, &["inner"]);
+    let two_layers = seal_options(&keyring, &["inner", "outer"]);
 
     for (layers, sealing) in [(1, &one_layer), (2, &two_layers)] {
-        let state = sealing.start_upload(&keyring, "server").expect("started");
+        let state = sealing.start_upload(&server_key).expect("started");
         for inline_len in [INLINE_ENVELOPE_LEN, 0] {
             let (whole, stale) = upload(&state, inline_len);
             assert_eq!(case.open_parts(&whole).expect("nothing was changed").len(), 150_000 + 2);
@@ -196,14 +212,14 @@ fn what_a_hostile_store_serves_is_refused_for_its_own_reason() {
                 });
             }
             with("the attributes of another object", Refusal::Mac, &|stored| {
-                let (another, _) = upload(&sealing.start_upload(&keyring, "server").expect("started"), inline_len);
+                let (another, _) = upload(&sealing.start_upload(&server_key).expect("started"), inline_len);
                 let theirs = Head::parse(&another.envelope).expect("a head").unverified().attributes.clone();
                 stored.envelope = changed_head(&stored.envelope, |head| head.attributes = theirs);
             });
         }
 
         // A receipt and a state of another upload.
-        let another = sealing.start_upload(&keyring, "server").expect("started");
+        let another = sealing.start_upload(&server_key).expect("started");
         let (_, receipt, _) = put(&another, 1, b"");
         refusals::take();
         case.refused("a foreign receipt", Refusal::Receipt, state.open_receipt(&receipt).map(drop));
@@ -212,7 +228,7 @@ fn what_a_hostile_store_serves_is_refused_for_its_own_reason() {
         let at = secrets(&mixed);
         mixed[at] ^= 1;
         refusals::take();
-        let resumed = Opening::new(&[&keyring as _]).resume_upload(&mixed).map(drop);
+        let resumed = open_options(&keyring).resume_upload(&mixed).map(drop);
         case.refused("a changed upload state", Refusal::Upload, resumed);
     }
 
@@ -222,17 +238,9 @@ fn what_a_hostile_store_serves_is_refused_for_its_own_reason() {
     let body = sealer.seal(&pattern(100_000)).expect("sealed");
     case.open_body(&head, &body).expect("nothing was changed");
     // Whoever has the outer data key can take the outer layer off.
-    let outer_wrap = &envelope.head().wrapped_keys[1];
-    let services: [&dyn KeyService; 1] = [&keyring];
-    let binding = objseal::envelope::Binding {
-        object_id: envelope.head().object_id,
-        layer: 2,
-        layers: 2,
-        context: &envelope.head().context,
-        engine: objseal::Engine::AwsLc,
-    };
-    let outer_key = services[0].unwrap(outer_wrap, &binding).expect("it is there").data_key;
-    let place = [&b"objseal/v1\x01"[..], envelope.head().object_id.as_bytes(), &[2, 2], &[0; 4]].concat();
+    let outer_key = keyring.latest("outer").expect("it is there");
+    let outer_key = unwrap(&outer_key, &envelope.head().wrapped_keys[1], envelope.head());
+    let place = place(1, envelope.head(), 2);
     let peeled = Cobblestone::new(&outer_key, &place).open(&body).expect("as FORMAT.md says");
     let result = case.open_body(&head, &peeled);
     case.refused("a peeled layer", Refusal::Salt, result);
@@ -257,7 +265,7 @@ fn what_a_hostile_store_serves_is_refused_for_its_own_reason() {
         head.wrapped_keys[0].bytes.clone_from(&another.head().wrapped_keys[0].bytes);
     }));
     case.refused("an exchanged wrapped key", Refusal::Wrap, result.map(drop));
-    let same_key = Sealing::new(&inner).with_outer_layer(&inner).start().expect("sealed").0;
+    let same_key = seal_options(&keyring, &["inner", "inner"]).start().expect("sealed").0;
     let result = case.envelope(&changed_head(same_key.stored(), |head| {
         let (one, two) = head.wrapped_keys.split_at_mut(1);
         std::mem::swap(&mut one[0].bytes, &mut two[0].bytes);
@@ -274,16 +282,11 @@ fn what_a_hostile_store_serves_is_refused_for_its_own_reason() {
     case.refused("salts of the two layers exchanged", Refusal::Mac, result.map(drop));
 
     // Files: the attributes of another one of the same length.
-    let seal = || {
-        let mut stored = Vec::new();
-        file::seal(&two_layers, &pattern(100)[..], &mut stored, &Threads::available()).expect("sealed");
-        stored
-    };
-    let (mut stored, theirs) = (seal(), seal());
+    let [mut stored, theirs] = [(); 2].map(|()| seal_in_memory(&two_layers, &pattern(100)));
     let tail = stored.len() - 160;
     stored[tail..].copy_from_slice(&theirs[tail..]);
     refusals::take();
-    let opened = SealedFile::open(&Opening::new(&[&keyring as _]), &stored[..]).map(drop);
+    let opened = SealedFile::open(&open_options(&keyring), &stored[..]).map(drop);
     let opened = opened.map_err(|error| match error {
         FileError::Envelope(error) => error,
         other => panic!("{other}"),

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 fn folder() -> TempDir {
@@ -37,7 +38,7 @@ fn keys_come_back() {
     let stored = seal_file(&file.read(None).expect("read"), "main", context(&[]), b"text");
     file.update(None, |keyring| keyring.rotate("main")).expect("rotated");
     file.update(None, |keyring| keyring.create("a.b-c_9")).expect("created");
-    let keyring = file.read(None).expect("read");
+    let keyring = Arc::new(file.read(None).expect("read"));
     assert_eq!(list(&keyring), [("a.b-c_9".to_owned(), 1), ("main".to_owned(), 2)]);
     assert_eq!(open_file(&keyring, &stored).1, b"text");
     assert_eq!(fs::metadata(file.path()).expect("there").mode() & 0o777, 0o600);
@@ -55,6 +56,7 @@ fn names_and_numbers_are_bounded() {
     keyring.create(&"x".repeat(64)).expect("made");
     assert!(matches!(keyring.create(&"x".repeat(64)), Err(KeyringError::KeyExists)));
     assert!(matches!(keyring.rotate("none"), Err(KeyringError::UnknownKey)));
+    assert!(matches!(keyring.latest("none"), Err(KeyringError::UnknownKey)));
 }
 
 #[test]
@@ -137,7 +139,7 @@ fn a_passphrase_protects_and_can_be_changed() {
     file.update(Some(&words("one")), |keyring| keyring.rotate("main")).expect("rotated");
     file.protect(Some(&words("one")), Some((&words("two"), PassphraseCost::DEFAULT))).expect("changed");
     assert!(matches!(file.read(Some(&words("one"))), Err(KeyringError::WrongPassphrase)));
-    let keyring = file.read(Some(&words("two"))).expect("read");
+    let keyring = Arc::new(file.read(Some(&words("two"))).expect("read"));
     assert_eq!(list(&keyring), [("main".to_owned(), 2)]);
     assert_eq!(open_file(&keyring, &stored).1, b"text");
     file.protect(Some(&words("two")), None).expect("removed");

@@ -2,14 +2,14 @@
 
 use objseal::cobblestone::{CHUNK_LEN, Threads, Workers};
 use objseal::envelope::{
-    Demand, EnvelopeError, Head, OpenEnvelope, Opening, Policy, Sealing, largest_plaintext_len, plaintext_len,
-    sealed_len, sealed_range,
+    Demand, Envelope, EnvelopeError, Head, NewBody, largest_plaintext_len, plaintext_len, sealed_len, sealed_range,
 };
-use objseal::file::{self, FileError, SealedFile};
+use objseal::file::{FileError, SealedFile};
 use objseal::{Backend, Engine, Error};
 use objseal_keys::keyring::Keyring;
-use objseal_tests::{engines, pattern, report};
+use objseal_tests::{engines, open_options, pattern, report, seal_in_memory, seal_options};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 /// Borders of chunks in both layers, of small inputs and of windows.
 const SIZES: [usize; 22] = [
@@ -17,12 +17,11 @@ const SIZES: [usize; 22] = [
     262_145, 278_527, 278_528, 524_287, 524_288, 524_289, 1_000_003,
 ];
 
-fn keyring() -> Keyring {
-    let mut keyring = Keyring::new();
-    for name in ["inner", "outer"] {
-        keyring.create(name).expect("random bytes");
-    }
-    keyring
+/// A key for each layer.
+const LAYERS: [&str; 2] = ["inner", "outer"];
+
+fn keyring() -> Arc<Keyring> {
+    objseal_tests::keyring(&LAYERS)
 }
 
 /// Says that there are many threads, so that windows are one chunk long, and has few.
@@ -48,14 +47,11 @@ fn pairs() -> Vec<(Engine, Engine)> {
 #[test]
 fn every_size_comes_back_whichever_way_it_went() {
     let keyring = keyring();
-    let (inner_keys, outer_keys) = ([(&keyring as _, "inner")], [(&keyring as _, "outer")]);
-    let services = [&keyring as _];
     for (inner, outer) in pairs() {
-        let sealing = Sealing::new(&inner_keys).with_outer_layer(&outer_keys);
-        let sealing =
-            sealing.with_engine(inner).and_then(|sealing| sealing.with_outer_engine(outer)).expect("available");
+        let sealing = seal_options(&keyring, &LAYERS).with_engine(inner);
+        let sealing = sealing.and_then(|sealing| sealing.with_outer_engine(outer)).expect("available");
         // Each layer on the other's engine.
-        let opening = Opening::new(&services).with_engine(outer).and_then(|opening| opening.with_outer_engine(inner));
+        let opening = open_options(&keyring).with_engine(outer).and_then(|opening| opening.with_outer_engine(inner));
         let opening = opening.expect("available");
         for size in SIZES {
             let plain = pattern(size);
@@ -76,7 +72,7 @@ fn every_size_comes_back_whichever_way_it_went() {
             let (envelope, sealer) = sealing.start().expect("sealed");
             bodies.push((envelope, sealer.seal(&plain).expect("sealed")));
             // As a stream.
-            let stream = |workers: &dyn Fn(objseal::envelope::BodySealer, &mut Vec<u8>)| {
+            let stream = |workers: &dyn Fn(NewBody, &mut Vec<u8>)| {
                 let (envelope, sealer) = sealing.start().expect("sealed");
                 let mut stored = Vec::new();
                 workers(sealer, &mut stored);
@@ -103,7 +99,7 @@ fn threads(count: usize) -> Threads {
     Threads(NonZeroUsize::new(count).expect("not 0"))
 }
 
-fn opens_every_way(envelope: &OpenEnvelope, stored: &[u8], plain: &[u8], by: [Engine; 2]) {
+fn opens_every_way(envelope: &Envelope, stored: &[u8], plain: &[u8], by: [Engine; 2]) {
     let size = plain.len();
     let body = envelope.body().expect("one body");
     assert!(body.open(stored).expect("authentic") == plain, "{size} bytes at once");
@@ -167,12 +163,10 @@ fn the_largest_plaintexts_of_a_stored_limit() {
 #[test]
 fn a_changed_byte_is_refused_and_nothing_behind_it_comes_out() {
     let keyring = keyring();
-    let (inner_keys, outer_keys) = ([(&keyring as _, "inner")], [(&keyring as _, "outer")]);
     let plain = pattern(700_000);
-    let (envelope, sealer) = Sealing::new(&inner_keys).with_outer_layer(&outer_keys).start().expect("sealed");
+    let (envelope, sealer) = seal_options(&keyring, &LAYERS).start().expect("sealed");
     let stored = sealer.seal(&plain).expect("sealed");
-    let services = [&keyring as _];
-    let envelope = Opening::new(&services).open(envelope.stored()).expect("authentic");
+    let envelope = open_options(&keyring).open(envelope.stored()).expect("authentic");
     let mut refused = 0;
     for at in (0..200).chain((200..stored.len()).step_by(7_919)).chain(stored.len() - 100..stored.len()) {
         let mut changed = stored.clone();
@@ -205,43 +199,39 @@ fn a_changed_byte_is_refused_and_nothing_behind_it_comes_out() {
 #[test]
 fn two_layers_need_two_implementations() {
     let keyring = keyring();
-    let keys = [(&keyring as _, "inner")];
+    let [one_layer, two_layers] = [1, 2].map(|layers| seal_options(&keyring, &LAYERS[..layers]));
     let native = Engine::detect();
     let soft = Engine::Native(Backend::Soft);
     for (inner, outer) in [(native, native), (native, soft), (soft, Engine::RustCrypto), (Engine::AwsLc, Engine::AwsLc)]
     {
-        let sealing = Sealing::new(&keys).with_outer_layer(&keys);
-        let sealing =
-            sealing.with_engine(inner).and_then(|sealing| sealing.with_outer_engine(outer)).expect("available");
+        let sealing = two_layers.clone().with_engine(inner);
+        let sealing = sealing.and_then(|sealing| sealing.with_outer_engine(outer)).expect("available");
         let error = sealing.start().map(drop).expect_err("they share code");
         assert!(matches!(error, EnvelopeError::Seal(Error::EnginesAlike(a, b)) if (a, b) == (inner, outer)), "{error}");
         // One layer needs one.
-        assert!(Sealing::new(&keys).with_engine(inner).expect("available").start().is_ok());
+        assert!(one_layer.clone().with_engine(inner).expect("available").start().is_ok());
         // Opening takes whatever there is.
-        let (envelope, sealer) = Sealing::new(&keys).with_outer_layer(&keys).start().expect("sealed");
+        let (envelope, sealer) = two_layers.start().expect("sealed");
         let stored = sealer.seal(b"plain").expect("sealed");
-        let services = [&keyring as _];
-        let opening = Opening::new(&services).with_engine(inner).and_then(|opening| opening.with_outer_engine(outer));
+        let opening = open_options(&keyring).with_engine(inner).and_then(|opening| opening.with_outer_engine(outer));
         let envelope = opening.expect("available").open(envelope.stored()).expect("authentic");
         assert_eq!(envelope.body().expect("one body").open(&stored).expect("authentic"), b"plain");
     }
     // What is chosen without a word.
-    let (_, sealer) = Sealing::new(&keys).with_outer_layer(&keys).start().expect("sealed");
+    let (_, sealer) = two_layers.start().expect("sealed");
     assert_eq!(sealer.engines(), [native, Engine::AwsLc]);
-    let sealing = Sealing::new(&keys).with_outer_layer(&keys).with_engine(Engine::AwsLc).expect("available");
+    let sealing = two_layers.with_engine(Engine::AwsLc).expect("available");
     assert_eq!(sealing.start().expect("sealed").1.engines(), [Engine::AwsLc, native]);
 }
 
 #[test]
 fn it_takes_a_key_of_each_layer() {
-    let whole = keyring();
-    let (inner_keys, outer_keys) = ([(&whole as _, "inner")], [(&whole as _, "outer")]);
-    let (envelope, _sealer) = Sealing::new(&inner_keys).with_outer_layer(&outer_keys).start().expect("sealed");
-    let services = [&whole as _];
+    let keyring = keyring();
+    let (envelope, _sealer) = seal_options(&keyring, &LAYERS).start().expect("sealed");
     for (accepted, missing) in [("inner", "outer"), ("outer", "inner")] {
-        let mut policy = Policy::default();
-        policy.key_ids = Some(vec![accepted.into()]);
-        let error = Opening::new(&services).with_policy(policy).open(envelope.stored()).expect_err("one is not enough");
+        let mut opening = open_options(&keyring);
+        opening.policy_mut().keys.key_ids = Some(vec![accepted.into()]);
+        let error = opening.open(envelope.stored()).expect_err("one is not enough");
         assert!(matches!(&error, EnvelopeError::NoAcceptedKey { wanted } if wanted[0].1 == missing), "{error}");
     }
     let by: Vec<_> = envelope.opened_by().map(|key| (key.layer, key.key_id.as_str())).collect();
@@ -255,35 +245,28 @@ fn it_takes_a_key_of_each_layer() {
 #[test]
 fn a_policy_can_ask_for_layers() {
     let keyring = keyring();
-    let keys = [(&keyring as _, "inner")];
-    let mut stored = Vec::new();
-    file::seal(&Sealing::new(&keys), &b"plain"[..], &mut stored, &threads(1)).expect("sealed");
-    let mut policy = Policy::default();
-    policy.minimum_layers = 2;
-    let services = [&keyring as _];
-    let error = SealedFile::open(&Opening::new(&services).with_policy(policy.clone()), &stored[..]).err();
+    let stored = seal_in_memory(&seal_options(&keyring, &["inner"]), b"plain");
+    let mut opening = open_options(&keyring);
+    opening.policy_mut().minimum_layers = 2;
+    let error = SealedFile::open(&opening, &stored[..]).err();
     assert!(matches!(error, Some(FileError::Envelope(EnvelopeError::Policy(Demand::Layers)))));
-    let mut stored = Vec::new();
-    let sealing = Sealing::new(&keys).with_outer_layer(&keys);
-    file::seal(&sealing, &b"plain"[..], &mut stored, &threads(1)).expect("sealed");
+    let stored = seal_in_memory(&seal_options(&keyring, &["inner", "inner"]), b"plain");
     // 72 more for the body, 72 for the attributes.
     assert_eq!(stored.len(), 8352 + 5 + 72 + 72);
-    let file = SealedFile::open(&Opening::new(&services).with_policy(policy), &stored[..]).expect("authentic");
+    let file = SealedFile::open(&opening, &stored[..]).expect("authentic");
     assert_eq!(file.body().open_range(0..5).expect("authentic"), b"plain");
-    assert_eq!(file.opened().attributes.plaintext_len, 5);
+    assert_eq!(file.info().attributes.plaintext_len, 5);
 }
 
 #[test]
 fn rewrapping_keeps_the_layers() {
     let keyring = keyring();
-    let (inner_keys, outer_keys) = ([(&keyring as _, "inner")], [(&keyring as _, "outer")]);
-    let (old, sealer) = Sealing::new(&inner_keys).with_outer_layer(&outer_keys).start().expect("sealed");
+    let (old, sealer) = seal_options(&keyring, &LAYERS).start().expect("sealed");
     let stored = sealer.seal(b"plain").expect("sealed");
-    let error = Sealing::new(&inner_keys).rewrap(&old).expect_err("a layer is missing");
+    let error = seal_options(&keyring, &["inner"]).rewrap(&old).expect_err("a layer is missing");
     assert!(matches!(error, EnvelopeError::OtherLayers { object: 2, given: 1 }), "{error}");
-    let new = Sealing::new(&outer_keys).with_outer_layer(&inner_keys).rewrap(&old).expect("rewrapped");
-    let services = [&keyring as _];
-    let opened = Opening::new(&services).open(new.stored()).expect("authentic");
+    let new = seal_options(&keyring, &["outer", "inner"]).rewrap(&old).expect("rewrapped");
+    let opened = open_options(&keyring).open(new.stored()).expect("authentic");
     assert_eq!(opened.body().expect("one body").open(&stored).expect("authentic"), b"plain");
     let by: Vec<_> = opened.opened_by().map(|key| key.key_id.as_str()).collect();
     assert_eq!(by, ["outer", "inner"]);

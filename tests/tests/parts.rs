@@ -1,39 +1,42 @@
 //! Objects in parts: uploads by several processes, completion, ranges across borders, and sizes up to S3's limits.
 
+use objseal::Error;
 use objseal::checksums::{self, Digester, Wanted};
 use objseal::cobblestone::{ReadAt, Threads, Workers};
 use objseal::envelope::{
-    Attributes, Content, EncryptionContext, EnvelopeError, FormatError, Head, OpenEnvelope, Opening, Part, PartStore,
-    PartTable, PartsError, PartsReader, Policy, Sealing, Selection, Upload, locate, sealed_len,
+    Attributes, Content, Demand, EncryptionContext, Envelope, EnvelopeError, FormatError, Head, OpenOptions, Part,
+    PartStore, PartTable, PartsError, PartsReader, Selection, Upload, locate, sealed_len,
 };
 use objseal::limits::{INLINE_ENVELOPE_LEN, MAX_PART_LEN};
-use objseal::{Error, OsRandom};
 use objseal_keys::keyring::Keyring;
-use objseal_tests::{context, pattern};
+use objseal_tests::{context, keyring, open_options, pattern, seal_options};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Keys of the object, and the server's own.
-fn keyrings() -> (Keyring, Keyring) {
-    let (mut customer, mut server) = (Keyring::new(), Keyring::new());
-    customer.create("photos").expect("random bytes");
-    customer.create("outer").expect("random bytes");
-    server.create("uploads").expect("random bytes");
-    (customer, server)
+fn keyrings() -> (Arc<Keyring>, Arc<Keyring>) {
+    (keyring(&["photos", "outer"]), keyring(&["uploads"]))
+}
+
+/// What all objects are bound to.
+fn bound() -> EncryptionContext {
+    context(&[("name", "cat.jpg")])
 }
 
 fn start(customer: &Keyring, server: &Keyring, layers: u8) -> Upload {
-    let (inner, outer) = ([(customer as _, "photos")], [(customer as _, "outer")]);
-    let sealing = Sealing::new(&inner).with_context(context(&[("name", "cat.jpg")]));
-    let sealing = if layers == 2 { sealing.with_outer_layer(&outer) } else { sealing };
-    sealing.start_upload(server, "uploads").expect("started")
+    let sealing = seal_options(customer, &["photos", "outer"][..usize::from(layers)]).with_context(bound());
+    sealing.start_upload(&server.latest("uploads").expect("it is there")).expect("started")
 }
 
-fn resume(server: &Keyring, state: &[u8]) -> Upload {
-    Opening::new(&[server as _]).resume_upload(state).expect("authentic")
+fn opening(keyring: &Arc<Keyring>) -> OpenOptions {
+    open_options(keyring).with_context(bound())
+}
+
+fn resume(server: &Arc<Keyring>, state: &[u8]) -> Upload {
+    opening(server).resume_upload(state).expect("authentic")
 }
 
 /// Bodies by their outermost salt, as a store has them that keeps every attempt.
@@ -48,7 +51,7 @@ struct Store {
 impl Store {
     /// Seals a part; gives its ETag.
     fn put(&mut self, upload: &Upload, number: u32, plaintext: &[u8]) -> String {
-        let (attempt, body) = upload.part(number, &OsRandom).expect("a salt");
+        let (attempt, body) = upload.part(number).expect("a salt");
         let mut digester = Digester::new(Wanted::MD5 | Wanted::SHA256 | Wanted::CRC64NVME | Wanted::CRC32C);
         digester.update(plaintext);
         let stored = body.seal(plaintext).expect("sealed");
@@ -90,14 +93,12 @@ impl<'s> PartStore for &'s Store {
 
 fn complete(upload: &Upload, selection: &Selection, inline_len: usize) -> (Vec<u8>, Option<Vec<u8>>) {
     let attributes = checksums::of_parts(&selection.attributes());
-    let completed = upload.complete(selection, &attributes, inline_len, &OsRandom).expect("completed");
+    let completed = upload.complete(selection, &attributes, inline_len).expect("completed");
     (completed.envelope.stored().to_vec(), completed.table)
 }
 
-fn open(customer: &Keyring, envelope: &[u8]) -> OpenEnvelope {
-    let mut policy = Policy::default();
-    policy.context = Some(context(&[("name", "cat.jpg")]));
-    Opening::new(&[customer as _]).with_policy(policy).open(envelope).expect("authentic")
+fn open(customer: &Arc<Keyring>, envelope: &[u8]) -> Envelope {
+    opening(customer).open(envelope).expect("authentic")
 }
 
 fn named(parts: &[(u32, String)]) -> Vec<(u32, &str)> {
@@ -186,7 +187,7 @@ fn parts_are_sealed_at_the_same_time() {
         loop {
             let Some(number) = next.lock().expect("no panic").next() else { return };
             let plaintext = part(number, 10_000);
-            let (attempt, body) = upload.part(number, &OsRandom).expect("a salt");
+            let (attempt, body) = upload.part(number).expect("a salt");
             let mut stored = Vec::new();
             let len = body.seal_stream(&plaintext[..], &mut stored, &Threads(NonZeroUsize::MIN)).expect("sealed");
             let (receipt, proof) = upload.receipt(attempt, Attributes::new(len)).expect("a receipt");
@@ -235,10 +236,10 @@ fn parts_that_do_not_make_an_object_are_refused() {
     assert_eq!(refused(&[(10_001, &first)]), PartsError::Number(10_001));
     assert_eq!(refused(&[(1, &first), (3, &empty)]), PartsError::Size(3));
     for number in [0, 10_001, u32::MAX] {
-        let error = upload.part(number, &OsRandom).map(drop).expect_err("no such number");
+        let error = upload.part(number).map(drop).expect_err("no such number");
         assert!(matches!(error, EnvelopeError::Parts(PartsError::Number(n)) if n == number));
     }
-    let (attempt, _) = upload.part(9, &OsRandom).expect("a salt");
+    let (attempt, _) = upload.part(9).expect("a salt");
     let error = upload.receipt(attempt, Attributes::new(MAX_PART_LEN + 1)).map(drop).expect_err("too long");
     assert!(matches!(error, EnvelopeError::Parts(PartsError::Size(9))));
     // Receipts of another upload, or changed.
@@ -252,7 +253,7 @@ fn parts_that_do_not_make_an_object_are_refused() {
     }
     // Attributes of something else.
     let selection = upload.select(&[(1, &first)], &store.receipts()).expect("it is there");
-    let error = upload.complete(&selection, &Attributes::new(6), 0, &OsRandom).map(drop).expect_err("5 bytes");
+    let error = upload.complete(&selection, &Attributes::new(6), 0).map(drop).expect_err("5 bytes");
     assert!(matches!(error, EnvelopeError::Format(FormatError::Malformed)));
 }
 
@@ -282,7 +283,7 @@ fn ten_thousand_parts_of_five_gib() {
         let upload = start(&customer, &server, layers);
         let (mut receipts, mut etags) = (Vec::new(), Vec::new());
         for number in 1..=10_000 {
-            let (attempt, _) = upload.part(number, &OsRandom).expect("a salt");
+            let (attempt, _) = upload.part(number).expect("a salt");
             let (receipt, stored) = upload.receipt(attempt, Attributes::new(len_of(number))).expect("a receipt");
             etags.push((number, receipt.attributes.etag.expect("there is one")));
             receipts.push(stored);
@@ -341,32 +342,30 @@ fn an_upload_state_opens_nothing_and_can_be_changed_by_nobody() {
     for at in 0..state.len() {
         let mut changed = state.to_vec();
         changed[at] ^= 1 << (at % 8);
-        let error = Opening::new(&[&server as _]).resume_upload(&changed).map(drop).expect_err("changed");
+        let error = opening(&server).resume_upload(&changed).map(drop).expect_err("changed");
         let expected = matches!(
             error,
             EnvelopeError::Authentication | EnvelopeError::Format(_) | EnvelopeError::NoAcceptedKey { .. }
         );
         assert!(expected, "byte {at}: {error}");
-        assert!(Opening::new(&[&server as _]).resume_upload(&state[..at]).is_err());
+        assert!(opening(&server).resume_upload(&state[..at]).is_err());
         refused += 2;
     }
     println!("parts: {refused} changed or shortened upload states refused");
     // It is no head, and a head is no state.
     assert!(matches!(Head::parse(state), Err(FormatError::NotSealed)));
-    let (envelope, _) = Sealing::new(&[(&server as _, "uploads")]).start().expect("sealed");
-    let error = Opening::new(&[&server as _]).resume_upload(envelope.stored()).map(drop).expect_err("a head");
+    let (envelope, _) = seal_options(&server, &["uploads"]).start().expect("sealed");
+    let error = opening(&server).resume_upload(envelope.stored()).map(drop).expect_err("a head");
     assert!(matches!(error, EnvelopeError::Format(FormatError::NotSealed)));
     // The customer's keys do not open it, nor another key of the server's name.
-    let error = Opening::new(&[&customer as _]).resume_upload(state).map(drop).expect_err("another keyring");
+    let error = opening(&customer).resume_upload(state).map(drop).expect_err("another keyring");
     assert!(matches!(error, EnvelopeError::NoAcceptedKey { .. }), "{error}");
     let (_, another) = keyrings();
-    let error = Opening::new(&[&another as _]).resume_upload(state).map(drop).expect_err("another key");
+    let error = opening(&another).resume_upload(state).map(drop).expect_err("another key");
     assert!(matches!(error, EnvelopeError::Authentication), "{error}");
     // The policy of the object holds for its upload.
-    let mut policy = Policy::default();
-    policy.context = Some(EncryptionContext::new());
-    let error = Opening::new(&[&server as _]).with_policy(policy).resume_upload(state).map(drop).expect_err("a policy");
-    assert!(matches!(error, EnvelopeError::Policy(_)), "{error}");
+    let error = open_options(&server).resume_upload(state).map(drop).expect_err("a policy");
+    assert!(matches!(error, EnvelopeError::Policy(Demand::Context)), "{error}");
 }
 
 #[test]
@@ -389,16 +388,17 @@ fn every_attempt_has_salts_of_its_own() {
 
 #[test]
 fn rewrapping_an_object_in_parts_moves_no_data() {
-    let (mut customer, server) = keyrings();
+    let (customer, server) = keyrings();
     let upload = start(&customer, &server, 1);
     let mut store = Store::default();
     let etag = store.put(&upload, 1, b"plain");
     let selection = upload.select(&[(1, &etag)], &store.receipts()).expect("it is there");
     let (envelope, table) = complete(&upload, &selection, 0);
+    let old = open(&customer, &envelope);
+    let mut customer = Arc::into_inner(customer).expect("nobody else has it");
     customer.rotate("photos").expect("random bytes");
-    let bound = context(&[("name", "cat.jpg")]);
-    let keys = [(&customer as _, "photos")];
-    let new = Sealing::new(&keys).with_context(bound).rewrap(&open(&customer, &envelope)).expect("rewrapped");
+    let new = seal_options(&customer, &["photos"]).with_context(bound()).rewrap(&old).expect("rewrapped");
+    let customer = Arc::new(customer);
     let opened = open(&customer, new.stored());
     assert_eq!(opened.opened_by().next().expect("a layer").key_version, 2);
     assert_eq!(opened.attributes().expect("authentic").expect("in the head").plaintext_len, 5);

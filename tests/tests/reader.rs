@@ -1,16 +1,19 @@
 //! Sealed files and a second implementation of their format: `vectors/reader`, on PyCA's `cryptography`.
 
+use objseal::Key;
 use objseal::checksums::{self, Digester, Wanted};
 use objseal::cobblestone::Threads;
-use objseal::envelope::{EncryptionContext, Opening, Part, PartStore, PartsReader, Policy, Sealing, SingleKey};
+use objseal::envelope::{EncryptionContext, Part, PartStore, PartsReader, WrappingKey};
 use objseal::file::{self, SealedFile, SlotState};
-use objseal::{Key, OsRandom};
 use objseal_keys::keyring::{KeyringFile, Passphrase, PassphraseCost};
-use objseal_tests::{Python, context, engines, pattern, report, seal_file, vectors};
+use objseal_tests::{
+    Python, context, engines, open_options, pattern, report, seal_file, seal_in_memory, seal_options, vectors,
+};
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A line of `vectors/golden/manifest.tsv`.
 struct Golden {
@@ -77,21 +80,23 @@ fn text(path: &Path) -> &str {
 #[test]
 fn golden_files_open() {
     let folder = tempfile::tempdir().expect("a folder");
-    let plain = golden_keyring("keyring", folder.path()).read(None).expect("a keyring");
+    let plain = Arc::new(golden_keyring("keyring", folder.path()).read(None).expect("a keyring"));
     let passphrase = Passphrase::new("correct horse".into());
-    let sealed = golden_keyring("keyring-passphrase", folder.path()).read(Some(&passphrase)).expect("a keyring");
+    let sealed = golden_keyring("keyring-passphrase", folder.path()).read(Some(&passphrase));
+    let sealed = Arc::new(sealed.expect("a keyring"));
     let bytes = fs::read(vectors("golden/single-key")).expect("read");
-    let single = SingleKey::new(Key::try_from(&bytes[..]).expect("a key"));
+    let single = Arc::new(WrappingKey::from_key(Key::try_from(&bytes[..]).expect("a key")));
     for golden in Golden::all() {
         let stored = fs::read(vectors("golden").join(&golden.file)).expect("read");
         for keyring in [&plain, &sealed] {
             for engine in engines() {
-                let mut policy = Policy::default();
-                policy.context = Some(golden.context());
-                policy.key_ids = Some(golden.keys.clone());
+                let opening = open_options(keyring).with_key(single.clone()).with_context(golden.context());
+                let mut opening = opening.with_engine(engine).expect("available");
+                let policy = opening.policy_mut();
+                for (accepted, key) in policy.layer_keys.iter_mut().zip(&golden.keys) {
+                    accepted.key_ids = Some(vec![key.clone()]);
+                }
                 policy.minimum_layers = u8::try_from(golden.keys.len()).expect("1 or 2");
-                let services = [keyring as _, &single as _];
-                let opening = Opening::new(&services).with_policy(policy).with_engine(engine).expect("available");
                 let mut opened = Vec::new();
                 let whole = file::open(&opening, &stored[..], &mut opened, &Threads::available());
                 let whole = whole.unwrap_or_else(|error| panic!("{}: {error}", golden.file));
@@ -104,7 +109,7 @@ fn golden_files_open() {
                     golden.keys.iter().collect::<Vec<_>>()
                 );
                 assert_eq!(by[0].key_version, golden.version, "{}", golden.file);
-                assert_eq!(SealedFile::open(&opening, &stored[..]).expect("authentic").opened().slots, golden.slots);
+                assert_eq!(SealedFile::open(&opening, &stored[..]).expect("authentic").info().slots, golden.slots);
             }
         }
     }
@@ -131,16 +136,14 @@ impl PartStore for &Folder {
 #[test]
 fn golden_objects_in_parts_open() {
     let folder = tempfile::tempdir().expect("a folder");
-    let keyring = golden_keyring("keyring", folder.path()).read(None).expect("a keyring");
+    let keyring = Arc::new(golden_keyring("keyring", folder.path()).read(None).expect("a keyring"));
     let plaintext: Vec<u8> = (0..40_000).map(|i| u8::try_from(i % 251).expect("below 251")).collect();
-    let services = [&keyring as _];
+    let opening = open_options(&keyring).with_context(context(&[("name", "cat.jpg")]));
     for engine in engines() {
         for (name, layers) in IN_PARTS {
             let folder = Folder(vectors("golden").join(name));
             let read = |file: &str| fs::read(folder.0.join(file)).expect("read");
-            let mut policy = Policy::default();
-            policy.context = Some(context(&[("name", "cat.jpg")]));
-            let opening = Opening::new(&services).with_policy(policy).with_engine(engine).expect("available");
+            let opening = opening.clone().with_engine(engine).expect("available");
             let envelope = opening.open(&read("envelope")).expect("authentic");
             assert_eq!(usize::from(envelope.head().layers()), layers);
             let table = fs::File::open(folder.0.join("table")).ok();
@@ -187,17 +190,16 @@ fn the_second_reader_opens_objects_in_parts() {
     let store = KeyringFile::at(folder.path().join("keyring"));
     let made = store.create(None, |keyring| keyring.create("main").and_then(|()| keyring.create("outer")));
     let keyring = made.expect("made");
-    let (inner, outer) = ([(&keyring as _, "main")], [(&keyring as _, "outer")]);
+    let server_key = keyring.latest("main").expect("it is there");
     for (layers, inline_len) in [(1, 1_400), (1, 0), (2, 1_400), (2, 0)] {
-        let sealing = Sealing::new(&inner);
-        let sealing = if layers == 2 { sealing.with_outer_layer(&outer) } else { sealing };
-        let upload = sealing.start_upload(&keyring, "main").expect("started");
+        let sealing = seal_options(&keyring, &["main", "outer"][..layers]);
+        let upload = sealing.start_upload(&server_key).expect("started");
         let stored = folder.path().join(format!("{layers}-{inline_len}"));
         fs::create_dir(&stored).expect("made");
         let plaintext = pattern(100_003);
         let (mut receipts, mut etags) = (Vec::new(), Vec::new());
         for (number, piece) in (7..).zip(plaintext.chunks(33_000)) {
-            let (attempt, body) = upload.part(number, &OsRandom).expect("a salt");
+            let (attempt, body) = upload.part(number).expect("a salt");
             fs::write(stored.join(format!("{number}.part")), body.seal(piece).expect("sealed")).expect("written");
             let mut digester = Digester::new(Wanted::SHA256 | Wanted::CRC32 | Wanted::SHA1);
             digester.update(piece);
@@ -209,7 +211,7 @@ fn the_second_reader_opens_objects_in_parts() {
         let receipts: Vec<_> = receipts.iter().map(Vec::as_slice).collect();
         let selection = upload.select(&named, &receipts).expect("all are there");
         let attributes = checksums::of_parts(&selection.attributes());
-        let completed = upload.complete(&selection, &attributes, inline_len, &OsRandom).expect("completed");
+        let completed = upload.complete(&selection, &attributes, inline_len).expect("completed");
         fs::write(stored.join("envelope"), completed.envelope.stored()).expect("written");
         if let Some(table) = &completed.table {
             fs::write(stored.join("table"), table).expect("written");
@@ -250,7 +252,7 @@ fn the_second_reader_opens_golden_files_and_new_ones() {
     };
     let (mut golden_files, mut new_files, mut refused) = (0, 0, 0);
     for golden in Golden::all() {
-        let single = golden.keys == [SingleKey::KEY_ID];
+        let single = golden.keys == [WrappingKey::SINGLE_KEY_ID];
         for keyring in ["golden/keyring", "golden/keyring-passphrase"] {
             let keyring = if single { "golden/single-key" } else { keyring };
             let opened = open(&vectors(keyring), &vectors("golden").join(&golden.file), &golden.pairs);
@@ -281,11 +283,8 @@ fn the_second_reader_opens_golden_files_and_new_ones() {
             new_files += 1;
         }
         // In two layers.
-        let keys = [(&keyring as _, "main")];
-        let sealing = Sealing::new(&keys).with_outer_layer(&keys).with_context(context(pairs_given));
-        let mut in_layers = Vec::new();
-        file::seal(&sealing, &pattern(len)[..], &mut in_layers, &Threads::available()).expect("sealed");
-        fs::write(&sealed, &in_layers).expect("written");
+        let sealing = seal_options(&keyring, &["main", "main"]).with_context(context(pairs_given));
+        fs::write(&sealed, seal_in_memory(&sealing, &pattern(len))).expect("written");
         assert_eq!(open(store.path(), &sealed, &pairs), (Some(0), String::new()), "{len} bytes in two layers");
         assert!(fs::read(&out).expect("read") == pattern(len), "{len} bytes in two layers");
         new_files += 1;

@@ -1,18 +1,17 @@
 //! Another head for a file that stays where it is, and a crash at every step of it.
 
 use objseal::cobblestone::ReadAt;
-use objseal::envelope::{EncryptionContext, EnvelopeError, KeyService, Opening, Policy, Sealing};
+use objseal::envelope::{Demand, EncryptionContext, EnvelopeError, SealOptions};
 use objseal::file::{self, FileError, SealedFile, SlotState, WriteAt};
-use objseal_keys::keyring::Keyring;
-use objseal_tests::{context, open_file, pattern, seal_file};
+use objseal_keys::keyring::{Keyring, KeyringError};
+use objseal_tests::{context, open_file, open_options, pattern, seal_file, seal_options};
 use std::cell::{Cell, RefCell};
+use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
-fn keyring() -> Keyring {
-    let mut keyring = Keyring::new();
-    keyring.create("main").expect("random bytes");
-    keyring.create("other").expect("random bytes");
-    keyring
+fn keyring() -> Arc<Keyring> {
+    objseal_tests::keyring(&["main", "other"])
 }
 
 /// A disk that stops working after some steps: a write of a sector of 512 bytes is a step, and so is a sync.
@@ -58,10 +57,9 @@ impl WriteAt for Disk {
     }
 }
 
-fn rewrap(keyring: &Keyring, key: &str, pairs: EncryptionContext, disk: &Disk) -> Result<(), FileError> {
-    let (services, recipients) = ([keyring as _], [(keyring as _, key)]);
-    let sealing = Sealing::new(&recipients).with_context(pairs);
-    file::rewrap(&Opening::new(&services), &sealing, disk).map(drop)
+fn rewrap(keyring: &Arc<Keyring>, key: &str, pairs: EncryptionContext, disk: &Disk) -> Result<(), FileError> {
+    let sealing = seal_options(keyring, &[key]).with_context(pairs);
+    file::rewrap(&open_options(keyring).with_any_context(), disk, |_| Ok(sealing)).map(drop)
 }
 
 #[test]
@@ -82,13 +80,11 @@ fn only_the_head_changes() {
     assert_eq!(opened.envelope.head().context, context(&[("name", "b")]));
     assert_eq!(opened.envelope.opened_by().next().expect("a layer").key_id, "other");
     // An old head is a valid one; a policy tells.
-    let mut policy = Policy::default();
-    policy.minimum_generation = 2;
-    let services = [&keyring as _];
-    let opening = Opening::new(&services).with_policy(policy);
+    let mut opening = open_options(&keyring).with_any_context();
+    opening.policy_mut().minimum_generation = 2;
     SealedFile::open(&opening, &new[..]).expect("new enough");
     let error = SealedFile::open(&opening, &old[..]).expect_err("refused");
-    assert!(matches!(error, FileError::Envelope(EnvelopeError::Policy(_))), "{error}");
+    assert!(matches!(error, FileError::Envelope(EnvelopeError::Policy(Demand::Generation))), "{error}");
 }
 
 #[test]
@@ -140,9 +136,9 @@ fn what_does_not_open_is_not_rewrapped() {
     let error = rewrap(&self::keyring(), "main", EncryptionContext::new(), &disk).expect_err("refused");
     assert!(matches!(error, FileError::Envelope(EnvelopeError::Authentication)), "{error}");
     unchanged(&disk, &stored);
-    // No such key to go to.
-    let error = rewrap(&keyring, "nowhere", EncryptionContext::new(), &disk).expect_err("refused");
-    assert!(matches!(error, FileError::Envelope(EnvelopeError::KeyService(_))), "{error}");
+    // Nobody is asked to decide about it.
+    let error = file::rewrap(&open_options(&self::keyring()), &disk, |_| -> Result<_, FileError> { panic!("asked") });
+    assert!(matches!(error.expect_err("refused"), FileError::Envelope(EnvelopeError::Authentication)));
     unchanged(&disk, &stored);
     // A head that does not fit.
     let error = rewrap(&keyring, "main", context(&[("k", &"x".repeat(5000))]), &disk).expect_err("refused");
@@ -156,35 +152,28 @@ fn what_does_not_open_is_not_rewrapped() {
 }
 
 #[test]
-fn a_service_that_forgets_is_found_out() {
-    /// Wraps one data key and unwraps to another.
-    struct Forgetful<'k>(&'k Keyring, objseal::envelope::WrappedKey, objseal::envelope::ObjectId);
-    impl KeyService for Forgetful<'_> {
-        fn name(&self) -> &'static str {
-            "keyring"
-        }
-        fn wrap(
-            &self,
-            key_id: &str,
-            binding: &objseal::envelope::Binding<'_>,
-            data_key: &objseal::Key,
-            random: &(dyn objseal::RandomSource + Sync),
-        ) -> Result<objseal::envelope::WrappedKey, objseal::envelope::KeyServiceError> {
-            self.0.wrap(key_id, binding, data_key, random)
-        }
-        fn unwrap(
-            &self,
-            _: &objseal::envelope::WrappedKey,
-            binding: &objseal::envelope::Binding<'_>,
-        ) -> Result<objseal::envelope::UnwrappedKey, objseal::envelope::KeyServiceError> {
-            let context = EncryptionContext::new();
-            self.0.unwrap(&self.1, &objseal::envelope::Binding { object_id: self.2, context: &context, ..*binding })
-        }
-    }
+fn who_decides_sees_what_was_opened() {
     let keyring = keyring();
-    let (another, _) = Sealing::new(&[(&keyring, "main")]).start().expect("sealed");
-    let (old, _) = Sealing::new(&[(&keyring, "main")]).start().expect("sealed");
-    let forgetful = Forgetful(&keyring, another.opened_by().next().expect("a layer").clone(), another.head().object_id);
-    let error = Sealing::new(&[(&forgetful, "main")]).rewrap(&old).expect_err("refused");
-    assert!(matches!(error, EnvelopeError::Authentication), "{error}");
+    let bound = context(&[("name", "a")]);
+    let stored = seal_file(&keyring, "main", bound.clone(), b"text");
+    let disk = Disk::new(&stored, usize::MAX);
+    let opening = open_options(&keyring).with_context(bound.clone());
+    // No such key to go to: that is for whoever decides to say.
+    let nowhere = |_: &_| Ok::<_, Box<dyn Error>>(SealOptions::new(keyring.latest("nowhere")?));
+    let error = file::rewrap(&opening, &disk, nowhere).expect_err("refused");
+    assert!(matches!(error.downcast_ref(), Some(KeyringError::UnknownKey)), "{error}");
+    assert!(disk.bytes.borrow()[..] == stored);
+    // To the other key, with one pair more.
+    let new = file::rewrap(&opening, &disk, |old| {
+        assert_eq!(old.opened_by().next().expect("a layer").key_id, "main");
+        let mut context = old.head().context.clone();
+        context.insert("generation", &old.head().generation.to_string())?;
+        Ok::<_, FileError>(seal_options(&keyring, &["other"]).with_context(context))
+    });
+    let new = new.expect("rewrapped");
+    let opening = open_options(&keyring).with_context(context(&[("name", "a"), ("generation", "1")]));
+    let file = SealedFile::open(&opening, &disk).expect("authentic");
+    assert_eq!(file.info().envelope.stored(), new.stored());
+    assert_eq!(new.opened_by().next().expect("a layer").key_id, "other");
+    assert_eq!(file.body().open_range(0..4).expect("authentic"), b"text");
 }

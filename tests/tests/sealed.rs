@@ -2,20 +2,20 @@
 
 use objseal::cobblestone::{ReadAt, Threads};
 use objseal::envelope::{
-    Demand, EncryptionContext, EnvelopeError, FormatError, Head, KeyService, Opening, Policy, Sealing, WrappedKey,
+    Demand, DemandedContext, EncryptionContext, EnvelopeError, FormatError, Head, KeyRequest, KeyService,
+    KeyServiceError, ObjectId, OpenOptions, Policy, SealOptions, WrappingKey,
 };
 use objseal::file::{self, BODY_OFFSET, FileError, SealedFile, SlotState};
 use objseal_keys::keyring::Keyring;
-use objseal_tests::{context, engines, open_file, pattern, report, seal_file};
+use objseal_tests::{context, engines, open_file, open_options, pattern, report, seal_file, seal_options};
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 const SIZES: [usize; 9] = [0, 1, 16_311, 16_383, 16_384, 16_385, 32_768, 100_000, 1 << 20];
 
-fn keyring() -> Keyring {
-    let mut keyring = Keyring::new();
-    keyring.create("main").expect("random bytes");
-    keyring
+fn keyring() -> Arc<Keyring> {
+    objseal_tests::keyring(&["main"])
 }
 
 /// Gives at most so many bytes at a time.
@@ -38,10 +38,8 @@ fn every_size_comes_back() {
     for engine in engines() {
         for size in SIZES {
             let plain = pattern(size);
-            let recipients = [(&keyring as _, "main")];
-            let sealing = Sealing::new(&recipients).with_engine(engine).expect("available");
-            let services = [&keyring as _];
-            let opening = Opening::new(&services).with_engine(engine).expect("available");
+            let sealing = seal_options(&keyring, &["main"]).with_engine(engine).expect("available");
+            let opening = open_options(&keyring).with_engine(engine).expect("available");
             let mut stored = Vec::new();
             let threads = Threads(NonZeroUsize::new(3).expect("3"));
             file::seal(&sealing, &plain[..], &mut stored, &threads).expect("sealed");
@@ -66,7 +64,7 @@ fn every_size_comes_back() {
 fn the_envelope_is_as_small_as_the_format_says() {
     let keyring = keyring();
     let stored = seal_file(&keyring, "main", EncryptionContext::new(), b"");
-    let (envelope, _) = Sealing::new(&[(&keyring, "main")]).start().expect("sealed");
+    let (envelope, _) = seal_options(&keyring, &["main"]).start().expect("sealed");
     assert_eq!(envelope.stored().len(), 253 + "main".len());
     assert_eq!(stored.len(), 8352);
 }
@@ -75,7 +73,9 @@ fn the_envelope_is_as_small_as_the_format_says() {
 fn one_changed_byte_is_refused_or_answered_as_the_format_says() {
     let keyring = keyring();
     let plain = pattern(1 << 20);
-    let stored = seal_file(&keyring, "main", context(&[("name", "cat.jpg")]), &plain);
+    let bound = context(&[("name", "cat.jpg")]);
+    let stored = seal_file(&keyring, "main", bound.clone(), &plain);
+    let opening = open_options(&keyring).with_context(bound);
     let body_end = stored.len() - 88;
     // Every byte of the slots, the header of the body, the first border, the last chunk's end and the tail; a sample of
     // the rest.
@@ -94,9 +94,8 @@ fn one_changed_byte_is_refused_or_answered_as_the_format_says() {
         if at < 8192 {
             let slot = at / 4096;
             // The body need not be opened each time.
-            let services = [&keyring as _];
-            let file = SealedFile::open(&Opening::new(&services), &changed[..]).expect("the other slot serves");
-            assert_eq!(file.opened().slots, SlotState::Damaged { slot }, "byte {at}");
+            let file = SealedFile::open(&opening, &changed[..]).expect("the other slot serves");
+            assert_eq!(file.info().slots, SlotState::Damaged { slot }, "byte {at}");
             by_the_other_slot += 1;
         } else {
             let (result, opened) = open_file(&keyring, &changed);
@@ -120,8 +119,7 @@ fn every_other_length_is_refused() {
     let keyring = keyring();
     let plain = pattern(40_000);
     let stored = seal_file(&keyring, "main", EncryptionContext::new(), &plain);
-    let services = [&keyring as _];
-    let opening = Opening::new(&services);
+    let opening = open_options(&keyring);
     for len in (0..stored.len()).filter(|len| len % 97 == 0 || *len + 200 > stored.len() || *len < 100) {
         let cut = &stored[..len];
         let error = open_file(&keyring, cut).0.err().unwrap_or_else(|| panic!("{len} bytes open"));
@@ -154,8 +152,7 @@ fn no_length_at_the_end_is_believed() {
         let at = changed.len() - 4;
         changed[at..].copy_from_slice(&len.to_be_bytes());
         assert!(is_authentication(&open_file(&keyring, &changed).0.expect_err("refused")), "{len}");
-        let services = [&keyring as _];
-        let error = SealedFile::open(&Opening::new(&services), &changed[..]).expect_err("refused");
+        let error = SealedFile::open(&open_options(&keyring), &changed[..]).expect_err("refused");
         assert!(is_authentication(&error), "{len}");
     }
 }
@@ -186,35 +183,26 @@ fn nothing_of_another_object_fits() {
 #[test]
 fn policy_comes_before_any_key_service() {
     /// A key service that must not be asked.
+    #[derive(Debug)]
     struct Never;
     impl KeyService for Never {
         fn name(&self) -> &'static str {
             "keyring"
         }
-        fn wrap(
-            &self,
-            _: &str,
-            _: &objseal::envelope::Binding<'_>,
-            _: &objseal::Key,
-            _: &(dyn objseal::RandomSource + Sync),
-        ) -> Result<WrappedKey, objseal::envelope::KeyServiceError> {
-            panic!("asked to wrap")
+        fn wrapping_key(&self, _: &str, _: &EncryptionContext) -> Result<Arc<WrappingKey>, KeyServiceError> {
+            panic!("asked for a key to seal under")
         }
-        fn unwrap(
-            &self,
-            _: &WrappedKey,
-            _: &objseal::envelope::Binding<'_>,
-        ) -> Result<objseal::envelope::UnwrappedKey, objseal::envelope::KeyServiceError> {
-            panic!("asked to unwrap")
+        fn reopen(&self, _: &KeyRequest) -> Result<Arc<WrappingKey>, KeyServiceError> {
+            panic!("asked for a key to open with")
         }
     }
     let keyring = keyring();
     let bound = context(&[("bucket", "photos"), ("name", "cat.jpg")]);
-    let (envelope, _) = Sealing::new(&[(&keyring, "main")]).with_context(bound.clone()).start().expect("sealed");
-    let refusal = |change: fn(&mut Policy)| {
-        let mut policy = Policy::default();
-        change(&mut policy);
-        match Opening::new(&[&Never]).with_policy(policy).open(envelope.stored()) {
+    let (envelope, _) = seal_options(&keyring, &["main"]).with_context(bound.clone()).start().expect("sealed");
+    let refusal = |change: &dyn Fn(&mut Policy)| {
+        let mut opening = OpenOptions::new().with_service(Arc::new(Never)).with_any_context();
+        change(opening.policy_mut());
+        match opening.open(envelope.stored()) {
             Err(EnvelopeError::Policy(demand)) => Some(demand),
             Err(EnvelopeError::NoAcceptedKey { wanted }) => {
                 assert_eq!(wanted, [("keyring".to_owned(), "main".to_owned())]);
@@ -223,21 +211,22 @@ fn policy_comes_before_any_key_service() {
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(refusal(|policy| policy.context = Some(EncryptionContext::new())), Some(Demand::Context));
-    assert_eq!(refusal(|policy| policy.context = Some(context(&[("bucket", "photos")]))), Some(Demand::Context));
-    let case = |policy: &mut Policy| policy.context = Some(context(&[("bucket", "photos"), ("name", "Cat.jpg")]));
-    assert_eq!(refusal(case), Some(Demand::Context));
-    let other = |policy: &mut Policy| policy.object_id = Some(objseal::envelope::ObjectId::from_bytes([7; 32]));
-    assert_eq!(refusal(other), Some(Demand::ObjectId));
-    assert_eq!(refusal(|policy| policy.minimum_generation = 2), Some(Demand::Generation));
-    assert_eq!(refusal(|policy| policy.key_ids = Some(vec!["other".into()])), None);
+    let exactly = |policy: &mut Policy, pairs| policy.context = DemandedContext::Exactly(context(pairs));
+    assert_eq!(refusal(&|policy| *policy = Policy::default()), Some(Demand::Context));
+    assert_eq!(refusal(&|policy| exactly(policy, &[("bucket", "photos")])), Some(Demand::Context));
+    let case = [("bucket", "photos"), ("name", "Cat.jpg")];
+    assert_eq!(refusal(&|policy| exactly(policy, &case)), Some(Demand::Context));
+    let other = ObjectId::from_bytes([7; 32]);
+    assert_eq!(refusal(&|policy| policy.object_id = Some(other)), Some(Demand::ObjectId));
+    assert_eq!(refusal(&|policy| policy.minimum_generation = 2), Some(Demand::Generation));
+    assert_eq!(refusal(&|policy| policy.keys.key_ids = Some(vec!["other".into()])), None);
 
-    let mut policy = Policy::default();
-    policy.context = Some(bound);
+    let mut opening = open_options(&keyring).with_context(bound);
+    let policy = opening.policy_mut();
     policy.object_id = Some(envelope.head().object_id);
     policy.minimum_generation = 1;
-    policy.key_ids = Some(vec!["main".into()]);
-    let opened = Opening::new(&[&keyring]).with_policy(policy).open(envelope.stored()).expect("accepted");
+    policy.keys.key_ids = Some(vec!["main".into()]);
+    let opened = opening.open(envelope.stored()).expect("accepted");
     assert_eq!(opened.head(), envelope.head());
     assert_eq!(
         (
@@ -253,11 +242,8 @@ fn wrong_keys_are_refused_each_for_its_reason() {
     let keyring = keyring();
     let stored = seal_file(&keyring, "main", EncryptionContext::new(), b"text");
     // A key of the same name and version, and not the same.
-    let mut other = Keyring::new();
-    other.create("main").expect("random bytes");
-    assert!(is_authentication(&open_file(&other, &stored).0.expect_err("refused")));
-    let mut other = Keyring::new();
-    other.create("another").expect("random bytes");
+    assert!(is_authentication(&open_file(&self::keyring(), &stored).0.expect_err("refused")));
+    let other = objseal_tests::keyring(&["another"]);
     let error = open_file(&other, &stored).0.expect_err("refused");
     assert!(matches!(error, FileError::Envelope(EnvelopeError::NoAcceptedKey { .. })), "{error}");
     assert_eq!(error.to_string(), r#"no key at hand opens this object; it was sealed under "main" of "keyring""#);
@@ -265,10 +251,11 @@ fn wrong_keys_are_refused_each_for_its_reason() {
 
 #[test]
 fn rotated_keys_open_what_was_sealed_before() {
-    let mut keyring = keyring();
+    let mut keyring = Arc::into_inner(keyring()).expect("nobody else has it");
     let old = seal_file(&keyring, "main", EncryptionContext::new(), b"old");
     assert_eq!(keyring.rotate("main").expect("random bytes"), 2);
     let new = seal_file(&keyring, "main", EncryptionContext::new(), b"new");
+    let keyring = Arc::new(keyring);
     for (stored, plain, version) in [(&old, b"old", 1), (&new, b"new", 2)] {
         let (opened, plaintext) = open_file(&keyring, stored);
         assert_eq!(plaintext, plain);
@@ -278,28 +265,23 @@ fn rotated_keys_open_what_was_sealed_before() {
 
 #[test]
 fn any_recipient_opens() {
-    let (one, two) = (keyring(), {
-        let mut keyring = Keyring::new();
-        keyring.create("second").expect("random bytes");
-        keyring
-    });
-    let recipients: [(&dyn KeyService, &str); 2] = [(&two, "second"), (&one, "main")];
-    let (envelope, _) = Sealing::new(&recipients).start().expect("sealed");
+    let (one, two) = (keyring(), objseal_tests::keyring(&["second"]));
+    let key = |keyring: &Keyring, name| keyring.latest(name).expect("it is there");
+    let (main, second) = (key(&one, "main"), key(&two, "second"));
+    let (envelope, _) = SealOptions::new(second).with_key(main.clone()).start().expect("sealed");
     let ids: Vec<_> = envelope.head().wrapped_keys.iter().map(|key| key.key_id.as_str()).collect();
     // Sorted as encoded, so the shorter id goes first.
     assert_eq!(ids, ["main", "second"]);
     for (keyring, id) in [(&one, "main"), (&two, "second")] {
-        let opened = Opening::new(&[keyring]).open(envelope.stored()).expect("authentic");
+        let opened = open_options(keyring).open(envelope.stored()).expect("authentic");
         assert_eq!(opened.opened_by().next().expect("a layer").key_id, id);
     }
-    let none = Sealing::new(&[]).start().expect_err("refused");
-    assert!(matches!(none, EnvelopeError::Format(FormatError::Malformed)), "{none}");
-    let twice = [(&one as &dyn KeyService, "main"); 2];
-    let twice = Sealing::new(&twice).start().expect_err("refused");
+    let none = SealOptions::default().start().expect_err("refused");
+    assert!(matches!(none, EnvelopeError::NoKey), "{none}");
+    let twice = SealOptions::new(main.clone()).with_key(main).start().expect_err("refused");
     assert!(matches!(twice, EnvelopeError::Format(FormatError::Malformed)), "{twice}");
-    let nine: Vec<Keyring> = (0..9).map(|_| self::keyring()).collect();
-    let nine: Vec<_> = nine.iter().map(|keyring| (keyring as &dyn KeyService, "main")).collect();
-    let nine = Sealing::new(&nine).start().expect_err("refused");
+    let nine = (0..9).fold(SealOptions::default(), |options, _| options.with_key(key(&keyring(), "main")));
+    let nine = nine.start().expect_err("refused");
     assert!(matches!(nine, EnvelopeError::Format(FormatError::TooLong)), "{nine}");
 }
 
@@ -317,9 +299,8 @@ fn contexts_are_bounded_and_exact() {
     let keyring = keyring();
     // It fits a head, and not a slot.
     let long = context(&[("k", &"x".repeat(5000))]);
-    Sealing::new(&[(&keyring, "main")]).with_context(long.clone()).start().expect("sealed");
-    let recipients = [(&keyring as _, "main")];
-    let sealing = Sealing::new(&recipients).with_context(long);
+    let sealing = seal_options(&keyring, &["main"]).with_context(long);
+    sealing.start().expect("sealed");
     let mut output = Vec::new();
     let error = file::seal(&sealing, &b""[..], &mut output, &Threads::available()).expect_err("refused");
     assert!(matches!(error, FileError::Envelope(EnvelopeError::Format(FormatError::TooLong))), "{error}");
@@ -356,8 +337,7 @@ fn a_range_reads_little() {
     let plain = pattern(5 << 20);
     let stored = seal_file(&keyring, "main", EncryptionContext::new(), &plain);
     let counted = Counted(&stored, 0.into());
-    let services = [&keyring as _];
-    let file = SealedFile::open(&Opening::new(&services), &counted).expect("authentic");
+    let file = SealedFile::open(&open_options(&keyring), &counted).expect("authentic");
     assert!(file.body().open_range(3_000_000..3_000_100).expect("authentic") == plain[3_000_000..3_000_100]);
     assert!(counted.1.get() < 8192 + 2 * 16_400 + 200, "{}", counted.1.get());
 }
@@ -366,8 +346,10 @@ fn a_range_reads_little() {
 fn heads_have_one_encoding() {
     let keyring = keyring();
     let bound = context(&[("a", "1"), ("b", "2")]);
-    let (envelope, _) = Sealing::new(&[(&keyring, "main")]).with_context(bound).start().expect("sealed");
+    let (envelope, _) = seal_options(&keyring, &["main"]).with_context(bound).start().expect("sealed");
     let stored = envelope.stored();
+    // The MAC sees to the context as well.
+    let opening = open_options(&keyring).with_any_context();
     assert_eq!(Head::parse(stored).expect("a head").unverified(), envelope.head());
     // Whatever is inserted, removed or changed in the fields: a head that parses is another head, or it does not parse.
     for at in 0..stored.len() - 32 {
@@ -377,7 +359,7 @@ fn heads_have_one_encoding() {
             if let Ok(head) = Head::parse(&changed) {
                 assert_ne!(head.unverified(), envelope.head(), "byte {at}");
             }
-            let error = Opening::new(&[&keyring]).open(&changed).expect_err("refused");
+            let error = opening.open(&changed).expect_err("refused");
             let expected = matches!(
                 error,
                 EnvelopeError::Authentication | EnvelopeError::Format(_) | EnvelopeError::NoAcceptedKey { .. }
@@ -386,17 +368,17 @@ fn heads_have_one_encoding() {
         }
         let mut longer = stored.to_vec();
         longer.insert(at, 0);
-        Opening::new(&[&keyring]).open(&longer).expect_err("refused");
+        opening.open(&longer).expect_err("refused");
         let mut shorter = stored.to_vec();
         shorter.remove(at);
-        Opening::new(&[&keyring]).open(&shorter).expect_err("refused");
+        opening.open(&shorter).expect_err("refused");
     }
 }
 
 #[test]
 fn what_is_not_known_is_refused_for_what_it_is() {
     let keyring = keyring();
-    let (envelope, _) = Sealing::new(&[(&keyring, "main")]).start().expect("sealed");
+    let (envelope, _) = seal_options(&keyring, &["main"]).start().expect("sealed");
     let stored = envelope.stored();
     let parse = |bytes: &[u8]| Head::parse(bytes).expect_err("refused");
     let with = |at: usize, value: &[u8]| {
@@ -419,6 +401,6 @@ fn what_is_not_known_is_refused_for_what_it_is() {
     assert_eq!(parse(&add([0, 8])), FormatError::Malformed, "attributes are not so short");
     assert_eq!(parse(&add([0, 9])), FormatError::Malformed, "a body and parts");
     assert!(Head::parse(&add([0x80, 0])).is_ok());
-    let error = Opening::new(&[&keyring]).open(&add([0x80, 0])).expect_err("refused");
+    let error = open_options(&keyring).open(&add([0x80, 0])).expect_err("refused");
     assert!(matches!(error, EnvelopeError::Authentication), "{error}");
 }

@@ -2,20 +2,20 @@
 //! prints how many seconds one call takes.
 
 use objseal::cobblestone::{self, Threads};
-use objseal::envelope::{Opening, Sealing, SingleKey};
+use objseal::envelope::{OpenOptions, SealOptions, WrappingKey};
 use objseal::file::{self, SealedFile};
 use objseal::{Error, Key};
 use objseal_benches::noise;
 use std::hint::black_box;
 use std::io::{self, BufRead, Write};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Instant;
 
 fn main() -> io::Result<()> {
     let key = Key::generate().expect("random bytes");
-    let service = SingleKey::new(Key::generate().expect("random bytes"));
-    let (recipients, services) = ([(&service as _, SingleKey::KEY_ID)], [&service as _]);
-    let (sealing, opening) = (Sealing::new(&recipients), Opening::new(&services));
+    let wrapping_key = Arc::new(WrappingKey::from_key(Key::generate().expect("random bytes")));
+    let (sealing, opening) = (SealOptions::new(wrapping_key.clone()), OpenOptions::new().with_key(wrapping_key));
     let one = Threads(NonZeroUsize::MIN);
     let seal_object = |plain: &[u8]| {
         let len = file::sealed_len(&sealing, plain.len() as u64).expect("short");

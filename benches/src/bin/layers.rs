@@ -5,19 +5,19 @@
 //! One after the other the layers would take 1 / (1 / inner + 1 / outer); the last column is how much of that the pass
 //! reaches. A round runs each once, in an order that changes; figures are of medians.
 
-use objseal::Engine;
 use objseal::cobblestone::Threads;
-use objseal::envelope::{OpenEnvelope, Opening, Sealing};
+use objseal::envelope::{Envelope, NewBody, OpenOptions, SealOptions, WrappingKey};
+use objseal::{Engine, Key};
 use objseal_benches::{median, noise};
-use objseal_keys::keyring::Keyring;
 use std::io;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What is measured: layers, by their engines.
 struct Case {
     engines: Vec<Engine>,
-    envelope: OpenEnvelope,
+    envelope: Envelope,
     sealed: Vec<u8>,
     seal: Vec<f64>,
     open: Vec<f64>,
@@ -34,31 +34,30 @@ fn main() {
             _ => panic!("unknown argument {arg}"),
         }
     }
-    let mut keyring = Keyring::new();
-    keyring.create("bench").expect("random bytes");
+    let key = Arc::new(WrappingKey::from_key(Key::generate().expect("random bytes")));
     let plaintext = noise(mib << 20);
     let native = Engine::detect();
     println!("{mib} MiB; GB/s of plaintext\n");
     println!("threads  layers                     seal   of bound    open   of bound");
     for threads in [1, std::thread::available_parallelism().map_or(1, NonZeroUsize::get)] {
         for [inner, outer] in [[native, Engine::AwsLc], [native, Engine::RustCrypto]] {
-            compare(&keyring, &plaintext, threads, [inner, outer], rounds);
+            compare(&key, &plaintext, threads, [inner, outer], rounds);
         }
     }
 }
 
-fn compare(keyring: &Keyring, plaintext: &[u8], threads: usize, [inner, outer]: [Engine; 2], rounds: usize) {
+fn compare(key: &Arc<WrappingKey>, plaintext: &[u8], threads: usize, [inner, outer]: [Engine; 2], rounds: usize) {
     let threads = Threads(NonZeroUsize::new(threads).expect("not 0"));
     let layers = [vec![inner], vec![outer], vec![inner, outer]];
     let mut cases = layers.map(|engines| {
-        let (envelope, sealed) = seal(keyring, plaintext, &engines, threads);
+        let (envelope, sealed) = seal(key, plaintext, &engines, threads);
         Case { engines, envelope, sealed, seal: Vec::new(), open: Vec::new() }
     });
     let gigabytes = plaintext.len() as f64 / 1e9;
     for round in 0..rounds {
         for turn in 0..3 {
             let case = &mut cases[(turn + round) % 3];
-            let sealing = start(keyring, &case.engines).1;
+            let sealing = start(key, &case.engines).1;
             let time = Instant::now();
             sealing.seal_stream(plaintext, io::sink(), &threads).expect("sealed");
             case.seal.push(gigabytes / time.elapsed().as_secs_f64());
@@ -85,22 +84,20 @@ fn compare(keyring: &Keyring, plaintext: &[u8], threads: usize, [inner, outer]: 
     }
 }
 
-fn start(keyring: &Keyring, engines: &[Engine]) -> (OpenEnvelope, objseal::envelope::BodySealer) {
-    let keys = [(keyring as _, "bench")];
-    let mut sealing = Sealing::new(&keys).with_engine(engines[0]).expect("available");
+fn start(key: &Arc<WrappingKey>, engines: &[Engine]) -> (Envelope, NewBody) {
+    let mut sealing = SealOptions::new(key.clone()).with_engine(engines[0]).expect("available");
     if let Some(&outer) = engines.get(1) {
-        sealing = sealing.with_outer_layer(&keys).with_outer_engine(outer).expect("available");
+        sealing = sealing.with_outer_key(key.clone()).with_outer_engine(outer).expect("available");
     }
     sealing.start().expect("sealed")
 }
 
 /// A sealed body, and an envelope that opens it on the same engines.
-fn seal(keyring: &Keyring, plaintext: &[u8], engines: &[Engine], threads: Threads) -> (OpenEnvelope, Vec<u8>) {
-    let (envelope, body) = start(keyring, engines);
+fn seal(key: &Arc<WrappingKey>, plaintext: &[u8], engines: &[Engine], threads: Threads) -> (Envelope, Vec<u8>) {
+    let (envelope, body) = start(key, engines);
     let mut sealed = Vec::new();
     body.seal_stream(plaintext, &mut sealed, &threads).expect("sealed");
-    let services = [keyring as _];
-    let mut opening = Opening::new(&services).with_engine(engines[0]).expect("available");
+    let mut opening = OpenOptions::new().with_key(key.clone()).with_engine(engines[0]).expect("available");
     if let Some(&outer) = engines.get(1) {
         opening = opening.with_outer_engine(outer).expect("available");
     }

@@ -1,7 +1,7 @@
 //! Verified plaintext at any offset, whatever stores it.
 
 use objseal::cobblestone::{RandomAccess, ReadAt, Threads};
-use objseal::envelope::{OpenEnvelope, PartStore, PartsReader};
+use objseal::envelope::{Envelope, PartStore, PartsReader};
 use objseal::file::SealedFile;
 use std::borrow::Borrow;
 use std::io;
@@ -43,7 +43,7 @@ impl<S: ReadAt + Send + Sync> Plaintext for SealedFile<S> {
 /// On one thread, part after part.
 impl<E, S, P> Plaintext for PartsReader<E, S, P>
 where
-    E: Borrow<OpenEnvelope> + Send + Sync,
+    E: Borrow<Envelope> + Send + Sync,
     S: ReadAt + Send + Sync,
     P: PartStore + Send + Sync,
 {

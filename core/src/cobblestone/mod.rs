@@ -62,7 +62,7 @@ use crate::buffer;
 use crate::engine::{Choice, Engine};
 use crate::error::Error;
 use crate::key::Key;
-use crate::random::RandomSource;
+use crate::random::{RandomSource, SYSTEM};
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 use body::{Body, Header};
@@ -96,18 +96,14 @@ pub struct Cobblestone<'a> {
     context: &'a [u8],
     choice: Choice,
     check: Option<Choice>,
-    random: &'a (dyn RandomSource + Sync),
+    random: &'a dyn RandomSource,
 }
 
 impl<'a> Cobblestone<'a> {
     /// Seals and opens under `key` and `context`, on the best engine of this machine.
     #[must_use]
     pub fn new(key: &'a Key, context: &'a [u8]) -> Self {
-        #[cfg(feature = "getrandom")]
-        let random = &crate::random::OsRandom;
-        #[cfg(not(feature = "getrandom"))]
-        let random = &crate::random::NoRandom;
-        Self { key, context, choice: Choice::best(), check: None, random }
+        Self { key, context, choice: Choice::best(), check: None, random: SYSTEM }
     }
 
     /// The same on another engine; every engine gives the same bytes.
@@ -138,7 +134,7 @@ impl<'a> Cobblestone<'a> {
 
     /// The same with salts from another source than the operating system.
     #[must_use]
-    pub fn with_random(self, random: &'a (dyn RandomSource + Sync)) -> Self {
+    pub fn with_random(self, random: &'a dyn RandomSource) -> Self {
         Self { random, ..self }
     }
 

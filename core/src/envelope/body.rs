@@ -2,7 +2,7 @@
 
 use super::layers::Message;
 use crate::cobblestone::{
-    self, CHUNK_LEN, ChunkOpener, HEADER_LEN, Opener, SALT_LEN, SEALED_CHUNK_LEN, Sealer, SharedSealer, TAG_LEN, prefix,
+    self, CHUNK_LEN, ChunkOpener, HEADER_LEN, SALT_LEN, SEALED_CHUNK_LEN, SharedSealer, TAG_LEN, prefix,
 };
 use crate::engine::Engine;
 use crate::error::{Error, Refusal};
@@ -72,12 +72,12 @@ pub fn sealed_range(layers: u8, range: core::ops::Range<u64>, sealed_len: u64) -
 }
 
 /// Seals a body. Its salts were drawn with it.
-pub struct BodySealer {
+pub struct NewBody {
     /// The innermost first.
     layers: Vec<SharedSealer>,
 }
 
-impl BodySealer {
+impl NewBody {
     pub(super) fn new(layers: Vec<SharedSealer>) -> Self {
         Self { layers }
     }
@@ -157,9 +157,9 @@ impl BodySealer {
 
     /// Seals piece by piece.
     #[must_use]
-    pub fn sealer(self) -> LayeredSealer {
+    pub fn sealer(self) -> Sealer {
         let layers = self.layers.into_iter().map(SharedSealer::into_sealer);
-        LayeredSealer { layers: layers.collect(), inner: Zeroizing::default() }
+        Sealer { layers: layers.collect(), inner: Zeroizing::default() }
     }
 }
 
@@ -189,21 +189,21 @@ impl<S: ReadAt + ?Sized> Read for StoredReader<'_, S> {
     }
 }
 
-impl fmt::Debug for BodySealer {
+impl fmt::Debug for NewBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BodySealer").field("engines", &self.engines()).finish_non_exhaustive()
+        f.debug_struct("NewBody").field("engines", &self.engines()).finish_non_exhaustive()
     }
 }
 
 /// Seals a body piece by piece. The body is all that [`update`](Self::update) and [`finish`](Self::finish) append.
-pub struct LayeredSealer {
+pub struct Sealer {
     /// The innermost first.
-    layers: Vec<Sealer>,
+    layers: Vec<cobblestone::Sealer>,
     /// What comes out of the inner one.
     inner: Zeroizing<Vec<u8>>,
 }
 
-impl LayeredSealer {
+impl Sealer {
     /// How many bytes [`update_into`](Self::update_into) writes when it is given `input_len` bytes.
     ///
     /// # Errors
@@ -293,12 +293,12 @@ fn append(out: &mut Vec<u8>, len: usize, fill: impl FnOnce(&mut [u8]) -> Result<
 }
 
 /// Opens a body whose salts are known.
-pub struct BodyOpener {
+pub struct StoredBody {
     /// The innermost first.
     layers: Vec<(Message, Salt)>,
 }
 
-impl BodyOpener {
+impl StoredBody {
     pub(super) fn new(layers: Vec<(Message, Salt)>) -> Self {
         Self { layers }
     }
@@ -369,9 +369,9 @@ impl BodyOpener {
 
     /// Opens piece by piece.
     #[must_use]
-    pub fn opener(self) -> LayeredOpener {
+    pub fn opener(self) -> Opener {
         let layers = self.layers.iter().map(|_| Progress::Header(Vec::with_capacity(HEADER_LEN))).collect();
-        LayeredOpener { body: self, layers, inner: Zeroizing::default() }
+        Opener { body: self, layers, inner: Zeroizing::default() }
     }
 
     /// Opens a whole body.
@@ -395,8 +395,8 @@ impl BodyOpener {
 ///
 /// Each chunk is given out once its tags hold, so what an update appended is authentic even if a later one fails. After
 /// an error nothing more comes out.
-pub struct LayeredOpener {
-    body: BodyOpener,
+pub struct Opener {
+    body: StoredBody,
     /// The innermost first; none after an error.
     layers: Vec<Progress>,
     /// What comes out of the outer layer.
@@ -407,7 +407,7 @@ pub struct LayeredOpener {
 enum Progress {
     /// What there is of its header.
     Header(Vec<u8>),
-    Chunks(Box<Opener<'static>>),
+    Chunks(Box<cobblestone::Opener<'static>>),
 }
 
 impl Progress {
@@ -465,7 +465,7 @@ impl Progress {
     }
 }
 
-impl LayeredOpener {
+impl Opener {
     /// How many bytes [`update_into`](Self::update_into) writes when it is given `input_len` bytes, if they are
     /// authentic.
     #[must_use]

@@ -21,6 +21,22 @@ impl EncryptionContext {
         Self(BTreeMap::new())
     }
 
+    /// These pairs.
+    ///
+    /// # Errors
+    /// As for [`insert`](Self::insert).
+    ///
+    /// ```
+    /// use objseal::envelope::EncryptionContext;
+    /// let context = EncryptionContext::from_pairs([("bucket", "photos"), ("key", "2026/cat.jpg")])?;
+    /// # Ok::<(), objseal::envelope::FormatError>(())
+    /// ```
+    pub fn from_pairs<'p>(pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> Result<Self, FormatError> {
+        let mut context = Self::new();
+        pairs.into_iter().try_for_each(|(key, value)| context.insert(key, value))?;
+        Ok(context)
+    }
+
     /// Adds a pair.
     ///
     /// # Errors

@@ -52,17 +52,19 @@ pub enum EnvelopeError {
         /// Service and key id of each wrapped key, as the head says. Nothing proves it.
         wanted: Vec<(String, String)>,
     },
+    /// No key was given to seal a layer under.
+    NoKey,
     /// The object is not what the caller's policy demands.
     Policy(Demand),
-    /// A key service could not be reached, or failed.
+    /// A key service did not give the key.
     KeyService(KeyServiceError),
     /// The head, or what belongs to it, is not authentic.
     Authentication,
-    /// The object has another number of layers than recipients were given for.
+    /// The object has another number of layers than keys were given for.
     OtherLayers {
         /// Layers of the object.
         object: u8,
-        /// Layers that recipients were given for.
+        /// Layers that keys were given for.
         given: u8,
     },
     /// The object has parts, or has none, and was asked for the other.
@@ -131,6 +133,7 @@ impl fmt::Display for EnvelopeError {
                 }
                 Ok(())
             }
+            Self::NoKey => f.write_str("no key was given to seal a layer under"),
             Self::Policy(Demand::Context) => f.write_str("the object does not have the encryption context asked for"),
             Self::Policy(Demand::ObjectId) => f.write_str("the object does not have the object id asked for"),
             Self::Policy(Demand::Generation) => f.write_str("the head of the object is older than asked for"),
@@ -138,7 +141,7 @@ impl fmt::Display for EnvelopeError {
             Self::Policy(Demand::Suites) => f.write_str("the object uses a suite that is not accepted"),
             Self::KeyService(error) => error.fmt(f),
             Self::OtherLayers { object, given } => {
-                write!(f, "the object has {object} layers, and recipients were given for {given}")
+                write!(f, "the object has {object} layers, and keys were given for {given}")
             }
             Self::OtherContent => f.write_str("the object has parts, or has none, and was asked for the other"),
             Self::Parts(error) => error.fmt(f),
@@ -148,7 +151,21 @@ impl fmt::Display for EnvelopeError {
     }
 }
 
-impl core::error::Error for EnvelopeError {}
+impl core::error::Error for EnvelopeError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            // Its own words are those of the error; what is behind it are these.
+            Self::KeyService(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<KeyServiceError> for EnvelopeError {
+    fn from(error: KeyServiceError) -> Self {
+        Self::KeyService(error)
+    }
+}
 
 impl From<FormatError> for EnvelopeError {
     fn from(error: FormatError) -> Self {

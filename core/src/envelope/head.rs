@@ -7,8 +7,8 @@ use super::context::EncryptionContext;
 use super::derive::{MAC_LEN, VERSION};
 use super::error::{EnvelopeError, FormatError};
 use super::parts::{self, Part};
-use super::service::Binding;
-use crate::engine::Engine;
+use super::plan::Entries;
+use super::wrapping_key::WRAP_LEN;
 use crate::error::{Error, Refusal};
 use crate::limits::{MAX_HEAD_LEN, MAX_KEY_ID_LEN, MAX_LAYERS, MAX_PARTS, MAX_WRAPPED_KEYS, MAX_WRAPPED_LEN};
 use alloc::string::String;
@@ -100,7 +100,7 @@ impl Suite {
     }
 }
 
-/// A data key, encrypted by a key service.
+/// A data key, wrapped under the wrapping key of a key service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WrappedKey {
@@ -112,19 +112,15 @@ pub struct WrappedKey {
     pub key_id: String,
     /// The version of the root key, from 1; 0 where the service keeps that to itself.
     pub key_version: u32,
-    /// What the service made of the data key.
+    /// What the service needs to give the wrapping key again, and the wrap.
     pub bytes: Vec<u8>,
 }
 
 impl WrappedKey {
-    /// A wrapped key.
-    ///
-    /// # Errors
-    /// [`FormatError::TooLong`] if a name is longer than [`MAX_KEY_ID_LEN`] or `bytes` than [`MAX_WRAPPED_LEN`];
-    /// [`FormatError::Malformed`] if one of them is empty, a name has control characters, or there is no such layer.
-    pub fn new(layer: u8, service: &str, key_id: &str, key_version: u32, bytes: Vec<u8>) -> Result<Self, FormatError> {
-        let wrapped_key = Self { layer, service: service.into(), key_id: key_id.into(), key_version, bytes };
-        wrapped_key.check().map(|()| wrapped_key)
+    /// What the service needs to give the wrapping key again.
+    #[must_use]
+    pub fn blob(&self) -> &[u8] {
+        &self.bytes[..self.bytes.len().saturating_sub(WRAP_LEN)]
     }
 
     /// That it is within its bounds: its fields are for everybody to change.
@@ -160,7 +156,7 @@ impl WrappedKey {
     }
 }
 
-fn check_name(name: &str) -> Result<(), FormatError> {
+pub(super) fn check_name(name: &str) -> Result<(), FormatError> {
     check_text(name, MAX_KEY_ID_LEN)
 }
 
@@ -443,10 +439,23 @@ impl Head {
         self.wrapped_keys.sort_by_cached_key(WrappedKey::sort_key);
         check_wrapped_keys(&self.wrapped_keys, self.layers())
     }
+}
 
-    /// What the wraps of `layer` are bound to.
-    pub(super) fn binding(&self, layer: u8, engine: Engine) -> Binding<'_> {
-        Binding { object_id: self.object_id, layer, layers: self.layers(), context: &self.context, engine }
+impl Entries for Head {
+    fn layers(&self) -> u8 {
+        self.layers()
+    }
+
+    fn object_id(&self) -> ObjectId {
+        self.object_id
+    }
+
+    fn entries(&self) -> &[WrappedKey] {
+        &self.wrapped_keys
+    }
+
+    fn context(&self) -> &EncryptionContext {
+        &self.context
     }
 }
 

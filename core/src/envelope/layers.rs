@@ -1,7 +1,7 @@
 //! The layers of an object: their data keys, and which engine does which.
 
 use super::attributes::{Attributes, MAX_SEALED_LEN};
-use super::body::{BodyOpener, BodySealer, Salt};
+use super::body::{NewBody, Salt, StoredBody};
 use super::derive::{PLACE_LEN, Place, Role, Subkey, mac, subkey};
 use super::error::EnvelopeError;
 use super::head::ObjectId;
@@ -86,7 +86,7 @@ impl Frame {
         role: Role,
         key: &Key,
         fields: &[u8],
-        random: &(dyn RandomSource + Sync),
+        random: &dyn RandomSource,
     ) -> Result<Vec<u8>, Error> {
         let mut record = Vec::new();
         for message in self.record_messages(role, key) {
@@ -150,15 +150,15 @@ impl Layers {
     }
 
     /// Starts sealing a message in each layer, the outer one around the inner one.
-    pub(super) fn seal(&self, role: Role, part: u32, random: &(dyn RandomSource + Sync)) -> Result<BodySealer, Error> {
+    pub(super) fn seal(&self, role: Role, part: u32, random: &dyn RandomSource) -> Result<NewBody, Error> {
         let sealers =
             self.messages(role, part).map(|message| message.cobblestone().with_random(random).shared_sealer());
-        Ok(BodySealer::new(sealers.collect::<Result<_, _>>()?))
+        Ok(NewBody::new(sealers.collect::<Result<_, _>>()?))
     }
 
     /// What opens such a message, whose salts must be these.
-    pub(super) fn open(&self, role: Role, part: u32, salts: &[Salt]) -> BodyOpener {
-        BodyOpener::new(self.messages(role, part).zip(salts.iter().copied()).collect())
+    pub(super) fn open(&self, role: Role, part: u32, salts: &[Salt]) -> StoredBody {
+        StoredBody::new(self.messages(role, part).zip(salts.iter().copied()).collect())
     }
 
     fn messages(&self, role: Role, part: u32) -> impl Iterator<Item = Message> {
@@ -170,7 +170,7 @@ impl Layers {
     pub(super) fn seal_attributes(
         &self,
         attributes: &Attributes,
-        random: &(dyn RandomSource + Sync),
+        random: &dyn RandomSource,
     ) -> Result<Vec<u8>, EnvelopeError> {
         let fields = Zeroizing::new(attributes.encode()?);
         Ok(self.frame.seal_record(Role::Attributes, &self.subkey(Subkey::Attributes), &fields, random)?)

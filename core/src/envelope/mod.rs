@@ -3,22 +3,26 @@
 //! The format is specified in [FORMAT.md](mod@format). [`crate::file`] puts envelope and body into one file;
 //! The crate `objseal-keys` has key services.
 //!
+//! [`SealOptions`] and [`OpenOptions`] own what they hold, and can be shared between threads and kept for as long as a
+//! server runs. Sealing asks nobody: a [`KeyService`] yields a [`WrappingKey`] before. Opening asks key services, of which a
+//! blocking one can be among the options; for one that answers later there is a [`Plan`].
+//!
 //! # Two layers
 //!
 //! ```
 //! # #[cfg(feature = "std")] {
 //! use objseal::Key;
-//! use objseal::envelope::{Opening, Sealing, SingleKey};
+//! use objseal::envelope::{OpenOptions, SealOptions, WrappingKey};
+//! use std::sync::Arc;
 //!
-//! let keys = SingleKey::new(Key::generate()?);
-//! let (inner, outer) = ([(&keys as _, SingleKey::KEY_ID)], [(&keys as _, SingleKey::KEY_ID)]);
+//! let inner = Arc::new(WrappingKey::new("my-kms", "photos", 1, b"", Key::generate()?)?);
+//! let outer = Arc::new(WrappingKey::new("my-kms", "server", 1, b"", Key::generate()?)?);
 //! # if objseal::Engine::AwsLc.is_available() {
-//! let (envelope, body) = Sealing::new(&inner).with_outer_layer(&outer).start()?;
+//! let (envelope, body) = SealOptions::new(inner.clone()).with_outer_key(outer.clone()).start()?;
 //! let stored_head = envelope.stored().to_vec();
 //! let stored_body = body.seal(b"the plaintext")?;
 //!
-//! let services = [&keys as _];
-//! let envelope = Opening::new(&services).open(&stored_head)?;
+//! let envelope = OpenOptions::new().with_key(inner).with_key(outer).open(&stored_head)?;
 //! assert_eq!(envelope.body()?.open(&stored_body)?, b"the plaintext");
 //! # }
 //! # }
@@ -29,16 +33,17 @@
 //!
 //! ```
 //! # #[cfg(all(feature = "std", feature = "checksums"))] {
-//! use objseal::envelope::{Attributes, Opening, Sealing, SingleKey, locate};
-//! use objseal::{Key, OsRandom, checksums, limits::INLINE_ENVELOPE_LEN};
+//! use objseal::envelope::{Attributes, OpenOptions, SealOptions, WrappingKey, locate};
+//! use objseal::{Key, checksums, limits::INLINE_ENVELOPE_LEN};
+//! use std::sync::Arc;
 //!
-//! let (customer, server) = (SingleKey::new(Key::generate()?), SingleKey::new(Key::generate()?));
-//! let id = SingleKey::KEY_ID;
-//! let state = Sealing::new(&[(&customer, id)]).start_upload(&server, id)?.stored().to_vec();
+//! let customer = Arc::new(WrappingKey::from_key(Key::generate()?));
+//! let server = Arc::new(WrappingKey::new("my-server", "uploads", 1, b"", Key::generate()?)?);
+//! let state = SealOptions::new(customer.clone()).start_upload(&server)?.stored().to_vec();
 //!
 //! // Any process that has the state and the server's key seals parts, in any order.
-//! let upload = Opening::new(&[&server as _]).resume_upload(&state)?;
-//! let (attempt, body) = upload.part(1, &OsRandom)?;
+//! let upload = OpenOptions::new().with_key(server).resume_upload(&state)?;
+//! let (attempt, body) = upload.part(1)?;
 //! let stored_part = body.seal(b"the plaintext")?;
 //! let (receipt, proof) = upload.receipt(attempt, Attributes::new(13))?;
 //!
@@ -46,9 +51,9 @@
 //! let etag = receipt.attributes.etag.unwrap_or_default();
 //! let selection = upload.select(&[(1, &etag)], &[&proof])?;
 //! let attributes = checksums::of_parts(&selection.attributes());
-//! let completed = upload.complete(&selection, &attributes, INLINE_ENVELOPE_LEN, &OsRandom)?;
+//! let completed = upload.complete(&selection, &attributes, INLINE_ENVELOPE_LEN)?;
 //!
-//! let envelope = Opening::new(&[&customer as _]).open(completed.envelope.stored())?;
+//! let envelope = OpenOptions::new().with_key(customer).open(completed.envelope.stored())?;
 //! let parts = envelope.parts(completed.table.as_deref())?;
 //! let wanted = locate(&parts, 4..8).unwrap_or_default();
 //! assert_eq!((wanted[0].part.number, wanted[0].stored.clone()), (1, 56..85));
@@ -61,6 +66,9 @@
 //! |---|---|
 //! | `seal` | making an envelope, wrapping its data key anew |
 //! | `open` | opening it under the caller's policy |
+//! | `policy` | what the caller demands |
+//! | `plan` | how to come by the keys, one question at a time |
+//! | `opened` | an envelope and its data keys |
 //! | `layers` | data keys, engines, and the messages that they make |
 //! | `body` | sealing and opening a body in all its layers |
 //! | `upload` | objects in parts: upload state, receipts, completion |
@@ -69,8 +77,8 @@
 //! | `head` | the record that goes before the body |
 //! | `attributes` | the record of what is known late |
 //! | `context` | the encryption context: public pairs, bound to every wrap |
-//! | `service` | what holds root keys, and how a local one wraps |
-//! | `single_key` | a key service with one root key |
+//! | `wrapping_key` | what data keys are wrapped under |
+//! | `service` | what gives wrapping keys |
 //! | `derive` | places and subkeys |
 //! | `codec` | the canonical encoding |
 
@@ -85,11 +93,14 @@ mod layers;
 #[cfg(feature = "std")]
 mod multipart;
 mod open;
+mod opened;
 mod parts;
+mod plan;
+mod policy;
 mod seal;
 mod service;
-mod single_key;
 mod upload;
+mod wrapping_key;
 
 pub use attributes::{Attributes, Digests};
 #[cfg(feature = "std")]
@@ -97,20 +108,22 @@ pub(crate) use attributes::{MAX_SEALED_LEN, MIN_SEALED_LEN};
 #[cfg(feature = "std")]
 pub(crate) use body::StoredReader;
 pub use body::{
-    BodyOpener, BodySealer, LayeredOpener, LayeredSealer, Salt, largest_plaintext_len, plaintext_len, sealed_len,
-    sealed_range,
+    NewBody, Opener, Salt, Sealer, StoredBody, largest_plaintext_len, plaintext_len, sealed_len, sealed_range,
 };
 pub use context::EncryptionContext;
 pub use error::{Demand, EnvelopeError, FormatError, PartsError};
 pub use head::{Content, DetachedTable, Head, Mode, ObjectId, Suite, Unverified, WrappedKey};
 #[cfg(feature = "std")]
 pub use multipart::{PartStore, PartTable, PartsReader};
-pub use open::{OpenEnvelope, Opening, Policy};
+pub use open::OpenOptions;
+pub use opened::Envelope;
 pub use parts::{Part, PartRange, locate};
-pub use seal::{Recipients, Sealing};
-pub use service::{Binding, KeyService, KeyServiceError, UnwrappedKey, unwrap_locally, wrap_locally};
-pub use single_key::SingleKey;
+pub use plan::{KeyRequest, Plan};
+pub use policy::{AcceptedKeys, DemandedContext, Policy};
+pub use seal::SealOptions;
+pub use service::{KeyService, KeyServiceError, KeyServiceErrorKind};
 pub use upload::{Completed, PartAttempt, Receipt, Selection, Upload};
+pub use wrapping_key::WrappingKey;
 
 #[doc = include_str!("../doc/FORMAT.md")]
 pub mod format {}

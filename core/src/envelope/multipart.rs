@@ -2,7 +2,7 @@
 
 use super::error::EnvelopeError;
 use super::head::{Content, DetachedTable};
-use super::open::OpenEnvelope;
+use super::opened::Envelope;
 use super::parts::{self, Part, PartRange};
 use crate::buffer;
 use crate::cobblestone::{CHUNK_LEN, RandomAccess, ReadAt};
@@ -26,7 +26,7 @@ enum Entries<S> {
     Detached(DetachedTable, RandomAccess<S>),
 }
 
-impl OpenEnvelope {
+impl Envelope {
     /// The part table. `detached` is what stores it, if it is not in the envelope, and is not used otherwise.
     ///
     /// # Errors
@@ -68,7 +68,7 @@ impl<S: ReadAt> PartTable<S> {
     /// The parts from index `first` on, at most `count` of them. Indices are from 0, and not part numbers.
     ///
     /// # Errors
-    /// As for [`part_table`](OpenEnvelope::part_table).
+    /// As for [`part_table`](Envelope::part_table).
     pub fn parts(&self, first: u32, count: u32) -> io::Result<Vec<Part>> {
         let end = first.saturating_add(count).min(self.count);
         let first = first.min(end);
@@ -96,7 +96,7 @@ impl<S: ReadAt> PartTable<S> {
     ///
     /// # Errors
     /// [`Error::OutOfRange`] as an [`io::Error`] if they are not within the plaintext; as for
-    /// [`part_table`](OpenEnvelope::part_table).
+    /// [`part_table`](Envelope::part_table).
     pub fn locate(&self, range: Range<u64>) -> io::Result<Vec<PartRange>> {
         if range.start > range.end || range.end > self.plaintext_len {
             return Err(Error::OutOfRange { plaintext_len: self.plaintext_len }.into());
@@ -184,7 +184,7 @@ pub struct PartsReader<E, S, P> {
     store: P,
 }
 
-impl<E: Borrow<OpenEnvelope>, S: ReadAt, P: PartStore> PartsReader<E, S, P> {
+impl<E: Borrow<Envelope>, S: ReadAt, P: PartStore> PartsReader<E, S, P> {
     /// Reads the parts that `table` says from `store`.
     pub fn new(envelope: E, table: PartTable<S>, store: P) -> Self {
         Self { envelope, table, store }

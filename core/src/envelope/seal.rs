@@ -1,72 +1,82 @@
 //! Making the envelope of a new object, and wrapping the data key of an old one anew.
 
-use super::body::BodySealer;
+use super::body::NewBody;
 use super::context::EncryptionContext;
 use super::derive::Role;
 use super::error::{EnvelopeError, FormatError};
 use super::head::{Content, Head, Mode, ObjectId, Suite};
 use super::layers::{Engines, Layers};
-use super::open::OpenEnvelope;
-use super::service::KeyService;
+use super::opened::Envelope;
+use super::wrapping_key::{Binding, WrappingKey};
 use crate::cobblestone::SALT_LEN;
 use crate::engine::{Choice, Engine};
 use crate::error::{Error, RandomError};
 use crate::key::Key;
-use crate::random::RandomSource;
+use crate::random::{RandomSource, Source};
 use crate::verdict::verdict;
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// Key services, each with the id of a root key that it holds.
-pub type Recipients<'a> = &'a [(&'a dyn KeyService, &'a str)];
-
-/// Root keys and an encryption context, ready to seal objects.
+/// Under which keys objects are sealed, in how many layers, bound to which encryption context. Cheap to clone and to share
+/// between threads.
 ///
-/// Every object gets an object id and a data key of its own; with two layers, two data keys.
+/// Every object gets an object id and a data key of its own; with two layers, two data keys. Sealing asks nobody: the
+/// wrapping keys are here.
 #[derive(Clone)]
-pub struct Sealing<'a> {
-    recipients: Recipients<'a>,
+pub struct SealOptions {
+    keys: Vec<Arc<WrappingKey>>,
     /// Those of the second layer, if there is one.
-    outer_recipients: Option<Recipients<'a>>,
+    outer_keys: Vec<Arc<WrappingKey>>,
     context: EncryptionContext,
     engines: Engines,
     #[cfg(feature = "checksums")]
     digests: crate::checksums::Wanted,
-    random: &'a (dyn RandomSource + Sync),
+    random: Source,
 }
 
-impl<'a> Sealing<'a> {
-    /// Seals for `recipients`: each is a key service and the id of a root key that it holds. There must be 1 to 8, and
-    /// any of them suffices to open the object.
-    #[must_use]
-    pub fn new(recipients: Recipients<'a>) -> Self {
-        #[cfg(feature = "getrandom")]
-        let random = &crate::random::OsRandom;
-        #[cfg(not(feature = "getrandom"))]
-        let random = &crate::random::NoRandom;
-        let context = EncryptionContext::new();
+/// Without keys: they must be added before anything is sealed.
+impl Default for SealOptions {
+    fn default() -> Self {
         Self {
-            recipients,
-            outer_recipients: None,
-            context,
+            keys: Vec::new(),
+            outer_keys: Vec::new(),
+            context: EncryptionContext::new(),
             engines: Engines::best(),
             #[cfg(feature = "checksums")]
             digests: crate::checksums::Wanted::NONE,
-            random,
+            random: Source::default(),
         }
     }
+}
 
-    /// The same in two layers, as DSSE asks for: what is sealed for the recipients given so far is sealed once more, for
-    /// `recipients`, under a data key of its own and by another implementation of AES-256-GCM. It takes one of each to
-    /// open the object.
+impl SealOptions {
+    /// Seals under `key`, in one layer.
+    #[must_use]
+    pub fn new(key: Arc<WrappingKey>) -> Self {
+        Self::default().with_key(key)
+    }
+
+    /// The same for one more recipient: up to 8 keys, of which any opens the object or, with two layers, the inner one.
+    #[must_use]
+    pub fn with_key(mut self, key: Arc<WrappingKey>) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// The same in two layers, as DSSE asks for: what is sealed under the other keys is sealed once more, under a data key
+    /// of its own and by another implementation of AES-256-GCM. It takes one key of each layer to open the object. A second
+    /// call adds a recipient to the outer layer.
     ///
     /// Both data keys come from the same source of random bytes. None of the implementations is a validated module.
     #[must_use]
-    pub fn with_outer_layer(self, recipients: Recipients<'a>) -> Self {
-        Self { outer_recipients: Some(recipients), ..self }
+    pub fn with_outer_key(mut self, key: Arc<WrappingKey>) -> Self {
+        self.outer_keys.push(key);
+        self
     }
 
     /// The same, bound to `context`.
@@ -120,59 +130,74 @@ impl<'a> Sealing<'a> {
         false
     }
 
+    /// The digests that are kept.
     #[cfg(feature = "checksums")]
-    pub(crate) fn digests(&self) -> crate::checksums::Wanted {
+    #[must_use]
+    pub fn digests(&self) -> crate::checksums::Wanted {
         self.digests
     }
 
-    /// The same with random bytes from another source than the operating system.
+    /// The same with random bytes from another source than the operating system: all that is drawn for an object, and later
+    /// for its attributes and parts.
     #[must_use]
-    pub fn with_random(self, random: &'a (dyn RandomSource + Sync)) -> Self {
-        Self { random, ..self }
+    pub fn with_random(self, random: Arc<dyn RandomSource>) -> Self {
+        Self { random: Source::Given(random), ..self }
     }
 
-    /// Recipients of each layer, the innermost first.
-    fn layers(&self) -> impl Iterator<Item = (u8, Recipients<'a>)> {
-        (1..).zip([Some(self.recipients), self.outer_recipients].into_iter().flatten())
+    /// Keys of each layer, the innermost first.
+    fn keys_of_layers(&self) -> impl Iterator<Item = (u8, &[Arc<WrappingKey>])> {
+        (1..=self.layers()).zip([&self.keys[..], &self.outer_keys[..]])
     }
 
-    pub(crate) fn layer_count(&self) -> u8 {
-        if self.outer_recipients.is_some() { 2 } else { 1 }
+    /// How many layers objects get: 1 or 2.
+    #[must_use]
+    pub fn layers(&self) -> u8 {
+        if self.outer_keys.is_empty() { 1 } else { 2 }
     }
 
-    pub(super) fn recipient_count(&self) -> usize {
-        self.layers().map(|(_, recipients)| recipients.len()).sum()
+    pub(super) fn wraps(&self) -> usize {
+        self.keys.len() + self.outer_keys.len()
+    }
+
+    pub(super) fn random(&self) -> Source {
+        self.random.clone()
     }
 
     /// Makes the envelope of a new object, and what seals its body.
     ///
     /// # Errors
-    /// [`EnvelopeError::KeyService`] if a key service does not wrap; [`EnvelopeError::Format`] if there are no
-    /// recipients or too many, or the context does not fit; [`EnvelopeError::Seal`] if there are no random bytes to be
-    /// had, or if two implementations are needed and the engines share code.
-    pub fn start(&self) -> Result<(OpenEnvelope, BodySealer), EnvelopeError> {
-        let layers = usize::from(self.layer_count());
+    /// [`EnvelopeError::NoKey`]; [`EnvelopeError::Format`] if there are too many keys, or keys and context do not fit;
+    /// [`EnvelopeError::Seal`] if there are no random bytes to be had, or if two implementations are needed and the engines
+    /// share code.
+    pub fn start(&self) -> Result<(Envelope, NewBody), EnvelopeError> {
+        let layers = usize::from(self.layers());
         // One call to the source for all of it: object id, data keys, the salts of the body and those of the wraps.
-        let salts = SALT_LEN * (layers + self.recipient_count());
+        let salts = SALT_LEN * (layers + self.wraps());
         let drawn = self.draw(ObjectId::LEN + Key::LEN * layers + salts)?;
         let layers = self.draw_layers(&drawn)?;
         let body = layers.seal(Role::Body, 0, &drawn)?;
         let head = self.head(&layers, Content::Body { salts: body.salts() });
-        let head = self.wrap(head, &layers, &drawn, false)?;
-        Ok((OpenEnvelope::make(head, layers)?, body))
+        let head = self.wrap(head, &layers, &drawn)?;
+        Ok((Envelope::make(head, layers, self.random())?, body))
     }
 
     pub(super) fn draw(&self, len: usize) -> Result<Drawn, Error> {
-        Drawn::new(self.random, len)
+        Drawn::new(&self.random, len)
+    }
+
+    /// That there are keys for each layer.
+    fn check_keys(&self) -> Result<(), EnvelopeError> {
+        if self.keys.is_empty() { Err(EnvelopeError::NoKey) } else { Ok(()) }
     }
 
     /// Draws an object id and the data keys.
     pub(super) fn draw_layers(&self, random: &dyn RandomSource) -> Result<Layers, EnvelopeError> {
-        self.engines.check_for_sealing(self.layer_count())?;
+        self.check_keys()?;
+        self.engines.check_for_sealing(self.layers())?;
         let mut object_id = [0; ObjectId::LEN];
         random.fill(&mut object_id).map_err(Error::from)?;
         let mut data_keys = Vec::with_capacity(2);
-        for _ in self.layers() {
+        for _ in 0..self.layers() {
             let mut key_bytes = Zeroizing::new([0; Key::LEN]);
             random.fill(&mut *key_bytes).map_err(Error::from)?;
             data_keys.push(Key::from_bytes(&key_bytes));
@@ -185,7 +210,7 @@ impl<'a> Sealing<'a> {
         Head {
             object_id: layers.frame().object_id,
             mode: Mode::Keyring,
-            suites: vec![Suite::Cobblestone256; usize::from(self.layer_count())],
+            suites: vec![Suite::Cobblestone256; usize::from(self.layers())],
             wrapped_keys: Vec::new(),
             context: self.context.clone(),
             generation: 1,
@@ -195,52 +220,75 @@ impl<'a> Sealing<'a> {
         }
     }
 
-    /// Wraps the data keys of `old` for these recipients, under this context. Only the head is new: its generation grows
-    /// by one, and the body and the attributes stay as they are.
+    /// Wraps the data keys of `old` under these keys and this context. Only the head is new: its generation grows by one, and
+    /// the body and the attributes stay as they are.
     ///
-    /// Each new wrap is unwrapped again through its service and compared before this returns. It is rotation, not
-    /// revocation: who kept the data keys, or the old head and its root keys, still opens the object.
+    /// Each new wrap is unwrapped again and compared before this returns. It is rotation, not revocation: who kept the data
+    /// keys, or the old head and its root keys, still opens the object.
     ///
     /// # Errors
-    /// As for [`start`](Self::start); [`EnvelopeError::Authentication`] if a service does not give back what it wrapped;
+    /// As for [`start`](Self::start); [`EnvelopeError::Authentication`] if a wrap does not give back what was wrapped;
     /// [`EnvelopeError::OtherLayers`] if the object has another number of layers.
-    pub fn rewrap(&self, old: &OpenEnvelope) -> Result<OpenEnvelope, EnvelopeError> {
-        let (object, given) = (old.head().layers(), self.layer_count());
+    pub fn rewrap(&self, old: &Envelope) -> Result<Envelope, EnvelopeError> {
+        self.check_keys()?;
+        let (object, given) = (old.head().layers(), self.layers());
         if object != given {
             return Err(EnvelopeError::OtherLayers { object, given });
         }
-        let drawn = self.draw(SALT_LEN * self.recipient_count())?;
+        let drawn = self.draw(SALT_LEN * self.wraps())?;
         let generation = old.head().generation.checked_add(1).ok_or(FormatError::TooLong)?;
         let context = self.context.clone();
         let head = Head { wrapped_keys: Vec::new(), context, generation, ..old.head().clone() };
         let layers = old.layers().copy().with_engines(self.engines);
-        OpenEnvelope::make(self.wrap(head, &layers, &drawn, true)?, layers)
+        let head = self.wrap(head, &layers, &drawn)?;
+        self.verify_wraps(&head, &layers)?;
+        Envelope::make(head, layers, self.random())
     }
 
-    /// Fills in the wrapped keys. `verify` unwraps each wrapped key again.
+    /// Fills in the wrapped keys.
     pub(super) fn wrap(
         &self,
         mut head: Head,
         layers: &Layers,
-        random: &(dyn RandomSource + Sync),
-        verify: bool,
+        random: &dyn RandomSource,
     ) -> Result<Head, EnvelopeError> {
-        for ((layer, recipients), data_key) in self.layers().zip(layers.data_keys()) {
-            for (service, key_id) in recipients {
-                let binding = head.binding(layer, self.engines.engine(layer));
-                let wrapped_key = service.wrap(key_id, &binding, data_key, random);
-                let wrapped_key = wrapped_key.map_err(EnvelopeError::KeyService)?;
-                if verify {
-                    let unwrapped = service.unwrap(&wrapped_key, &binding).map_err(EnvelopeError::KeyService)?;
-                    if !verdict(unwrapped.data_key.expose_secret().ct_eq(data_key.expose_secret())) {
-                        return Err(EnvelopeError::Authentication);
-                    }
-                }
+        for ((layer, keys), data_key) in self.keys_of_layers().zip(layers.data_keys()) {
+            for key in keys {
+                let wrapped_key = key.wrap(&self.binding(&head, layer), data_key, random)?;
                 head.wrapped_keys.push(wrapped_key);
             }
         }
         head.sort_wrapped_keys()?;
         Ok(head)
+    }
+
+    /// That each wrapped key gives the data key of its layer.
+    fn verify_wraps(&self, head: &Head, layers: &Layers) -> Result<(), EnvelopeError> {
+        for ((layer, keys), data_key) in self.keys_of_layers().zip(layers.data_keys()) {
+            for entry in head.wrapped_keys.iter().filter(|entry| entry.layer == layer) {
+                let key = keys.iter().find(|key| key.is_of(entry)).ok_or(EnvelopeError::Authentication)?;
+                let unwrapped = key.unwrap(entry, &self.binding(head, layer))?;
+                if !verdict(unwrapped.expose_secret().ct_eq(data_key.expose_secret())) {
+                    return Err(EnvelopeError::Authentication);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn binding<'h>(&self, head: &'h Head, layer: u8) -> Binding<'h> {
+        let engine = self.engines.engine(layer);
+        Binding { object_id: head.object_id, layer, layers: head.layers(), context: &head.context, engine }
+    }
+}
+
+impl fmt::Debug for SealOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealOptions")
+            .field("keys", &self.keys)
+            .field("outer_keys", &self.outer_keys)
+            .field("context", &self.context)
+            .finish_non_exhaustive()
     }
 }
 

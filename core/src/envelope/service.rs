@@ -1,168 +1,119 @@
-//! What holds root keys and wraps data keys with them.
+//! What gives wrapping keys, and why it does not.
 
-use super::codec::put_short;
 use super::context::EncryptionContext;
-use super::derive::{Place, Role};
-use super::error::FormatError;
-use super::head::{ObjectId, WrappedKey};
-use crate::cobblestone::{Cobblestone, sealed_len};
-use crate::engine::Engine;
-use crate::error::Error;
-use crate::key::Key;
-use crate::random::RandomSource;
+use super::plan::KeyRequest;
+use super::wrapping_key::WrappingKey;
 use alloc::boxed::Box;
-use alloc::string::String;
-use alloc::vec;
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 use core::fmt;
-use zeroize::Zeroizing;
 
-/// Length of a data key that was wrapped locally, in bytes.
-#[allow(clippy::cast_possible_truncation, reason = "it is 104")]
-const WRAPPED_LEN: usize = match sealed_len(Key::LEN as u64) {
-    Some(len) => len as usize,
-    None => panic!("a key is shorter than a message can be"),
-};
-
-/// What a wrap is bound to, besides the root key.
-#[derive(Clone, Copy, Debug)]
-pub struct Binding<'a> {
-    /// The object whose data key it is.
-    pub object_id: ObjectId,
-    /// The layer whose data key it is, from 1.
-    pub layer: u8,
-    /// Layers of the object.
-    pub layers: u8,
-    /// The public pairs of the object.
-    pub context: &'a EncryptionContext,
-    /// The engine of the layer. A service that wraps in this process uses it too, so that a fault of one engine cannot
-    /// show the data keys of both layers.
-    pub engine: Engine,
-}
-
-/// Something that holds root keys: a keyring, a KMS.
-pub trait KeyService {
-    /// The name that stands in every wrapped key of this service: 1 to 2,048 bytes.
+/// Something that holds root keys and answers at once: a keyring, or a client that blocks.
+///
+/// A service that answers later needs no trait: who seals waits for a [`WrappingKey`] and gives it to
+/// [`SealOptions`](super::SealOptions), who opens follows a [`Plan`](super::Plan).
+pub trait KeyService: fmt::Debug + Send + Sync {
+    /// The name that stands in every entry of this service. Several services can have the same one; all of them are asked.
     fn name(&self) -> &str;
 
-    /// Wraps `data_key` under the current version of the root key `key_id`.
+    /// A wrapping key under the current version of the root key `key_id`, for objects that are bound to `context`.
     ///
     /// # Errors
-    /// [`KeyServiceError::UnknownKey`], or whatever went wrong.
-    fn wrap(
-        &self,
-        key_id: &str,
-        binding: &Binding<'_>,
-        data_key: &Key,
-        random: &(dyn RandomSource + Sync),
-    ) -> Result<WrappedKey, KeyServiceError>;
+    /// [`KeyServiceError`].
+    fn wrapping_key(&self, key_id: &str, context: &EncryptionContext) -> Result<Arc<WrappingKey>, KeyServiceError>;
 
-    /// Unwraps what [`wrap`](Self::wrap) gave, bound to the same.
+    /// The wrapping key that an entry was made under: the same service, key id, version and blob.
     ///
     /// # Errors
-    /// [`KeyServiceError::UnknownKey`] if the service does not have the root key or its version;
-    /// [`KeyServiceError::Refused`] if the wrap is not authentic, or not bound to this.
-    fn unwrap(&self, wrapped_key: &WrappedKey, binding: &Binding<'_>) -> Result<UnwrappedKey, KeyServiceError>;
+    /// [`KeyServiceError`].
+    fn reopen(&self, request: &KeyRequest) -> Result<Arc<WrappingKey>, KeyServiceError>;
 }
 
-/// What a key service gives back.
-#[derive(Debug)]
-pub struct UnwrappedKey {
-    /// The data key.
-    pub data_key: Key,
-    /// The root key that the service says it used. It must be the one that was asked for.
-    pub key_id: String,
-}
-
-/// Why a key service did not wrap or unwrap.
-#[derive(Debug)]
+/// What a caller can do about a key service that does not give a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum KeyServiceError {
-    /// It does not have this root key, or this version of it.
+pub enum KeyServiceErrorKind {
+    /// It does not have this root key, or this version of it: ask another service.
     UnknownKey,
-    /// The wrap is not authentic, or is bound to something else.
+    /// It does not take the blob: changed, or made for another context. To those who open, the object is not authentic.
     Refused,
-    /// It could not be reached, or failed.
-    Unavailable(Box<dyn core::error::Error + Send + Sync>),
+    /// Whoever asks may not use this key.
+    Denied,
+    /// The key is disabled; it can be enabled.
+    Disabled,
+    /// The key is about to be deleted; that can be cancelled.
+    PendingDeletion,
+    /// The key is for something else than wrapping.
+    WrongUsage,
+    /// Too many requests: try later.
+    Throttled,
+    /// No answer in time: try later.
+    TimedOut,
+    /// The service cannot be reached, or has failed: try later.
+    Unreachable,
+    /// What it was asked, or what it answered, is not well-formed.
+    Malformed,
+}
+
+/// Why a key service did not give a wrapping key.
+#[derive(Debug)]
+pub struct KeyServiceError {
+    kind: KeyServiceErrorKind,
+    source: Option<Box<dyn core::error::Error + Send + Sync>>,
+}
+
+impl KeyServiceError {
+    /// An error of this kind, for a reason.
+    #[must_use]
+    pub fn new(kind: KeyServiceErrorKind, source: impl Into<Box<dyn core::error::Error + Send + Sync>>) -> Self {
+        Self { kind, source: Some(source.into()) }
+    }
+
+    /// What can be done about it.
+    #[must_use]
+    pub fn kind(&self) -> KeyServiceErrorKind {
+        self.kind
+    }
+
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        use KeyServiceErrorKind::{Throttled, TimedOut, Unreachable};
+        matches!(self.kind, Throttled | TimedOut | Unreachable)
+    }
+}
+
+impl From<KeyServiceErrorKind> for KeyServiceError {
+    fn from(kind: KeyServiceErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+}
+
+impl fmt::Display for KeyServiceErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownKey => "the key service does not have this key",
+            Self::Refused => "the key service refused what was stored of the key",
+            Self::Denied => "the key service does not allow this use of the key",
+            Self::Disabled => "the key is disabled",
+            Self::PendingDeletion => "the key is about to be deleted",
+            Self::WrongUsage => "the key is not for encryption",
+            Self::Throttled => "the key service has too much to do; try again later",
+            Self::TimedOut => "the key service did not answer in time",
+            Self::Unreachable => "the key service could not be reached, or failed",
+            Self::Malformed => "what the key service was asked, or answered, is not well-formed",
+        })
+    }
 }
 
 impl fmt::Display for KeyServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownKey => f.write_str("the key service does not have this key"),
-            Self::Refused => f.write_str("the key service refused the wrapped key"),
-            Self::Unavailable(error) => write!(f, "the key service failed: {error}"),
-        }
+        self.kind.fmt(f)?;
+        self.source.as_ref().map_or(Ok(()), |source| write!(f, ": {source}"))
     }
 }
 
 impl core::error::Error for KeyServiceError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Unavailable(error) => Some(&**error),
-            _ => None,
-        }
+        self.source.as_ref().map(|source| &**source as _)
     }
-}
-
-impl From<Error> for KeyServiceError {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Authentication => Self::Refused,
-            other => Self::Unavailable(Box::new(other)),
-        }
-    }
-}
-
-impl From<FormatError> for KeyServiceError {
-    fn from(error: FormatError) -> Self {
-        Self::Unavailable(Box::new(error))
-    }
-}
-
-/// Wraps `data_key` under a root key that is in memory: FORMAT.md, section 6.
-///
-/// # Errors
-/// [`Error::Random`], or a [`FormatError`] for a name that is too long, inside [`KeyServiceError::Unavailable`].
-pub fn wrap_locally(
-    root_key: &Key,
-    (service, key_id, key_version): (&str, &str, u32),
-    binding: &Binding<'_>,
-    data_key: &Key,
-    random: &(dyn RandomSource + Sync),
-) -> Result<WrappedKey, KeyServiceError> {
-    let mut wrapped_key = WrappedKey::new(binding.layer, service, key_id, key_version, vec![0; WRAPPED_LEN])?;
-    let context = wrap_context(&wrapped_key, binding);
-    let cobblestone = Cobblestone::new(root_key, &context).with_engine(binding.engine)?.with_random(random);
-    cobblestone.seal_into(data_key.expose_secret(), &mut wrapped_key.bytes)?;
-    Ok(wrapped_key)
-}
-
-/// Unwraps what [`wrap_locally`] gave.
-///
-/// # Errors
-/// [`KeyServiceError::Refused`] if it is not authentic under this root key and binding.
-pub fn unwrap_locally(
-    root_key: &Key,
-    wrapped_key: &WrappedKey,
-    binding: &Binding<'_>,
-) -> Result<UnwrappedKey, KeyServiceError> {
-    if wrapped_key.check().is_err() || wrapped_key.bytes.len() != WRAPPED_LEN {
-        return Err(KeyServiceError::Refused);
-    }
-    let context = wrap_context(wrapped_key, binding);
-    let mut plain = Zeroizing::new([0; Key::LEN]);
-    Cobblestone::new(root_key, &context).with_engine(binding.engine)?.open_into(&wrapped_key.bytes, &mut *plain)?;
-    Ok(UnwrappedKey { data_key: Key::from_bytes(&plain), key_id: wrapped_key.key_id.clone() })
-}
-
-fn wrap_context(wrapped_key: &WrappedKey, binding: &Binding<'_>) -> Vec<u8> {
-    let Binding { object_id, layer, layers, .. } = binding;
-    let place = Place { role: Role::Wrap, object_id, layer: *layer, layers: *layers, part: 0 };
-    let mut context = place.encode().to_vec();
-    put_short(&mut context, wrapped_key.service.as_bytes());
-    put_short(&mut context, wrapped_key.key_id.as_bytes());
-    context.extend_from_slice(&wrapped_key.key_version.to_be_bytes());
-    binding.context.put_counted(&mut context);
-    context
 }

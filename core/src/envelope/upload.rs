@@ -1,26 +1,29 @@
 //! Uploads in parts: the state that outlives a process, receipts, and completion. FORMAT.md, section 9.
 
 use super::attributes::Attributes;
-use super::body::{BodySealer, Salt, sealed_len};
+use super::body::{NewBody, Salt, sealed_len};
 use super::codec::{Reader, put_field};
 use super::derive::{MAC_LEN, Role, Subkey};
 use super::error::{EnvelopeError, FormatError, PartsError};
 use super::head::{Content, DetachedTable, Head, ObjectId, Suite, WrappedKey, decode_suites};
 use super::layers::{Frame, Layers};
-use super::open::{OpenEnvelope, Opening};
+use super::open::OpenOptions;
+use super::opened::Envelope;
 use super::parts::{self, Part};
-use super::seal::{Drawn, Sealing};
-use super::service::{Binding, KeyService};
+use super::plan::{Entries, Plan};
+use super::seal::{Drawn, SealOptions};
+use super::wrapping_key::{Binding, WrappingKey};
 use super::{EncryptionContext, derive};
 use crate::cobblestone::SALT_LEN;
 use crate::error::{Error, Refusal};
 use crate::key::Key;
 use crate::limits::{MAX_PART_LEN, MAX_PARTS, MAX_WRAPPED_KEYS};
-use crate::random::RandomSource;
+use crate::random::{RandomSource, Source};
 use crate::verdict::verdict;
 use alloc::format;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, slice};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -49,62 +52,64 @@ pub struct Upload {
     /// A head that lacks the parts.
     draft: Head,
     stored: Vec<u8>,
+    random: Source,
 }
 
-impl Sealing<'_> {
-    /// Begins an object in parts. The state of the upload is kept under the root key `key_id` of `service`, which is the
-    /// server's own: who seals parts needs that one, and none of the recipients'.
+impl SealOptions {
+    /// Begins an object in parts. The state of the upload is kept under `server_key`, the server's own: who seals parts needs
+    /// that one, and none of the object's.
     ///
     /// # Errors
     /// Those of [`start`](Self::start).
-    pub fn start_upload(&self, service: &dyn KeyService, key_id: &str) -> Result<Upload, EnvelopeError> {
-        let layers = usize::from(self.layer_count());
+    pub fn start_upload(&self, server_key: &WrappingKey) -> Result<Upload, EnvelopeError> {
+        let layers = usize::from(self.layers());
         // One call to the source for all of it: object id, data keys, the upload key, and the salts of all wraps and of
         // the secrets.
-        let salts = SALT_LEN * (layers + self.recipient_count() + 1);
+        let salts = SALT_LEN * (layers + self.wraps() + 1);
         let drawn = self.draw(ObjectId::LEN + Key::LEN * (layers + 1) + salts)?;
         let layers = self.draw_layers(&drawn)?;
         let head = self.head(&layers, Content::Parts(Vec::new()));
-        let draft = self.wrap(head, &layers, &drawn, false)?;
+        let draft = self.wrap(head, &layers, &drawn)?;
         let mut key_bytes = Zeroizing::new([0; Key::LEN]);
         drawn.fill(&mut *key_bytes).map_err(Error::from)?;
         let upload_key = Key::from_bytes(&key_bytes);
-        let context = EncryptionContext::new();
-        let wrapped_key = service.wrap(key_id, &binding(layers.frame(), &context), &upload_key, &drawn);
-        let wrapped_key = wrapped_key.map_err(EnvelopeError::KeyService)?;
+        let Frame { object_id, layers: count, engines } = *layers.frame();
+        let none = EncryptionContext::new();
+        let binding = Binding { object_id, layer: 0, layers: count, context: &none, engine: engines.engine(0) };
+        let wrapped_key = server_key.wrap(&binding, &upload_key, &drawn)?;
         let stored = encode_state(&draft, &layers, &wrapped_key, &upload_key, &drawn)?;
-        Ok(Upload { layers, draft, stored })
+        Ok(Upload { layers, draft, stored, random: self.random() })
     }
 }
 
-impl Opening<'_> {
-    /// Goes on with an upload, in whatever process. The policy holds for the object that it will be.
-    ///
-    /// # Errors
-    /// [`EnvelopeError`]: the state was changed, or none of these key services has the key that it is under; what the
-    /// policy does not accept.
-    pub fn resume_upload(&self, stored: &[u8]) -> Result<Upload, EnvelopeError> {
-        let state = State::parse(stored)?;
-        let layers = u8::try_from(state.suites.len()).unwrap_or(u8::MAX);
-        let frame = Frame { object_id: state.object_id, layers, engines: self.engines() };
-        let upload_key = self.unwrap_key(&state.wrapped_key, &binding(&frame, &EncryptionContext::new()))?;
-        let refused = |_| Error::refused(Refusal::Upload);
-        let secrets = frame.open_record(Role::Upload, &upload_key, state.secrets).map_err(refused)?;
-        let (data_keys, draft) = decode_secrets(&secrets)?;
-        if draft.object_id != state.object_id || draft.suites != state.suites || data_keys.len() != state.suites.len() {
-            return Err(Error::refused(Refusal::Upload).into());
-        }
-        self.check_policy(&draft)?;
-        self.engines().check_for_sealing(draft.layers())?;
-        let layers = Layers::new(data_keys, draft.object_id, self.engines());
-        Ok(Upload { layers, draft, stored: stored.to_vec() })
-    }
+/// How to come by the key of an upload state, and with it the upload.
+pub(super) fn plan(
+    options: &OpenOptions,
+    stored: &[u8],
+    accepts: impl Fn(&WrappedKey) -> bool,
+) -> Result<Plan<Upload>, EnvelopeError> {
+    let state = Arc::new(State::parse(stored)?);
+    let of: Arc<dyn Entries> = Arc::clone(&state) as _;
+    let (resumer, stored) = (options.clone(), stored.to_vec());
+    options.plan_of(of, 0..=0, accepts, move |found| {
+        let (_, upload_key) = found.into_iter().next().ok_or(EnvelopeError::Authentication)?;
+        resume(&resumer, stored, &state, &upload_key)
+    })
 }
 
-/// What the wrap of an upload key is bound to.
-fn binding<'a>(frame: &Frame, none: &'a EncryptionContext) -> Binding<'a> {
-    let Frame { object_id, layers, engines } = *frame;
-    Binding { object_id, layer: 0, layers, context: none, engine: engines.engine(1) }
+fn resume(options: &OpenOptions, stored: Vec<u8>, state: &State, upload_key: &Key) -> Result<Upload, EnvelopeError> {
+    let engines = options.engines();
+    let frame = Frame { object_id: state.object_id, layers: state.layers(), engines };
+    let refused = |_| Error::refused(Refusal::Upload);
+    let secrets = frame.open_record(Role::Upload, upload_key, &state.secrets).map_err(refused)?;
+    let (data_keys, draft) = decode_secrets(&secrets)?;
+    if draft.object_id != state.object_id || draft.suites != state.suites || data_keys.len() != state.suites.len() {
+        return Err(Error::refused(Refusal::Upload).into());
+    }
+    options.policy().check(&draft)?;
+    engines.check_for_sealing(draft.layers())?;
+    let layers = Layers::new(data_keys, draft.object_id, engines);
+    Ok(Upload { layers, draft, stored, random: options.random() })
 }
 
 fn encode_state(
@@ -112,7 +117,7 @@ fn encode_state(
     layers: &Layers,
     wrapped_key: &WrappedKey,
     upload_key: &Key,
-    random: &(dyn RandomSource + Sync),
+    random: &dyn RandomSource,
 ) -> Result<Vec<u8>, EnvelopeError> {
     let mut data_keys = Zeroizing::new(Vec::with_capacity(2 * Key::LEN));
     layers.data_keys().iter().for_each(|key| data_keys.extend_from_slice(key.expose_secret()));
@@ -128,7 +133,6 @@ fn encode_state(
     let suites: Vec<_> = draft.suites.iter().flat_map(|&suite| (suite as u16).to_be_bytes()).collect();
     put_field(&mut stored, TAG_SUITES, &suites);
     let mut entry = Vec::new();
-    wrapped_key.check()?;
     wrapped_key.encode(&mut entry);
     put_field(&mut stored, TAG_WRAPPED_KEY, &entry);
     put_field(&mut stored, TAG_SECRETS, &layers.frame().seal_record(Role::Upload, upload_key, &secrets, random)?);
@@ -136,15 +140,17 @@ fn encode_state(
 }
 
 /// An upload state as it is stored.
-struct State<'b> {
+struct State {
     object_id: ObjectId,
     suites: Vec<Suite>,
     wrapped_key: WrappedKey,
-    secrets: &'b [u8],
+    secrets: Vec<u8>,
+    /// The state is bound to none.
+    context: EncryptionContext,
 }
 
-impl<'b> State<'b> {
-    fn parse(stored: &'b [u8]) -> Result<Self, FormatError> {
+impl State {
+    fn parse(stored: &[u8]) -> Result<Self, FormatError> {
         let mut reader = Reader::new(stored);
         if reader.bytes(MAGIC.len()).ok() != Some(MAGIC) {
             return Err(FormatError::NotSealed);
@@ -177,7 +183,26 @@ impl<'b> State<'b> {
             return Err(missing);
         }
         let (object_id, suites) = (object_id.ok_or(missing)?, suites.ok_or(missing)?);
-        Ok(Self { object_id, suites, wrapped_key, secrets: secrets.ok_or(missing)? })
+        let secrets: &[u8] = secrets.ok_or(missing)?;
+        Ok(Self { object_id, suites, wrapped_key, secrets: secrets.to_vec(), context: EncryptionContext::new() })
+    }
+}
+
+impl Entries for State {
+    fn layers(&self) -> u8 {
+        u8::try_from(self.suites.len()).unwrap_or(u8::MAX)
+    }
+
+    fn object_id(&self) -> ObjectId {
+        self.object_id
+    }
+
+    fn entries(&self) -> &[WrappedKey] {
+        slice::from_ref(&self.wrapped_key)
+    }
+
+    fn context(&self) -> &EncryptionContext {
+        &self.context
     }
 }
 
@@ -303,7 +328,7 @@ impl Selection {
 #[non_exhaustive]
 pub struct Completed {
     /// The envelope of the object.
-    pub envelope: OpenEnvelope,
+    pub envelope: Envelope,
     /// The part table, if it is not in the envelope: to be stored beside it.
     pub table: Option<Vec<u8>>,
 }
@@ -321,20 +346,16 @@ impl Upload {
         self.draft.object_id
     }
 
-    /// Begins an attempt at part `number`, from 1 to 10,000. Every attempt draws salts of its own from `random`, so a part
+    /// Begins an attempt at part `number`, from 1 to 10,000. Every attempt draws salts of its own, so a part
     /// can be sealed again and again, and by several processes at the same time.
     ///
     /// # Errors
     /// [`PartsError::Number`]; [`EnvelopeError::Seal`] if there are no random bytes to be had.
-    pub fn part(
-        &self,
-        number: u32,
-        random: &(dyn RandomSource + Sync),
-    ) -> Result<(PartAttempt, BodySealer), EnvelopeError> {
+    pub fn part(&self, number: u32) -> Result<(PartAttempt, NewBody), EnvelopeError> {
         if !(1..=MAX_PARTS).contains(&number) {
             return Err(PartsError::Number(number).into());
         }
-        let drawn = Drawn::new(random, SALT_LEN * usize::from(self.layers.count()))?;
+        let drawn = Drawn::new(&self.random, SALT_LEN * usize::from(self.layers.count()))?;
         let body = self.layers.seal(Role::Body, number, &drawn)?;
         Ok((PartAttempt { number, salts: body.salts() }, body))
     }
@@ -427,20 +448,19 @@ impl Upload {
         selection: &Selection,
         attributes: &Attributes,
         inline_len: usize,
-        random: &(dyn RandomSource + Sync),
     ) -> Result<Completed, EnvelopeError> {
         let table = selection.table();
         if attributes.plaintext_len != selection.plaintext_len() || table.is_empty() {
             return Err(FormatError::Malformed.into());
         }
         let layers = usize::from(self.layers.count());
-        let drawn = Drawn::new(random, SALT_LEN * layers * 2)?;
+        let drawn = Drawn::new(&self.random, SALT_LEN * layers * 2)?;
         let sealed = self.layers.seal_attributes(attributes, &drawn)?;
         let head = Head { attributes: Some(sealed), ..self.draft.clone() };
         // Parts that take more than that alone need not be encoded to see it.
         if table.len() * parts::entry_len(self.layers.count()) <= inline_len {
             let head = Head { content: Content::Parts(table.clone()), ..head.clone() };
-            let envelope = OpenEnvelope::make(head, self.layers.copy());
+            let envelope = Envelope::make(head, self.layers.copy(), self.random.clone());
             match envelope {
                 Ok(envelope) if envelope.stored().len() <= inline_len => {
                     return Ok(Completed { envelope, table: None });
@@ -454,7 +474,10 @@ impl Upload {
         let content = DetachedTable::new(count, attributes.plaintext_len, body.salts());
         let sealed_table = body.seal(&parts::encode(&table))?;
         let head = Head { content: Content::DetachedTable(content), ..head };
-        Ok(Completed { envelope: OpenEnvelope::make(head, self.layers.copy())?, table: Some(sealed_table) })
+        Ok(Completed {
+            envelope: Envelope::make(head, self.layers.copy(), self.random.clone())?,
+            table: Some(sealed_table),
+        })
     }
 }
 

@@ -1,9 +1,9 @@
 //! Sealed files as something to write to, or to read from, on one thread.
 
 use super::slots::{SLOTS_LEN, SlotState};
-use super::stream::Opened;
+use super::stream::Info;
 use super::{FileError, Opener, Sealer};
-use crate::envelope::{Attributes, OpenEnvelope, Opening, Sealing};
+use crate::envelope::{Attributes, Envelope, OpenOptions, SealOptions};
 use core::ops::Range;
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -28,8 +28,8 @@ impl<W: Write> SealWriter<W> {
     ///
     /// # Errors
     /// [`FileError`].
-    pub fn new(sealing: &Sealing<'_>, inner: W) -> Result<Self, FileError> {
-        let mut writer = Self { sealer: Some(Sealer::new(sealing)?), inner, out: Vec::new() };
+    pub fn new(options: &SealOptions, inner: W) -> Result<Self, FileError> {
+        let mut writer = Self { sealer: Some(Sealer::new(options)?), inner, out: Vec::new() };
         writer.write_piece(&[])?;
         Ok(writer)
     }
@@ -47,7 +47,7 @@ impl<W: Write> SealWriter<W> {
     ///
     /// # Errors
     /// [`FileError`]. What has been written then does not open.
-    pub fn finish(mut self) -> Result<(W, Opened), FileError> {
+    pub fn finish(mut self) -> Result<(W, Info), FileError> {
         let sealer = self.sealer.take().ok_or_else(failed_before)?;
         let out = room(&mut self.out, sealer.finish_len()?);
         let (len, sealed) = sealer.finish(out)?;
@@ -97,18 +97,18 @@ impl<R: Read> OpenReader<R> {
     ///
     /// # Errors
     /// [`FileError`].
-    pub fn new(opening: &Opening<'_>, mut inner: R) -> Result<Self, FileError> {
+    pub fn new(options: &OpenOptions, mut inner: R) -> Result<Self, FileError> {
         let mut slots = [0; SLOTS_LEN];
         inner.read_exact(&mut slots).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => FileError::NotSealed,
             _ => FileError::from(error),
         })?;
-        let opener = Opener::new(opening, &slots)?;
+        let opener = Opener::new(options, &slots)?;
         Ok(Self { opener, inner, sealed: vec![0; PIECE_LEN], out: Zeroizing::default(), ready: 0..0 })
     }
 
     /// The envelope of the file.
-    pub fn envelope(&self) -> &OpenEnvelope {
+    pub fn envelope(&self) -> &Envelope {
         self.opener.envelope()
     }
 

@@ -3,28 +3,22 @@
 //! A file is written front to back, so it can go through a pipe: two slots with the head, the body, the attributes.
 //!
 //! ```
-//! # #[cfg(feature = "std")] {
 //! use objseal::cobblestone::Threads;
-//! use objseal::envelope::{EncryptionContext, Opening, Policy, Sealing, SingleKey};
+//! use objseal::envelope::{EncryptionContext, OpenOptions, SealOptions, WrappingKey};
 //! use objseal::{Key, file};
+//! use std::sync::Arc;
 //!
-//! let keys = SingleKey::new(Key::generate()?);
-//! let mut context = EncryptionContext::new();
-//! context.insert("name", "cat.jpg")?;
+//! let key = Arc::new(WrappingKey::from_key(Key::generate()?));
+//! let context = EncryptionContext::from_pairs([("name", "cat.jpg")])?;
 //!
+//! let options = SealOptions::new(key.clone()).with_context(context.clone());
 //! let mut stored = Vec::new();
-//! let recipients = [(&keys as _, SingleKey::KEY_ID)];
-//! let sealing = Sealing::new(&recipients).with_context(context.clone());
-//! file::seal(&sealing, &b"the plaintext"[..], &mut stored, &Threads::available())?;
+//! file::seal(&options, &b"the plaintext"[..], &mut stored, &Threads::available())?;
 //!
-//! let mut policy = Policy::default();
-//! policy.context = Some(context);
-//! let services = [&keys as _];
-//! let opening = Opening::new(&services).with_policy(policy);
+//! let options = OpenOptions::new().with_key(key).with_context(context);
 //! let mut opened = Vec::new();
-//! file::open(&opening, &stored[..], &mut opened, &Threads::available())?;
+//! file::open(&options, &stored[..], &mut opened, &Threads::available())?;
 //! assert_eq!(opened, b"the plaintext");
-//! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -55,7 +49,7 @@ pub use rewrap::{WriteAt, rewrap};
 pub(crate) use slots::fix_slot_checksums;
 pub use slots::{SLOTS_LEN, SlotState};
 pub use stored::{Facts, SealedFile, inspect};
-pub use stream::{Opened, open, seal, seal_at, sealed_len};
+pub use stream::{Info, open, seal, seal_at, sealed_len};
 
 /// Where the body begins.
 pub const BODY_OFFSET: u64 = SLOTS_LEN as u64;

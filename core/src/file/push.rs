@@ -2,13 +2,12 @@
 
 use super::FileError;
 use super::slots::{SLOTS_LEN, SlotState, Slots};
-use super::stream::{Counter, Opened};
+use super::stream::{Counter, Info};
 use super::tail::{self, MAX_TAIL_LEN};
 use crate::cobblestone::prefix;
 use crate::engine::Engine;
-use crate::envelope::{Attributes, LayeredOpener, LayeredSealer, OpenEnvelope, Opening, Sealing};
+use crate::envelope::{self, Attributes, Envelope, EnvelopeError, OpenOptions, Plan, SealOptions};
 use crate::error::{Error, Refusal};
-use crate::random::OsRandom;
 use std::fmt;
 use std::vec::Vec;
 
@@ -17,12 +16,12 @@ use std::vec::Vec;
 pub struct Sealer {
     /// Until it has been given out.
     slots: Option<Vec<u8>>,
-    envelope: OpenEnvelope,
+    envelope: Envelope,
     engines: Vec<Engine>,
     counter: Counter,
     tail_len: usize,
     /// `None` after a failure.
-    body: Option<LayeredSealer>,
+    body: Option<envelope::Sealer>,
 }
 
 impl Sealer {
@@ -30,11 +29,11 @@ impl Sealer {
     ///
     /// # Errors
     /// [`FileError`].
-    pub fn new(sealing: &Sealing<'_>) -> Result<Self, FileError> {
-        let (envelope, body) = sealing.start()?;
+    pub fn new(options: &SealOptions) -> Result<Self, FileError> {
+        let (envelope, body) = options.start()?;
         let slots = Some(Slots::encode(envelope.stored())?);
-        let tail_len = tail::len(sealing.layer_count(), &Counter::new(sealing).finish())?;
-        let (engines, counter) = (body.engines(), Counter::new(sealing));
+        let tail_len = tail::len(options.layers(), &Counter::new(options).finish())?;
+        let (engines, counter) = (body.engines(), Counter::new(options));
         Ok(Self { slots, envelope, engines, counter, tail_len, body: Some(body.sealer()) })
     }
 
@@ -42,7 +41,7 @@ impl Sealer {
         self.slots.as_ref().map_or(0, Vec::len)
     }
 
-    fn body(&self) -> Result<&LayeredSealer, Error> {
+    fn body(&self) -> Result<&envelope::Sealer, Error> {
         self.body.as_ref().ok_or(Error::Finished)
     }
 
@@ -89,16 +88,16 @@ impl Sealer {
     ///
     /// # Errors
     /// [`FileError`]. The file is lost then, so ask [`finish_len`](Self::finish_len) before.
-    pub fn finish(mut self, out: &mut [u8]) -> Result<(usize, Opened), FileError> {
+    pub fn finish(mut self, out: &mut [u8]) -> Result<(usize, Info), FileError> {
         let out = prefix(out, self.finish_len()?)?;
         let body = self.body.take().ok_or(Error::Finished)?;
         let mut written = self.write_slots(out);
         written += body.finish_into(&mut out[written..])?;
         let Self { envelope, engines, counter, .. } = self;
         let attributes = counter.finish();
-        let tail = tail::encode(&envelope.seal_attributes(&attributes, &OsRandom)?);
+        let tail = tail::encode(&envelope.seal_attributes(&attributes)?);
         out[written..].copy_from_slice(&tail);
-        Ok((written + tail.len(), Opened { envelope, attributes, slots: SlotState::Same, engines }))
+        Ok((written + tail.len(), Info { envelope, attributes, slots: SlotState::Same, engines }))
     }
 }
 
@@ -112,10 +111,10 @@ impl fmt::Debug for Sealer {
 /// Opens a file piece by piece, behind its slots. The plaintext is all the output of [`update`](Self::update) and
 /// [`finish`](Self::finish), in order; it is whole only when `finish` has succeeded.
 pub struct Opener {
-    envelope: OpenEnvelope,
+    envelope: Envelope,
     slots: SlotState,
     /// `None` after the end, and after a failure.
-    body: Option<LayeredOpener>,
+    body: Option<envelope::Opener>,
     /// The last bytes that came: the tail may begin anywhere in them.
     held: Vec<u8>,
     plaintext_len: u64,
@@ -127,10 +126,23 @@ impl Opener {
     ///
     /// # Errors
     /// [`FileError`].
-    pub fn new(opening: &Opening<'_>, slots: &[u8; SLOTS_LEN]) -> Result<Self, FileError> {
+    pub fn new(options: &OpenOptions, slots: &[u8; SLOTS_LEN]) -> Result<Self, FileError> {
         let slots = Slots::decode(slots);
-        let (head, slots) = slots.choose()?;
-        let envelope = opening.open(head)?;
+        let (head, state) = slots.choose()?;
+        Ok(Self::of(options.open(head)?, state)?)
+    }
+
+    /// How to come by the keys of a file: see [`OpenOptions::plan`]. `slots` are the first bytes of the file.
+    ///
+    /// # Errors
+    /// [`FileError`]: it is not a sealed file, or the policy does not accept it.
+    pub fn plan(options: &OpenOptions, slots: &[u8; SLOTS_LEN]) -> Result<Plan<Self>, FileError> {
+        let slots = Slots::decode(slots);
+        let (head, state) = slots.choose()?;
+        Ok(options.plan(head)?.map(move |envelope| Self::of(envelope, state)))
+    }
+
+    fn of(envelope: Envelope, slots: SlotState) -> Result<Self, EnvelopeError> {
         let body = Some(envelope.body()?.opener());
         let held = Vec::with_capacity(2 * MAX_TAIL_LEN);
         Ok(Self { envelope, slots, body, held, plaintext_len: 0, attributes: None })
@@ -138,7 +150,7 @@ impl Opener {
 
     /// The envelope of the file.
     #[must_use]
-    pub fn envelope(&self) -> &OpenEnvelope {
+    pub fn envelope(&self) -> &Envelope {
         &self.envelope
     }
 
@@ -208,7 +220,7 @@ impl Opener {
         self.finish_body(body, out).inspect_err(|_| out.fill(0))
     }
 
-    fn finish_body(&mut self, mut body: LayeredOpener, out: &mut [u8]) -> Result<usize, FileError> {
+    fn finish_body(&mut self, mut body: envelope::Opener, out: &mut [u8]) -> Result<usize, FileError> {
         let (rest, attributes) = tail::split(&self.held).ok_or(Error::Authentication)?;
         let mut written = body.update_into(rest, out)?;
         written += body.finish_into(&mut out[written..])?;

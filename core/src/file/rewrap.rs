@@ -1,9 +1,9 @@
 //! Another head for a file that stays where it is: FORMAT.md, section 10.
 
-use super::FileError;
-use super::slots::{SLOT_LEN, SLOTS_LEN, Slots, encode_slot};
+use super::slots::{SLOT_LEN, Slots, encode_slot};
+use super::{FileError, SealedFile};
 use crate::cobblestone::ReadAt;
-use crate::envelope::{OpenEnvelope, Opening, Sealing};
+use crate::envelope::{Envelope, OpenOptions, SealOptions};
 use std::io;
 
 /// A store whose bytes can be replaced in place. The caller sees to it that nobody else writes meanwhile:
@@ -43,33 +43,42 @@ impl WriteAt for std::fs::File {
     }
 }
 
-/// Wraps the data key of a sealed file for the recipients and the context of `sealing`. Only the head is written, so it
-/// takes the same time whatever the size. See [`Sealing::rewrap`].
+/// Wraps the data keys of a sealed file anew. `decide` sees the envelope that was opened and verified, and says under which
+/// keys and which context. Only the head is written, so it takes the same time whatever the size. See
+/// [`SealOptions::rewrap`].
+///
+/// Head, attributes and the end of the body are verified first. What is replaced is the very head that `decide` saw: if there
+/// is another one when it is to be written, nothing is.
 ///
 /// Whenever it is interrupted, the file opens under the old head or under the new one. Where slots were not the same
 /// before, they are afterwards.
 ///
 /// # Errors
-/// [`FileError`]: the file does not open under `opening`; the new head cannot be made or is too long for a slot; the
-/// file cannot be written.
-pub fn rewrap(
-    opening: &Opening<'_>,
-    sealing: &Sealing<'_>,
+/// [`FileError`]: the file does not open under `options`; the new head cannot be made or is too long for a slot; the
+/// file cannot be written, or its head was changed meanwhile. What `decide` says.
+pub fn rewrap<E: From<FileError>>(
+    options: &OpenOptions,
     target: &(impl WriteAt + ?Sized),
-) -> Result<OpenEnvelope, FileError> {
-    if target.size()? < SLOTS_LEN as u64 {
-        return Err(FileError::NotSealed);
-    }
-    let mut slots = [0; SLOTS_LEN];
-    target.read_exact_at(&mut slots, 0)?;
-    let slots = Slots::decode(&slots);
-    let (head, state) = slots.choose()?;
-    let new = sealing.rewrap(&opening.open(head)?)?;
+    decide: impl FnOnce(&Envelope) -> Result<SealOptions, E>,
+) -> Result<Envelope, E> {
+    let stored = SealedFile::open(options, target)?;
+    let old = &stored.info().envelope;
+    let new = decide(old)?.rewrap(old).map_err(FileError::from)?;
+    replace(old, &new, target)?;
+    Ok(new)
+}
+
+fn replace(old: &Envelope, new: &Envelope, target: &(impl WriteAt + ?Sized)) -> Result<(), FileError> {
     let slot = encode_slot(new.stored())?;
+    let slots = Slots::of(target)?;
+    let (head, state) = slots.choose()?;
+    if head != old.stored() {
+        return Err(io::Error::other("its head was changed meanwhile; nothing was written").into());
+    }
     let first = state.free_slot();
     for index in [first, 1 - first] {
         target.write_all_at(&slot, (index * SLOT_LEN) as u64)?;
         target.sync()?;
     }
-    Ok(new)
+    Ok(())
 }

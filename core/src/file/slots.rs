@@ -1,6 +1,7 @@
 //! The two places of the head at the start of a file, so that at every moment one is whole.
 
 use super::FileError;
+use crate::cobblestone::ReadAt;
 use crate::envelope::{FormatError, Head};
 use crate::limits::MAX_FILE_HEAD_LEN;
 use sha2::{Digest, Sha512};
@@ -56,6 +57,13 @@ impl Slots {
             io::ErrorKind::UnexpectedEof => FileError::NotSealed,
             _ => FileError::from(error),
         })?;
+        Ok(Self::decode(&bytes))
+    }
+
+    /// Reads the slots of a store, which is at least as long.
+    pub(super) fn of(source: &(impl ReadAt + ?Sized)) -> io::Result<Self> {
+        let mut bytes = [0; SLOTS_LEN];
+        source.read_exact_at(&mut bytes, 0)?;
         Ok(Self::decode(&bytes))
     }
 

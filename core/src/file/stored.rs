@@ -1,10 +1,10 @@
 //! A sealed file that can be read at any offset.
 
-use super::slots::{SLOTS_LEN, SlotState, Slots};
+use super::slots::{SlotState, Slots};
 use super::tail::{self, LENGTH_LEN};
-use super::{BODY_OFFSET, FileError, Opened};
+use super::{BODY_OFFSET, FileError, Info};
 use crate::cobblestone::{HEADER_LEN, RandomAccess, ReadAt};
-use crate::envelope::{Head, Opening, Unverified, plaintext_len};
+use crate::envelope::{Head, OpenOptions, Unverified, plaintext_len};
 use crate::error::Error;
 use std::fmt;
 use std::io;
@@ -37,7 +37,7 @@ pub fn inspect(source: &(impl ReadAt + ?Sized)) -> Result<Unverified<Facts>, Fil
 
 /// A sealed file, open for reading at any offset.
 pub struct SealedFile<S> {
-    opened: Opened,
+    info: Info,
     body: RandomAccess<Section<S>>,
 }
 
@@ -46,10 +46,10 @@ impl<S: ReadAt> SealedFile<S> {
     ///
     /// # Errors
     /// [`FileError`].
-    pub fn open(opening: &Opening<'_>, source: S) -> Result<Self, FileError> {
+    pub fn open(options: &OpenOptions, source: S) -> Result<Self, FileError> {
         let layout = Layout::of(&source)?;
         let (head, slots) = layout.slots.choose()?;
-        let envelope = opening.open(head)?;
+        let envelope = options.open(head)?;
         let mut sealed = vec![0; layout.attributes_len];
         source.read_exact_at(&mut sealed, BODY_OFFSET + layout.body_len)?;
         let attributes = envelope.open_attributes(&sealed)?;
@@ -58,13 +58,13 @@ impl<S: ReadAt> SealedFile<S> {
             return Err(Error::Authentication.into());
         }
         let engines = body.engines();
-        Ok(Self { opened: Opened { envelope, attributes, slots, engines }, body })
+        Ok(Self { info: Info { envelope, attributes, slots, engines }, body })
     }
 
     /// What is known of it; all of it is authentic.
     #[must_use]
-    pub fn opened(&self) -> &Opened {
-        &self.opened
+    pub fn info(&self) -> &Info {
+        &self.info
     }
 
     /// The plaintext.
@@ -85,9 +85,7 @@ impl Layout {
     fn of(source: &(impl ReadAt + ?Sized)) -> Result<Self, FileError> {
         let size = source.size()?;
         let behind_slots = size.checked_sub(BODY_OFFSET).ok_or(FileError::NotSealed)?;
-        let mut slots = [0; SLOTS_LEN];
-        source.read_exact_at(&mut slots, 0)?;
-        let slots = Slots::decode(&slots);
+        let slots = Slots::of(source)?;
         // Whether there is a head comes first: any other file is told for what it is.
         slots.choose()?;
         let mut length = [0; LENGTH_LEN];
@@ -126,6 +124,6 @@ impl<S: ReadAt> ReadAt for Section<S> {
 /// What is known of it, without the data key.
 impl<S> fmt::Debug for SealedFile<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SealedFile").field("opened", &self.opened).finish_non_exhaustive()
+        f.debug_struct("SealedFile").field("info", &self.info).finish_non_exhaustive()
     }
 }

@@ -7,9 +7,8 @@ use super::{BODY_OFFSET, FileError};
 use crate::checksums::Digester;
 use crate::cobblestone::{ReadAt, Workers};
 use crate::engine::Engine;
-use crate::envelope::{self, Attributes, OpenEnvelope, Opening, Sealing, StoredReader};
+use crate::envelope::{self, Attributes, Envelope, OpenOptions, SealOptions, StoredReader};
 use crate::error::Error;
-use crate::random::OsRandom;
 use std::io::{self, Read, Write};
 use std::vec::Vec;
 
@@ -20,28 +19,28 @@ use std::vec::Vec;
 /// # Errors
 /// [`FileError`]. What has been written then does not open.
 pub fn seal(
-    sealing: &Sealing<'_>,
+    options: &SealOptions,
     input: impl Read + Send,
     mut output: impl Write + Send,
     workers: &impl Workers,
-) -> Result<Opened, FileError> {
-    let (envelope, body) = sealing.start()?;
+) -> Result<Info, FileError> {
+    let (envelope, body) = options.start()?;
     output.write_all(&Slots::encode(envelope.stored())?)?;
     let engines = body.engines();
-    let mut input = Counted { input, counter: Counter::new(sealing) };
+    let mut input = Counted { input, counter: Counter::new(options) };
     body.seal_stream(&mut input, &mut output, workers)?;
     let attributes = input.counter.finish();
-    output.write_all(&tail::encode(&envelope.seal_attributes(&attributes, &OsRandom)?))?;
-    Ok(Opened { envelope, attributes, slots: SlotState::Same, engines })
+    output.write_all(&tail::encode(&envelope.seal_attributes(&attributes)?))?;
+    Ok(Info { envelope, attributes, slots: SlotState::Same, engines })
 }
 
 /// Length of the file that `plaintext_len` bytes seal to.
 ///
 /// `None` if that is longer than a file can be.
 #[must_use]
-pub fn sealed_len(sealing: &Sealing<'_>, plaintext_len: u64) -> Option<u64> {
-    let layers = sealing.layer_count();
-    let tail = tail::len(layers, &Counter::new(sealing).finish()).ok()?;
+pub fn sealed_len(options: &SealOptions, plaintext_len: u64) -> Option<u64> {
+    let layers = options.layers();
+    let tail = tail::len(layers, &Counter::new(options).finish()).ok()?;
     let body = envelope::sealed_len(layers, plaintext_len)?;
     (BODY_OFFSET + tail as u64).checked_add(body)
 }
@@ -56,8 +55,8 @@ pub(super) struct Counter {
 
 #[cfg(feature = "checksums")]
 impl Counter {
-    pub(super) fn new(sealing: &Sealing<'_>) -> Self {
-        Self { digester: Digester::new(sealing.digests()) }
+    pub(super) fn new(options: &SealOptions) -> Self {
+        Self { digester: Digester::new(options.digests()) }
     }
 
     pub(super) fn update(&mut self, bytes: &[u8]) {
@@ -71,7 +70,7 @@ impl Counter {
 
 #[cfg(not(feature = "checksums"))]
 impl Counter {
-    pub(super) fn new(_: &Sealing<'_>) -> Self {
+    pub(super) fn new(_: &SealOptions) -> Self {
         Self { len: 0 }
     }
 
@@ -104,35 +103,35 @@ impl<R: Read> Read for Counted<R> {
 /// # Errors
 /// [`FileError`]; [`Error::OutputTooSmall`] in it. What has been written then does not open.
 pub fn seal_at(
-    sealing: &Sealing<'_>,
+    options: &SealOptions,
     workers: &impl Workers,
     input: &(impl ReadAt + Sync + ?Sized),
     out: &mut [u8],
-) -> Result<(usize, Opened), FileError> {
+) -> Result<(usize, Info), FileError> {
     let plaintext_len = input.size()?;
-    let needed = sealed_len(sealing, plaintext_len).and_then(|len| usize::try_from(len).ok()).ok_or(Error::TooLong)?;
+    let needed = sealed_len(options, plaintext_len).and_then(|len| usize::try_from(len).ok()).ok_or(Error::TooLong)?;
     let given = out.len();
     let mut out = out.get_mut(..needed).ok_or(Error::OutputTooSmall { needed, given })?;
-    if sealing.has_digests() {
+    if options.has_digests() {
         // They take the bytes one after the other.
-        return Ok((needed, seal(sealing, StoredReader::new(input)?, out, workers)?));
+        return Ok((needed, seal(options, StoredReader::new(input)?, out, workers)?));
     }
-    let (envelope, body) = sealing.start()?;
+    let (envelope, body) = options.start()?;
     let engines = body.engines();
     out.write_all(&Slots::encode(envelope.stored())?)?;
     let body_len = body.seal_at(workers, input, out)?;
     let attributes = Attributes::new(plaintext_len);
     let mut end = out.get_mut(body_len..).unwrap_or_default();
-    end.write_all(&tail::encode(&envelope.seal_attributes(&attributes, &OsRandom)?))?;
-    Ok((needed, Opened { envelope, attributes, slots: SlotState::Same, engines }))
+    end.write_all(&tail::encode(&envelope.seal_attributes(&attributes)?))?;
+    Ok((needed, Info { envelope, attributes, slots: SlotState::Same, engines }))
 }
 
 /// What is known of a file that was sealed, or opened whole.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Opened {
+pub struct Info {
     /// Its envelope.
-    pub envelope: OpenEnvelope,
+    pub envelope: Envelope,
     /// Its attributes.
     pub attributes: Attributes,
     /// How its two slots are.
@@ -148,19 +147,19 @@ pub struct Opened {
 /// # Errors
 /// [`FileError`]. What has been written then is the authentic beginning of the plaintext, in whole chunks.
 pub fn open(
-    opening: &Opening<'_>,
+    options: &OpenOptions,
     mut input: impl Read + Send,
     output: impl Write + Send,
     workers: &impl Workers,
-) -> Result<Opened, FileError> {
+) -> Result<Info, FileError> {
     let slots = Slots::read(&mut input)?;
     let (head, state) = slots.choose()?;
-    let envelope = opening.open(head)?;
+    let envelope = options.open(head)?;
     let mut body = TailReader::new(input);
     let (plaintext_len, engines) = envelope.body()?.open_stream(&mut body, output, workers)?;
     let attributes = envelope.open_attributes(body.attributes().ok_or(Error::Authentication)?)?;
     if attributes.plaintext_len != plaintext_len {
         return Err(Error::Authentication.into());
     }
-    Ok(Opened { envelope, attributes, slots: state, engines })
+    Ok(Info { envelope, attributes, slots: state, engines })
 }

@@ -1,7 +1,26 @@
 //! A keyring: root keys in one file, for programs and people without a key management service.
 //!
 //! Each root key has a name and versions. New objects are sealed under the latest version; older versions stay, so that
-//! older objects still open. The file can be protected by a passphrase. [FORMAT.md](mod@objseal::envelope::format), section
+//! older objects still open.
+//!
+//! ```
+//! use objseal::envelope::{OpenOptions, SealOptions};
+//! use objseal_keys::keyring::Keyring;
+//! use std::sync::Arc;
+//!
+//! let mut keyring = Keyring::new();
+//! keyring.create("photos")?;
+//! let keyring = Arc::new(keyring);
+//!
+//! let (envelope, body) = SealOptions::new(keyring.latest("photos")?).start()?;
+//! let stored = body.seal(b"the plaintext")?;
+//!
+//! let opened = OpenOptions::new().with_service(keyring).open(envelope.stored())?;
+//! assert_eq!(opened.body()?.open(&stored)?, b"the plaintext");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The file can be protected by a passphrase. [FORMAT.md](mod@objseal::envelope::format), section
 //! 12, has its format.
 //!
 //! | file | what |
@@ -9,21 +28,25 @@
 //! | `text` | the keyring as text |
 //! | `passphrase` | Argon2id, and the keyring sealed under what it gives |
 //! | `store` | reading and replacing the file |
+//! | `shared` | a keyring in a file, for any number of threads |
 
 mod passphrase;
+mod shared;
 mod store;
 mod text;
 
 pub use passphrase::{Passphrase, PassphraseCost};
+pub use shared::SharedKeyring;
 pub use store::KeyringFile;
 #[cfg(objseal_hazmat)]
 pub(crate) use text::{hex_to_bytes, push_hex};
 
-use objseal::envelope::{Binding, KeyService, KeyServiceError, UnwrappedKey, WrappedKey, unwrap_locally, wrap_locally};
-use objseal::{Error, Key, RandomSource};
+use objseal::envelope::{EncryptionContext, KeyRequest, KeyService, KeyServiceError, KeyServiceErrorKind, WrappingKey};
+use objseal::{Error, Key};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 /// The name of this key service in wrapped keys.
 pub const SERVICE: &str = "keyring";
@@ -36,7 +59,7 @@ pub const MAX_VERSIONS: usize = 10_000;
 #[derive(Default)]
 pub struct Keyring {
     /// The versions of each key, from version 1 on.
-    keys: BTreeMap<String, Vec<Key>>,
+    keys: BTreeMap<String, Vec<Arc<WrappingKey>>>,
 }
 
 /// Why something could not be done with a keyring.
@@ -126,7 +149,7 @@ impl Keyring {
         if self.keys.contains_key(name) {
             return Err(KeyringError::KeyExists);
         }
-        self.keys.insert(name.into(), vec![Key::generate()?]);
+        self.add_version(name, Key::generate()?)?;
         Ok(())
     }
 
@@ -135,12 +158,28 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError::UnknownKey`], [`KeyringError::TooManyVersions`], or [`KeyringError::Seal`] without randomness.
     pub fn rotate(&mut self, name: &str) -> Result<u32, KeyringError> {
-        let versions = self.keys.get_mut(name).ok_or(KeyringError::UnknownKey)?;
+        let versions = self.keys.get(name).ok_or(KeyringError::UnknownKey)?;
         if versions.len() >= MAX_VERSIONS {
             return Err(KeyringError::TooManyVersions);
         }
-        versions.push(Key::generate()?);
-        Ok(version_number(versions.len()))
+        self.add_version(name, Key::generate()?)
+    }
+
+    /// Adds the next version of a key, whose name is a good one; returns its number.
+    fn add_version(&mut self, name: &str, secret: Key) -> Result<u32, KeyringError> {
+        let versions = self.keys.entry(name.into()).or_default();
+        let version = version_number(versions.len() + 1);
+        let key = WrappingKey::new(SERVICE, name, version, b"", secret).map_err(|_| KeyringError::BadName)?;
+        versions.push(Arc::new(key));
+        Ok(version)
+    }
+
+    /// The latest version of a key: what new objects are sealed under.
+    ///
+    /// # Errors
+    /// [`KeyringError::UnknownKey`].
+    pub fn latest(&self, name: &str) -> Result<Arc<WrappingKey>, KeyringError> {
+        self.keys.get(name).and_then(|versions| versions.last()).cloned().ok_or(KeyringError::UnknownKey)
     }
 
     /// Name and latest version of each key, sorted by name.
@@ -160,23 +199,15 @@ impl KeyService for Keyring {
         SERVICE
     }
 
-    fn wrap(
-        &self,
-        key_id: &str,
-        binding: &Binding<'_>,
-        data_key: &Key,
-        random: &(dyn RandomSource + Sync),
-    ) -> Result<WrappedKey, KeyServiceError> {
-        let versions = self.keys.get(key_id).ok_or(KeyServiceError::UnknownKey)?;
-        let root_key = versions.last().ok_or(KeyServiceError::UnknownKey)?;
-        wrap_locally(root_key, (SERVICE, key_id, version_number(versions.len())), binding, data_key, random)
+    fn wrapping_key(&self, key_id: &str, _: &EncryptionContext) -> Result<Arc<WrappingKey>, KeyServiceError> {
+        self.latest(key_id).map_err(|_| KeyServiceErrorKind::UnknownKey.into())
     }
 
-    fn unwrap(&self, wrapped_key: &WrappedKey, binding: &Binding<'_>) -> Result<UnwrappedKey, KeyServiceError> {
-        let versions = self.keys.get(&wrapped_key.key_id).ok_or(KeyServiceError::UnknownKey)?;
-        let index = wrapped_key.key_version.checked_sub(1).and_then(|index| usize::try_from(index).ok());
-        let root_key = index.and_then(|index| versions.get(index)).ok_or(KeyServiceError::UnknownKey)?;
-        unwrap_locally(root_key, wrapped_key, binding)
+    fn reopen(&self, request: &KeyRequest) -> Result<Arc<WrappingKey>, KeyServiceError> {
+        let versions = self.keys.get(request.key_id());
+        let index = request.key_version().checked_sub(1).and_then(|index| usize::try_from(index).ok());
+        let key = versions.zip(index).and_then(|(versions, index)| versions.get(index));
+        key.cloned().ok_or_else(|| KeyServiceErrorKind::UnknownKey.into())
     }
 }
 

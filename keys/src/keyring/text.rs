@@ -31,7 +31,7 @@ pub(super) fn encode(keyring: &Keyring) -> Zeroizing<String> {
     for (name, versions) in &keyring.keys {
         for (index, key) in versions.iter().enumerate() {
             text.push_str(&format!("key {name} {} ", index + 1));
-            push_hex(&mut text, key.expose_secret());
+            push_hex(&mut text, key.secret().expose_secret());
             text.push('\n');
         }
     }
@@ -55,11 +55,11 @@ pub(super) fn decode(lines: &str, first_line: usize) -> Result<Keyring, KeyringE
             return Err(malformed);
         }
         previous = name;
-        let versions = keyring.keys.entry(name.into()).or_default();
-        if version != versions.len() + 1 || version > MAX_VERSIONS {
+        let latest = keyring.keys.get(name).map_or(0, Vec::len);
+        if version != latest + 1 || version > MAX_VERSIONS {
             return Err(malformed);
         }
-        versions.push(key);
+        keyring.add_version(name, key)?;
     }
     Ok(keyring)
 }

@@ -3,10 +3,9 @@
 
 mod golden;
 
-use golden::{KEYRING, change, golden, plaintext};
+use golden::{OPTIONS, change, golden, plaintext};
 use libfuzzer_sys::fuzz_target;
 use objseal::cobblestone::Threads;
-use objseal::envelope::Opening;
 use objseal::file::{self, SealedFile};
 use objseal::hazmat::fix_slot_checksums;
 use std::num::NonZeroUsize;
@@ -26,13 +25,11 @@ fuzz_target!(|data: &[u8]| {
     }
     let len = LENS[usize::from(which & 3)];
     let plain = plaintext(len);
-    let services = [&*KEYRING as _];
-    let opening = Opening::new(&services);
     let mut released = Vec::new();
-    let opened = file::open(&opening, &stored[..], &mut released, &Threads(NonZeroUsize::MIN));
+    let opened = file::open(&OPTIONS, &stored[..], &mut released, &Threads(NonZeroUsize::MIN));
     assert!(plain.starts_with(&released));
     assert!(opened.is_err() || released == plain);
-    let at_any_offset = SealedFile::open(&opening, &stored[..]);
+    let at_any_offset = SealedFile::open(&OPTIONS, &stored[..]);
     if let Ok(file) = &at_any_offset {
         assert!(file.body().len() == len as u64);
         if let Ok(bytes) = file.body().open_range(0..len as u64) {

@@ -1,9 +1,10 @@
 //! The golden files, and changes to them.
 
-use objseal_keys::keyring::{Keyring, KeyringFile};
+use objseal::envelope::OpenOptions;
+use objseal_keys::keyring::KeyringFile;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors/golden/");
 
@@ -17,13 +18,14 @@ pub fn plaintext(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i % 251) as u8).collect()
 }
 
-/// The keyring of the golden files.
-pub static KEYRING: LazyLock<Keyring> = LazyLock::new(|| {
+/// Opens the golden files, whatever their context.
+pub static OPTIONS: LazyLock<OpenOptions> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keyring");
     fs::copy(format!("{GOLDEN}keyring"), &path).expect("copied");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("set");
-    KeyringFile::at(path).read(None).expect("a keyring")
+    let keyring = KeyringFile::at(path).read(None).expect("a keyring");
+    OpenOptions::new().with_service(Arc::new(keyring)).with_any_context()
 });
 
 /// The input is a list of changes: what, where (from the start or the end), how much.

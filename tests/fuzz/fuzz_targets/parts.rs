@@ -3,9 +3,9 @@
 
 mod golden;
 
-use golden::{KEYRING, change, golden, plaintext};
+use golden::{OPTIONS, change, golden, plaintext};
 use libfuzzer_sys::fuzz_target;
-use objseal::envelope::{Opening, Part, PartStore, PartsReader};
+use objseal::envelope::{Part, PartStore, PartsReader};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::LazyLock;
@@ -39,16 +39,14 @@ fuzz_target!(|data: &[u8]| {
         change(bytes, changes);
     }
     let plain = plaintext(40_000);
-    let services = [&*KEYRING as _];
-    let opening = Opening::new(&services);
-    if let Ok(upload) = opening.resume_upload(&stored["upload"]) {
+    if let Ok(upload) = OPTIONS.resume_upload(&stored["upload"]) {
         for number in [1, 2, 10] {
             if let Ok(receipt) = upload.open_receipt(&stored[&*format!("{number}.receipt")]) {
                 assert!(receipt.number == number);
             }
         }
     }
-    let Ok(envelope) = opening.open(&stored["envelope"]) else { return };
+    let Ok(envelope) = OPTIONS.open(&stored["envelope"]) else { return };
     let _ = envelope.attributes();
     let whole = envelope.parts(stored.get("table").map(Vec::as_slice));
     let Ok(table) = envelope.part_table(stored.get("table").map(Vec::as_slice)) else { return };

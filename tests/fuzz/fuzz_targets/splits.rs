@@ -4,10 +4,9 @@
 use libfuzzer_sys::fuzz_target;
 use objseal::Key;
 use objseal::cobblestone::Cobblestone;
-use objseal::envelope::{OpenEnvelope, Sealing};
-use objseal_keys::keyring::Keyring;
+use objseal::envelope::{Envelope, SealOptions, WrappingKey};
 use std::io::Write;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 static KEY: LazyLock<Key> = LazyLock::new(|| Key::from_bytes(&[7; 32]));
 static MESSAGE: LazyLock<Vec<u8>> = LazyLock::new(|| {
@@ -15,11 +14,9 @@ static MESSAGE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     Cobblestone::new(&KEY, b"fuzz").seal(&plain).expect("random bytes")
 });
 
-static LAYERED: LazyLock<(OpenEnvelope, Vec<u8>)> = LazyLock::new(|| {
-    let mut keyring = Keyring::new();
-    keyring.create("fuzz").expect("random bytes");
-    let keys = [(&keyring as _, "fuzz")];
-    let (envelope, body) = Sealing::new(&keys).with_outer_layer(&keys).start().expect("sealed");
+static LAYERED: LazyLock<(Envelope, Vec<u8>)> = LazyLock::new(|| {
+    let key = Arc::new(WrappingKey::from_key(Key::from_bytes(&[7; 32])));
+    let (envelope, body) = SealOptions::new(key.clone()).with_outer_key(key).start().expect("sealed");
     (envelope, body.seal(&(0..40_000).map(|i| (i % 251) as u8).collect::<Vec<_>>()).expect("sealed"))
 });
 

@@ -10,7 +10,7 @@ mod machine;
 mod round_trip;
 
 /// The same on every machine: `machine` gives the randomness, and takes what is to be printed.
-fn run(random: &(dyn objseal::RandomSource + Sync), print: fn(&str)) -> Result<(), round_trip::Fault> {
+fn run(random: &dyn objseal::RandomSource, print: fn(&str)) -> Result<(), round_trip::Fault> {
     static mut ROOM: round_trip::Room = round_trip::Room::new();
     let room = &raw mut ROOM;
     // SAFETY: every machine has one thread, and calls this once.

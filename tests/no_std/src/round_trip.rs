@@ -38,7 +38,7 @@ fn check(holds: bool) -> Result<(), Fault> {
     if holds { Ok(()) } else { Err(Fault) }
 }
 
-pub(crate) fn round_trip(room: &mut Room, random: &(dyn RandomSource + Sync)) -> Result<Engine, Fault> {
+pub(crate) fn round_trip(room: &mut Room, random: &dyn RandomSource) -> Result<Engine, Fault> {
     let mut bytes = [0; Key::LEN];
     random.fill(&mut bytes)?;
     check(bytes != [0; Key::LEN])?;

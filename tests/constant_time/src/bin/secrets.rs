@@ -6,7 +6,7 @@
 
 use objseal::checksums::{Digester, Wanted};
 use objseal::cobblestone::{CHUNK_LEN, Cobblestone, HEADER_LEN, SALT_LEN, SEALED_CHUNK_LEN, TAG_LEN};
-use objseal::envelope::{Attributes, EnvelopeError, Opening, Sealing, SingleKey};
+use objseal::envelope::{Attributes, EnvelopeError, OpenOptions, SealOptions, WrappingKey};
 use objseal::hazmat::refusals::{self, Refusal};
 use objseal::hazmat::{self, Aes256Gcm, public};
 use objseal::{Backend, Engine, Error, Key, RandomError, RandomSource};
@@ -14,6 +14,7 @@ use objseal_constant_time::Noise;
 use objseal_constant_time::memcheck::{count_secret, is_running, make_public, make_secret};
 use std::env;
 use std::hint::black_box;
+use std::sync::Arc;
 
 /// Around a block, around a chunk, and the lengths between which kernels change their loops.
 const LENS: [usize; 12] =
@@ -155,11 +156,14 @@ fn derivation(engine: Engine, noise: &mut Noise) {
     }
 }
 
+fn sealing(key: &Arc<WrappingKey>, engine: Engine) -> SealOptions {
+    SealOptions::new(key.clone()).with_random(Arc::new(SecretRandom)).with_engine(engine).expect("available")
+}
+
 /// Data keys, their wraps, and the MAC over the head.
 fn envelopes(engine: Engine, noise: &mut Noise) {
-    let service = SingleKey::new(secret_key(noise));
-    let recipients = [(&service as _, SingleKey::KEY_ID)];
-    let sealing = Sealing::new(&recipients).with_random(&SecretRandom).with_engine(engine).expect("available");
+    let key = Arc::new(WrappingKey::from_key(secret_key(noise)));
+    let sealing = sealing(&key, engine);
     let (envelope, sealer) = sealing.start().expect("sealed");
     let plaintext = secret_bytes(noise, CHUNK_LEN + 100);
     let mut body = sealer.seal(&plaintext).expect("sealed");
@@ -167,13 +171,12 @@ fn envelopes(engine: Engine, noise: &mut Noise) {
     let mut head = envelope.stored().to_vec();
     make_public(&mut head);
 
-    let services = [&service as _];
-    let opening = Opening::new(&services).with_engine(engine).expect("available");
+    let opening = OpenOptions::new().with_key(key).with_engine(engine).expect("available");
     let envelope = opening.open(&head).expect("opened");
     let mut opened = envelope.body().expect("a body").open(&body).expect("opened");
     assert_opened(&mut opened, &plaintext);
     // Each new wrap is unwrapped and compared with the data key.
-    sealing.rewrap(&envelope).expect("the service gives back what it wrapped");
+    sealing.rewrap(&envelope).expect("each wrap gives back what was wrapped");
 
     let end = head.len();
     for at in [end - MAC_LEN, end - 1] {
@@ -186,11 +189,9 @@ fn envelopes(engine: Engine, noise: &mut Noise) {
 
 /// The MAC over the receipt of a part.
 fn receipts(engine: Engine) {
-    let service = SingleKey::new(Key::from_bytes(&[1; Key::LEN]));
-    let recipients = [(&service as _, SingleKey::KEY_ID)];
-    let sealing = Sealing::new(&recipients).with_random(&SecretRandom).with_engine(engine).expect("available");
-    let upload = sealing.start_upload(&service, SingleKey::KEY_ID).expect("started");
-    let (attempt, _) = upload.part(1, &hazmat::FixedSalt([9; SALT_LEN])).expect("a part");
+    let key = Arc::new(WrappingKey::from_key(Key::from_bytes(&[1; Key::LEN])));
+    let upload = sealing(&key, engine).start_upload(&key).expect("started");
+    let (attempt, _) = upload.part(1).expect("a part");
     let (_, mut receipt) = upload.receipt(attempt, Attributes::new(4)).expect("a receipt");
     assert_eq!(count_secret(&receipt), MAC_LEN, "the MAC follows from the data key");
     make_public(&mut receipt);
@@ -242,13 +243,16 @@ fn digests(noise: &mut Noise) {
     }
 }
 
-/// Random bytes that are all secret, object ids and salts too.
+/// Random bytes that are secret, also object ids and salts that are drawn with a data key. A salt that is drawn alone, for
+/// a part, is public: its ETag is made of it.
 struct SecretRandom;
 
 impl RandomSource for SecretRandom {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError> {
         Noise::new(3).fill(bytes);
-        make_secret(bytes);
+        if bytes.len() > SALT_LEN {
+            make_secret(bytes);
+        }
         Ok(())
     }
 }

@@ -1,30 +1,29 @@
 //! A keyring in a file, for any number of threads.
 
-use objseal::envelope::{Binding, KeyService, KeyServiceError, UnwrappedKey, WrappedKey};
-use objseal::{Key, RandomSource};
-use objseal_keys::keyring::{self, KeyringError, KeyringFile, Passphrase, PassphraseCost};
+use super::{Keyring, KeyringError, KeyringFile, Passphrase, PassphraseCost};
+use objseal::envelope::{EncryptionContext, KeyRequest, KeyService, KeyServiceError, WrappingKey};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// Root keys in a file, and in memory as they were when it was read last.
+/// Root keys in a file, and in memory as they were when it was read last, for any number of threads.
 #[derive(Debug)]
-pub struct Keyring {
+pub struct SharedKeyring {
     file: KeyringFile,
     passphrase: Mutex<Option<Arc<Passphrase>>>,
-    keys: RwLock<keyring::Keyring>,
+    keys: RwLock<Keyring>,
 }
 
 fn protection(passphrase: Option<&Passphrase>) -> Option<(&Passphrase, PassphraseCost)> {
     passphrase.map(|passphrase| (passphrase, PassphraseCost::default()))
 }
 
-impl Keyring {
+impl SharedKeyring {
     /// Reads the file.
     ///
     /// # Errors
     /// [`KeyringError`].
-    pub fn open(path: PathBuf, passphrase: Option<String>) -> Result<Self, KeyringError> {
-        let (file, passphrase) = (KeyringFile::at(path), passphrase.map(Passphrase::new));
+    pub fn open(path: PathBuf, passphrase: Option<Passphrase>) -> Result<Self, KeyringError> {
+        let file = KeyringFile::at(path);
         let keys = file.read(passphrase.as_ref())?;
         Ok(Self::new(file, passphrase, keys))
     }
@@ -35,17 +34,17 @@ impl Keyring {
     /// [`KeyringError`]; it is that of the file system if there is a file already.
     pub fn create<'n>(
         path: PathBuf,
-        passphrase: Option<String>,
+        passphrase: Option<Passphrase>,
         names: impl IntoIterator<Item = &'n str>,
     ) -> Result<Self, KeyringError> {
-        let (file, passphrase) = (KeyringFile::at(path), passphrase.map(Passphrase::new));
+        let file = KeyringFile::at(path);
         let keys = file.create(protection(passphrase.as_ref()), |keyring| {
             names.into_iter().try_for_each(|name| keyring.create(name))
         })?;
         Ok(Self::new(file, passphrase, keys))
     }
 
-    fn new(file: KeyringFile, passphrase: Option<Passphrase>, keys: keyring::Keyring) -> Self {
+    fn new(file: KeyringFile, passphrase: Option<Passphrase>, keys: Keyring) -> Self {
         Self { file, passphrase: Mutex::new(passphrase.map(Arc::new)), keys: RwLock::new(keys) }
     }
 
@@ -53,7 +52,7 @@ impl Keyring {
         self.passphrase.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn read<T>(&self, look: impl FnOnce(&keyring::Keyring) -> T) -> T {
+    fn read<T>(&self, look: impl FnOnce(&Keyring) -> T) -> T {
         look(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -73,6 +72,14 @@ impl Keyring {
     #[must_use]
     pub fn keys(&self) -> Vec<(String, u32)> {
         self.read(|keyring| keyring.list().map(|(name, version)| (name.to_owned(), version)).collect())
+    }
+
+    /// The latest version of a key: what new objects are sealed under.
+    ///
+    /// # Errors
+    /// [`KeyringError::UnknownKey`].
+    pub fn latest(&self, name: &str) -> Result<Arc<WrappingKey>, KeyringError> {
+        self.read(|keyring| keyring.latest(name))
     }
 
     /// Reads the file again: another process may have changed it.
@@ -108,30 +115,24 @@ impl Keyring {
     ///
     /// # Errors
     /// [`KeyringError`].
-    pub fn protect(&self, passphrase: Option<String>) -> Result<(), KeyringError> {
-        let new = passphrase.map(|passphrase| Arc::new(Passphrase::new(passphrase)));
+    pub fn protect(&self, passphrase: Option<Passphrase>) -> Result<(), KeyringError> {
+        let new = passphrase.map(Arc::new);
         self.file.protect(self.passphrase().as_deref(), protection(new.as_deref()))?;
         *self.passphrase.lock().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
     }
 }
 
-impl KeyService for Keyring {
+impl KeyService for SharedKeyring {
     fn name(&self) -> &'static str {
-        keyring::SERVICE
+        super::SERVICE
     }
 
-    fn wrap(
-        &self,
-        key_id: &str,
-        binding: &Binding<'_>,
-        data_key: &Key,
-        random: &(dyn RandomSource + Sync),
-    ) -> Result<WrappedKey, KeyServiceError> {
-        self.read(|keyring| keyring.wrap(key_id, binding, data_key, random))
+    fn wrapping_key(&self, key_id: &str, context: &EncryptionContext) -> Result<Arc<WrappingKey>, KeyServiceError> {
+        self.read(|keyring| keyring.wrapping_key(key_id, context))
     }
 
-    fn unwrap(&self, wrapped_key: &WrappedKey, binding: &Binding<'_>) -> Result<UnwrappedKey, KeyServiceError> {
-        self.read(|keyring| keyring.unwrap(wrapped_key, binding))
+    fn reopen(&self, request: &KeyRequest) -> Result<Arc<WrappingKey>, KeyServiceError> {
+        self.read(|keyring| keyring.reopen(request))
     }
 }

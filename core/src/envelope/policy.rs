@@ -1,0 +1,89 @@
+//! What a caller demands of an object before any key is used.
+
+use super::context::EncryptionContext;
+use super::error::{Demand, EnvelopeError};
+use super::head::{Head, ObjectId, Suite, WrappedKey};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The encryption context that an object must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DemandedContext {
+    /// This one, no pair more and none less.
+    Exactly(EncryptionContext),
+    /// Any: the object is then bound to nothing that the caller knows, and the store can answer with another one of the same
+    /// key.
+    Any,
+}
+
+/// No pairs.
+impl Default for DemandedContext {
+    fn default() -> Self {
+        Self::Exactly(EncryptionContext::new())
+    }
+}
+
+/// Which root keys are accepted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AcceptedKeys {
+    /// Names of key services; `None` accepts all.
+    pub services: Option<Vec<String>>,
+    /// Key ids; `None` accepts all.
+    pub key_ids: Option<Vec<String>>,
+}
+
+impl AcceptedKeys {
+    fn accept(&self, entry: &WrappedKey) -> bool {
+        let accept = |accepted: &Option<Vec<String>>, name: &String| {
+            accepted.as_ref().is_none_or(|accepted| accepted.contains(name))
+        };
+        accept(&self.services, &entry.service) && accept(&self.key_ids, &entry.key_id)
+    }
+}
+
+/// What the caller demands of an object before any key service is asked. Nothing in the object can lower it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Policy {
+    /// The encryption context that the object must have.
+    pub context: DemandedContext,
+    /// The object must have at least so many layers.
+    pub minimum_layers: u8,
+    /// Suites that are accepted for every layer; `None` accepts all that this version knows.
+    pub suites: Option<Vec<Suite>>,
+    /// Root keys that are accepted, for the layers of an object and for an upload state.
+    pub keys: AcceptedKeys,
+    /// Those of them that are accepted for the inner layer or the only one, and for the outer one.
+    pub layer_keys: [AcceptedKeys; 2],
+    /// The object must be this one.
+    pub object_id: Option<ObjectId>,
+    /// The head must have been rewritten at least so often, counting the first writing.
+    pub minimum_generation: u64,
+}
+
+impl Policy {
+    pub(super) fn check(&self, head: &Head) -> Result<(), EnvelopeError> {
+        if matches!(&self.context, DemandedContext::Exactly(context) if *context != head.context) {
+            return Err(EnvelopeError::Policy(Demand::Context));
+        }
+        if self.object_id.is_some_and(|object_id| object_id != head.object_id) {
+            return Err(EnvelopeError::Policy(Demand::ObjectId));
+        }
+        if head.generation < self.minimum_generation {
+            return Err(EnvelopeError::Policy(Demand::Generation));
+        }
+        if head.layers() < self.minimum_layers {
+            return Err(EnvelopeError::Policy(Demand::Layers));
+        }
+        if self.suites.as_ref().is_some_and(|accepted| head.suites.iter().any(|suite| !accepted.contains(suite))) {
+            return Err(EnvelopeError::Policy(Demand::Suites));
+        }
+        Ok(())
+    }
+
+    pub(super) fn accepts(&self, entry: &WrappedKey) -> bool {
+        let of_layer = usize::from(entry.layer).checked_sub(1).and_then(|index| self.layer_keys.get(index));
+        self.keys.accept(entry) && of_layer.is_none_or(|keys| keys.accept(entry))
+    }
+}
