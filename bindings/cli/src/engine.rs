@@ -1,7 +1,7 @@
 //! Which engines do the work.
 
 use crate::failure::Failure;
-use objseal::envelope::{Opening, Sealing};
+use objseal::envelope::{OpenOptions, SealOptions};
 use objseal::{Engine, Error};
 use std::fmt::Display;
 
@@ -15,13 +15,13 @@ pub(crate) fn chosen<T>(machine: T, with_engine: impl FnOnce(T, Engine) -> Resul
 }
 
 /// [`chosen`] for both layers.
-pub(crate) fn sealing(sealing: Sealing<'_>) -> Result<Sealing<'_>, Failure> {
-    named_by(OUTER_VARIABLE, chosen(sealing, Sealing::with_engine)?, Sealing::with_outer_engine)
+pub(crate) fn to_seal(options: SealOptions) -> Result<SealOptions, Failure> {
+    named_by(OUTER_VARIABLE, chosen(options, SealOptions::with_engine)?, SealOptions::with_outer_engine)
 }
 
 /// [`chosen`] for both layers.
-pub(crate) fn opening(opening: Opening<'_>) -> Result<Opening<'_>, Failure> {
-    named_by(OUTER_VARIABLE, chosen(opening, Opening::with_engine)?, Opening::with_outer_engine)
+pub(crate) fn to_open(options: OpenOptions) -> Result<OpenOptions, Failure> {
+    named_by(OUTER_VARIABLE, chosen(options, OpenOptions::with_engine)?, OpenOptions::with_outer_engine)
 }
 
 fn named_by<T>(

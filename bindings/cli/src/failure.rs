@@ -1,7 +1,7 @@
 //! How the command ends when something went wrong: one line, and an exit code.
 
 use crate::text::{say, shown};
-use objseal::envelope::{Demand, EnvelopeError, KeyServiceError};
+use objseal::envelope::{Demand, EnvelopeError};
 use objseal::file::FileError;
 use std::fmt::Display;
 use std::io;
@@ -57,14 +57,18 @@ impl Failure {
         }
     }
 
-    /// An error of sealing under these keys.
-    pub(crate) fn of_sealing(error: FileError, name: &str, keys: &[&str]) -> Self {
+    /// The keyring lacks one of the keys to seal under.
+    pub(crate) fn no_key(keys: &[&str]) -> Self {
+        Self::NoKey(format!(
+            "the keyring has no key {}; `objseal key list` shows what there is, `objseal key create` makes one",
+            quoted(keys)
+        ))
+    }
+
+    /// An error of sealing `name`.
+    pub(crate) fn of_sealing(error: FileError, name: &str) -> Self {
         match error {
             FileError::Io(error) => Self::of_stream(&error, name, ""),
-            FileError::Envelope(EnvelopeError::KeyService(KeyServiceError::UnknownKey)) => Self::NoKey(format!(
-                "the keyring has no key {}; `objseal key list` shows what there is, `objseal key create` makes one",
-                quoted(keys)
-            )),
             error => Self::other(error),
         }
     }

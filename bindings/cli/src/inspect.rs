@@ -7,10 +7,11 @@ use crate::text::{Size, print, shown};
 use crate::{InspectArgs, engine};
 use objseal::Engine;
 use objseal::cobblestone::ReadAt;
-use objseal::envelope::{self, Digests, EnvelopeError, Head, Opening};
-use objseal::file::{self, FileError, Opened, SealedFile, SlotState};
+use objseal::envelope::{self, EnvelopeError, Head, OpenOptions};
+use objseal::file::{self, FileError, Info, SealedFile, SlotState};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What is shown. As JSON, with these names.
 #[derive(Serialize)]
@@ -58,22 +59,21 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
 fn report(args: &InspectArgs, input: &Input) -> Result<Report, Failure> {
     let stored = input.stored("inspect")?;
     let refused = |error| Failure::of_opening(error, input.name(), "what it says is not to be trusted");
+    // First: nobody is asked for a passphrase for what is no sealed file.
     let facts = file::inspect(&stored).map_err(refused)?;
     let facts = facts.unverified();
-    let verified = verify(args, &stored)?.transpose().map_err(refused)?;
-    Ok(Report::new(&facts.head, facts.plaintext_len, facts.slots, verified))
+    Ok(match open(args, &stored)?.transpose().map_err(refused)? {
+        // What was verified, and not what was read before: the file may have changed since.
+        Some(file) => {
+            let info = file.info();
+            Report::new(info.envelope.head(), info.attributes.plaintext_len, info.slots, Some(info))
+        }
+        None => Report::new(&facts.head, facts.plaintext_len, facts.slots, None),
+    })
 }
 
-/// What only the key shows.
-struct Verified {
-    /// Of each layer, the innermost first.
-    engines: Vec<Engine>,
-    digests: Digests,
-}
-
-/// Opens the file under the keyring. `None` if there is no keyring, or it does not have the
-/// key.
-fn verify(args: &InspectArgs, stored: &impl ReadAt) -> Result<Option<Result<Verified, FileError>>, Failure> {
+/// Opens the file under the keyring. `None` if there is no keyring, or it does not have the key.
+fn open<S: ReadAt>(args: &InspectArgs, stored: S) -> Result<Option<Result<SealedFile<S>, FileError>>, Failure> {
     let mut place = Place::find(&args.keyring)?;
     if !place.exists() {
         return Ok(None);
@@ -82,14 +82,10 @@ fn verify(args: &InspectArgs, stored: &impl ReadAt) -> Result<Option<Result<Veri
         Err(Failure::NoKey(_)) => return Ok(None),
         other => other?,
     };
-    let services = [&keyring as _];
-    let opening = engine::opening(Opening::new(&services))?;
-    Ok(match SealedFile::open(&opening, stored) {
+    let options = engine::to_open(OpenOptions::new().with_service(Arc::new(keyring)).with_any_context())?;
+    Ok(match SealedFile::open(&options, stored) {
         Err(FileError::Envelope(EnvelopeError::NoAcceptedKey { .. })) => None,
-        opened => Some(opened.map(|file| {
-            let Opened { engines, attributes, .. } = file.opened();
-            Verified { engines: engines.clone(), digests: attributes.digests }
-        })),
+        opened => Some(opened),
     })
 }
 
@@ -100,15 +96,15 @@ impl WrappedKey {
 }
 
 impl Report {
-    fn new(head: &Head, plaintext_length: u64, slots: SlotState, verified: Option<Verified>) -> Self {
+    fn new(head: &Head, plaintext_length: u64, slots: SlotState, verified: Option<&Info>) -> Self {
         let layers = (1..).zip(&head.suites).map(|(number, suite)| Layer {
             suite: suite.name(),
-            engine: verified.as_ref().and_then(|verified| verified.engines.get(usize::from(number) - 1)).map(
-                |engine| match engine {
+            engine: verified.and_then(|verified| verified.engines.get(usize::from(number) - 1)).map(|engine| {
+                match engine {
                     Engine::Native(_) => "native",
                     other => other.name(),
-                },
-            ),
+                }
+            }),
             wrapped_keys: head.wrapped_keys.iter().filter(|key| key.layer == number).map(WrappedKey::new).collect(),
         });
         Self {
@@ -123,7 +119,7 @@ impl Report {
                 _ => "one is damaged",
             },
             context: head.context.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-            digests: verified.iter().flat_map(|verified| verified.digests.iter()).map(hex).collect(),
+            digests: verified.iter().flat_map(|verified| verified.attributes.digests.iter()).map(hex).collect(),
             layers: layers.collect(),
             parts: [],
         }

@@ -9,13 +9,14 @@ use crate::text::{Size, print, say, shown_path};
 use crate::threads::{ThreadCount, threads};
 use crate::{ContextArgs, DemandArgs, OpenArgs, RewrapArgs, SealArgs, VerifyArgs, engine, range};
 use objseal::checksums::Wanted;
-use objseal::envelope::{EncryptionContext, Opening, Policy, Sealing};
+use objseal::envelope::{DemandedContext, EncryptionContext, Envelope, OpenOptions, Policy, SealOptions};
 use objseal::file::{self, FileError, SealedFile, SlotState};
 use objseal_keys::keyring::Keyring;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// What the names of sealed files end in.
 const SUFFIX: &str = "sealed";
@@ -44,20 +45,19 @@ pub(crate) fn seal(args: SealArgs) -> Result<(), Failure> {
     let name = input.name().to_owned();
     let mut place = Place::find(&args.keyring)?;
     let keyring = place.read_or_create(&args.key)?;
-    let recipients = [(&keyring as _, args.key.as_str())];
     let outer_key = args.outer_key.as_deref().unwrap_or(&args.key);
-    let outer_recipients = [(&keyring as _, outer_key)];
-    let mut sealing = Sealing::new(&recipients).with_context(context);
+    let latest = |name: &str| keyring.latest(name).map_err(|_| Failure::no_key(&[&args.key, outer_key]));
+    let mut options = SealOptions::new(latest(&args.key)?).with_context(context);
     match args.layers {
         1 if args.outer_key.is_some() => return Err(Failure::other("--outer-key is for --layers 2")),
         1 => {}
-        _ => sealing = sealing.with_outer_layer(&outer_recipients),
+        _ => options = options.with_outer_key(latest(outer_key)?),
     }
-    sealing = sealing.with_digests(args.digests.into_iter().fold(Wanted::NONE, |all, one| all | one));
+    options = options.with_digests(args.digests.into_iter().fold(Wanted::NONE, |all, one| all | one));
     if args.check {
-        sealing = sealing.with_check();
+        options = options.with_check();
     }
-    let sealing = engine::sealing(sealing)?;
+    let options = engine::to_seal(options)?;
     let path = match args.output {
         Some(path) => path,
         None => default_output(&args.input, SUFFIX, true)?,
@@ -65,8 +65,8 @@ pub(crate) fn seal(args: SealArgs) -> Result<(), Failure> {
     let mut output = create_output(&path, &input, &place, args.work.force, true)?;
     let threads = threads(args.work.threads);
     let progress = Progress::start(input.len(), output.is_terminal());
-    let sealed = file::seal(&sealing, progress.watch(input), &mut output, &threads);
-    let sealed = sealed.map_err(|error| Failure::of_sealing(error, &name, &[&args.key, outer_key]))?;
+    let sealed = file::seal(&options, progress.watch(input), &mut output, &threads);
+    let sealed = sealed.map_err(|error| Failure::of_sealing(error, &name))?;
     output.finish()?;
     progress.finish("sealed", &name, sealed.attributes.plaintext_len, &sealed.engines, threads);
     Ok(())
@@ -77,14 +77,13 @@ pub(crate) fn open(args: OpenArgs) -> Result<(), Failure> {
     let input = Input::open(&args.input)?;
     let name = input.name().to_owned();
     let mut place = Place::find(&args.keyring)?;
-    let keyring = place.read()?;
-    let services = [&keyring as _];
-    let opening = engine::opening(Opening::new(&services).with_policy(policy))?;
+    let options = OpenOptions::new().with_service(Arc::new(place.read()?)).with_policy(policy);
+    let options = engine::to_open(options)?;
     let create = |path: &Path| create_output(path, &input, &place, args.work.force, false);
     if let Some(range) = args.range {
-        let stored = SealedFile::open(&opening, input.stored("--range")?);
+        let stored = SealedFile::open(&options, input.stored("--range")?);
         let stored = stored.map_err(|error| Failure::of_opening(error, &name, "nothing was written"))?;
-        warn(&name, stored.opened().slots, &args.demands.context);
+        warn(&name, stored.info().slots, &args.demands.context);
         return range::open(stored.body(), range, &name, args.output.as_deref(), create);
     }
     let mut output = match &args.output {
@@ -93,7 +92,7 @@ pub(crate) fn open(args: OpenArgs) -> Result<(), Failure> {
     };
     let threads = threads(args.work.threads);
     let progress = Progress::start(input.len(), output.is_terminal());
-    let opened = file::open(&opening, progress.watch(input), &mut output, &threads);
+    let opened = file::open(&options, progress.watch(input), &mut output, &threads);
     let opened = opened.map_err(|error| Failure::of_opening(error, &name, output.after_failure()))?;
     output.finish()?;
     progress.finish("opened", &name, opened.attributes.plaintext_len, &opened.engines, threads);
@@ -105,17 +104,16 @@ pub(crate) fn open(args: OpenArgs) -> Result<(), Failure> {
 pub(crate) fn verify(args: VerifyArgs) -> Result<(), Failure> {
     let policy = policy(&args.demands)?;
     let keyring = Place::find(&args.keyring)?.read()?;
-    let services = [&keyring as _];
-    let opening = engine::opening(Opening::new(&services).with_policy(policy))?;
-    for_each(&args.files, |path| verify_one(path, &opening, args.threads))
+    let options = engine::to_open(OpenOptions::new().with_service(Arc::new(keyring)).with_policy(policy))?;
+    for_each(&args.files, |path| verify_one(path, &options, args.threads))
 }
 
-fn verify_one(path: &Path, opening: &Opening<'_>, asked: Option<ThreadCount>) -> Result<(), Failure> {
+fn verify_one(path: &Path, options: &OpenOptions, asked: Option<ThreadCount>) -> Result<(), Failure> {
     let input = Input::open(path)?;
     let name = input.name().to_owned();
     let threads = threads(asked);
     let progress = Progress::start(input.len(), false);
-    let opened = file::open(opening, progress.watch(input), io::sink(), &threads);
+    let opened = file::open(options, progress.watch(input), io::sink(), &threads);
     let opened = opened.map_err(|error| Failure::of_opening(error, &name, "it is not to be trusted"))?;
     progress.clear();
     warn_of_slots(&name, opened.slots);
@@ -125,34 +123,45 @@ fn verify_one(path: &Path, opening: &Opening<'_>, asked: Option<ThreadCount>) ->
 /// Rewraps file after file; the exit code is the highest of all.
 pub(crate) fn rewrap(args: RewrapArgs) -> Result<(), Failure> {
     let policy = policy(&args.demands)?;
-    let keyring = Place::find(&args.keyring)?.read()?;
-    let services = [&keyring as _];
-    let opening = Opening::new(&services).with_policy(policy);
+    let keyring = Arc::new(Place::find(&args.keyring)?.read()?);
+    let options = OpenOptions::new().with_service(keyring.clone()).with_policy(policy);
     let keys = [args.key.as_deref(), args.outer_key.as_deref()];
-    for_each(&args.files, |path| rewrap_one(path, &opening, &keyring, keys))
+    for_each(&args.files, |path| rewrap_one(path, &options, &keyring, keys))
 }
 
-fn rewrap_one(path: &Path, opening: &Opening<'_>, keyring: &Keyring, keys: [Option<&str>; 2]) -> Result<(), Failure> {
+/// Why a file is not rewrapped.
+enum NotRewrapped {
+    NoKey(Failure),
+    File(FileError),
+}
+
+impl From<FileError> for NotRewrapped {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
+
+fn rewrap_one(path: &Path, options: &OpenOptions, keyring: &Keyring, keys: [Option<&str>; 2]) -> Result<(), Failure> {
     let name = shown_path(path);
     let fail = |error: io::Error| Failure::other(format!("{name}: cannot rewrap: {error}"));
     let target = File::options().read(true).write(true).open(path).map_err(fail)?;
     // Another process that rewraps would write the same slots.
     target.lock().map_err(fail)?;
-    let failed = |error: FileError| match error {
-        FileError::Io(error) => fail(error),
-        error => Failure::of_opening(error, &name, "nothing was written"),
-    };
-    let old = SealedFile::open(opening, &target).map_err(failed)?;
-    let old = &old.opened().envelope;
-    let keys: Vec<_> = old.opened_by().zip(keys).map(|(by, key)| key.unwrap_or(&by.key_id)).collect();
-    let recipients: Vec<_> = keys.iter().map(|&key| [(keyring as _, key)]).collect();
-    let mut sealing = Sealing::new(&recipients[0]).with_context(old.head().context.clone());
-    if let Some(outer) = recipients.get(1) {
-        sealing = sealing.with_outer_layer(outer);
-    }
-    let new = file::rewrap(opening, &sealing, &target).map_err(|error| match error {
-        FileError::Io(error) => fail(error),
-        error => Failure::of_sealing(error, &name, &keys),
+    let mut opened = false;
+    let new = file::rewrap(options, &target, |old: &Envelope| {
+        opened = true;
+        let names: Vec<_> = old.opened_by().zip(keys).map(|(by, key)| key.unwrap_or(&by.key_id)).collect();
+        let new = SealOptions::default().with_context(old.head().context.clone());
+        names.iter().zip([SealOptions::with_key, SealOptions::with_outer_key]).try_fold(new, |new, (name, with_key)| {
+            let key = keyring.latest(name).map_err(|_| NotRewrapped::NoKey(Failure::no_key(&names)))?;
+            Ok(with_key(new, key))
+        })
+    });
+    let new = new.map_err(|error| match error {
+        NotRewrapped::NoKey(failure) => failure,
+        NotRewrapped::File(FileError::Io(error)) => fail(error),
+        NotRewrapped::File(error) if opened => Failure::of_sealing(error, &name),
+        NotRewrapped::File(error) => Failure::of_opening(error, &name, "nothing was written"),
     })?;
     let under: Vec<_> = new.opened_by().map(|key| format!("\"{}\", version {}", key.key_id, key.key_version)).collect();
     print(format_args!("{name}: under key {}", under.join(", and ")))
@@ -192,9 +201,10 @@ fn encryption_context(args: &ContextArgs) -> Result<EncryptionContext, Failure> 
 fn policy(args: &DemandArgs) -> Result<Policy, Failure> {
     let mut policy = Policy::default();
     policy.minimum_layers = args.layers;
-    if !args.context.pairs.is_empty() {
-        policy.context = Some(encryption_context(&args.context)?);
-    }
+    policy.context = match args.context.pairs.is_empty() {
+        true => DemandedContext::Any,
+        false => DemandedContext::Exactly(encryption_context(&args.context)?),
+    };
     Ok(policy)
 }
 
