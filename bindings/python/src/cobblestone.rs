@@ -72,7 +72,7 @@ pub(crate) fn cobblestone_seal(
 ) -> PyResult<Py<PyBytes>> {
     let context = context.to_vec();
     let len = in_memory(cobblestone::sealed_len(data.len() as u64))?;
-    new_bytes(py, len, |out| py.detach(|| seal_to(&Cobblestone::new(&key.0, &context), &data, out, &threads.0)))
+    new_bytes(py, len, |out| py.detach(|| seal_to(&Cobblestone::new(key.secret(), &context), &data, out, &threads.0)))
 }
 
 #[pyfunction]
@@ -87,7 +87,7 @@ pub(crate) fn cobblestone_seal_into(
     let context = context.to_vec();
     let len = in_memory(cobblestone::sealed_len(data.len() as u64))?;
     let out = room(out.for_input(&data)?, len)?;
-    py.detach(|| seal_to(&Cobblestone::new(&key.0, &context), &data, out, &threads.0))
+    py.detach(|| seal_to(&Cobblestone::new(key.secret(), &context), &data, out, &threads.0))
 }
 
 #[pyfunction]
@@ -100,7 +100,7 @@ pub(crate) fn cobblestone_open(
 ) -> PyResult<Py<PyBytes>> {
     let context = context.to_vec();
     new_bytes(py, opened_len(&message)?, |out| {
-        py.detach(|| open_to(&Cobblestone::new(&key.0, &context), &message, out, &threads.0))
+        py.detach(|| open_to(&Cobblestone::new(key.secret(), &context), &message, out, &threads.0))
     })
 }
 
@@ -124,14 +124,14 @@ pub(crate) fn cobblestone_open_into(
         }
     };
     let out = room(whole, len)?;
-    py.detach(|| open_to(&Cobblestone::new(&key.0, &context), &message, out, &threads.0))
+    py.detach(|| open_to(&Cobblestone::new(key.secret(), &context), &message, out, &threads.0))
 }
 
 /// Reads a stored message at any offset.
 #[pyfunction]
 pub(crate) fn cobblestone_reader(py: Python<'_>, key: GivenKey, source: Source, context: Input) -> PyResult<Reader> {
     let context = context.to_vec();
-    let access = py.detach(|| Cobblestone::new(&key.0, &context).open_at(source)).or_raise()?;
+    let access = py.detach(|| Cobblestone::new(key.secret(), &context).open_at(source)).or_raise()?;
     Ok(Reader::of(access, None))
 }
 
@@ -153,7 +153,7 @@ impl Sealer {
     #[pyo3(signature = (key, context = None), text_signature = "(key, context=b'')")]
     fn new(key: GivenKey, context: Option<Input>) -> PyResult<Self> {
         let context = context.map(|context| context.to_vec()).unwrap_or_default();
-        let sealer = Cobblestone::new(&key.0, &context).sealer().or_raise()?;
+        let sealer = Cobblestone::new(key.secret(), &context).sealer().or_raise()?;
         Ok(Self(Mutex::new(Some(sealer))))
     }
 
@@ -203,7 +203,7 @@ impl Opener {
     #[pyo3(signature = (key, context = None), text_signature = "(key, context=b'')")]
     fn new(key: GivenKey, context: Option<Input>) -> Self {
         let context = context.map(|context| context.to_vec()).unwrap_or_default();
-        let key = Key::from_bytes(key.0.expose_secret());
+        let key = Key::from_bytes(key.secret().expose_secret());
         Self(Mutex::new(Some(Box::new(cobblestone::Opener::owned(key, context)))))
     }
 

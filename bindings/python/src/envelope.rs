@@ -5,49 +5,43 @@ use crate::error::OrRaise;
 use crate::files::Reader;
 use crate::model;
 use crate::object::in_memory;
-use crate::options::{Opening, Sealing, ThreadCount};
+use crate::options::{OpenOptions, SealOptions, ThreadCount};
 use crate::source::{Source, Stream};
 use crate::watch;
-use objseal::OsRandom;
 use objseal::checksums::DigestReader;
-use objseal::envelope::{self, EnvelopeError, Head, OpenEnvelope};
+use objseal::envelope::{self, EnvelopeError, Head};
 use objseal::file::FileError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
-type Sealed = (OpenEnvelope, Vec<objseal::Engine>);
-
 /// Seals a body; the head then has its attributes.
 fn seal_body(
-    sealing: &Sealing,
+    options: &SealOptions,
     data: impl Read + Send,
     out: impl Write + Send,
     threads: &ThreadCount,
-) -> Result<Sealed, FileError> {
-    sealing.with(|core| {
-        let (envelope, body) = core.start()?;
-        let engines = body.engines();
-        let mut data = DigestReader::new(data, sealing.digests);
-        body.seal_stream(&mut data, out, &threads.0)?;
-        Ok((envelope.with_attributes(&data.finish(), &OsRandom)?, engines))
-    })
+) -> Result<envelope::Envelope, FileError> {
+    let (envelope, body) = options.0.start()?;
+    let mut data = DigestReader::new(data, options.0.digests());
+    body.seal_stream(&mut data, out, &threads.0)?;
+    Ok(envelope.with_attributes(&data.finish())?)
 }
 
 #[pyfunction]
 pub(crate) fn seal_envelope(
     py: Python<'_>,
-    sealing: &Sealing,
+    options: &SealOptions,
     data: Input,
     threads: ThreadCount,
 ) -> PyResult<(Envelope, Py<PyBytes>)> {
-    let len = in_memory(envelope::sealed_len(sealing.layers(), data.len() as u64))?;
+    let len = in_memory(envelope::sealed_len(options.0.layers(), data.len() as u64))?;
     let mut sealed = None;
     let body = new_bytes(py, len, |out| {
         let mut out = SliceWriter::new(out);
-        let done = py.detach(|| seal_body(sealing, data.reader(), &mut out, &threads));
-        sealed = Some(done.or_raise()?.0);
+        let done = py.detach(|| seal_body(options, data.reader(), &mut out, &threads));
+        sealed = Some(done.or_raise()?);
         Ok(out.written())
     })?;
     let envelope = sealed.ok_or_else(|| crate::error::argument("nothing was sealed"))?;
@@ -57,14 +51,14 @@ pub(crate) fn seal_envelope(
 #[pyfunction]
 pub(crate) fn seal_envelope_stream(
     py: Python<'_>,
-    sealing: &Sealing,
+    options: &SealOptions,
     source: Stream,
     mut target: Stream,
     threads: ThreadCount,
     callback: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Envelope> {
     let sealed = watch::run(py, callback, |progress| {
-        let (envelope, _) = seal_body(sealing, progress.of(source), &mut target, &threads)?;
+        let envelope = seal_body(options, progress.of(source), &mut target, &threads)?;
         target.flush()?;
         Ok::<_, FileError>(envelope)
     })?;
@@ -79,10 +73,10 @@ pub(crate) fn inspect_head(py: Python<'_>, head: Input) -> PyResult<Py<PyAny>> {
 
 /// An envelope that was opened, or made here.
 #[pyclass(frozen, module = "objseal._objseal")]
-pub(crate) struct Envelope(pub(crate) Arc<OpenEnvelope>);
+pub(crate) struct Envelope(pub(crate) Arc<envelope::Envelope>);
 
 impl Envelope {
-    pub(crate) fn of(envelope: OpenEnvelope) -> Self {
+    pub(crate) fn of(envelope: envelope::Envelope) -> Self {
         Self(Arc::new(envelope))
     }
 }
@@ -90,9 +84,9 @@ impl Envelope {
 #[pymethods]
 impl Envelope {
     #[new]
-    fn new(py: Python<'_>, opening: &Opening, head: Input) -> PyResult<Self> {
+    fn new(py: Python<'_>, options: &OpenOptions, head: Input) -> PyResult<Self> {
         let head = head.to_vec();
-        Ok(Self::of(py.detach(|| opening.with(|opening| opening.open(&head))).or_raise()?))
+        Ok(Self::of(py.detach(|| options.0.open(&head)).or_raise()?))
     }
 
     #[getter]
@@ -105,8 +99,8 @@ impl Envelope {
         model::info(py, self.0.head(), attributes.as_ref(), &self.0.engines(), None)
     }
 
-    fn rewrap(&self, py: Python<'_>, sealing: &Sealing) -> PyResult<Self> {
-        Ok(Self::of(py.detach(|| sealing.with(|sealing| sealing.rewrap(&self.0))).or_raise()?))
+    fn rewrap(&self, py: Python<'_>, options: &SealOptions) -> PyResult<Self> {
+        Ok(Self::of(py.detach(|| options.0.rewrap(&self.0)).or_raise()?))
     }
 
     fn unseal(&self, py: Python<'_>, body: Input, threads: ThreadCount) -> PyResult<Py<PyBytes>> {

@@ -1,6 +1,6 @@
 //! From the core's errors to the exceptions of `objseal._errors`.
 
-use objseal::envelope::{EnvelopeError, KeyServiceError};
+use objseal::envelope::{EnvelopeError, KeyServiceError, KeyServiceErrorKind};
 use objseal::file::FileError;
 use objseal::{Error, KeyLengthError};
 use objseal_keys::keyring::KeyringError;
@@ -109,15 +109,10 @@ impl Raise for EnvelopeError {
     fn raise(self) -> PyErr {
         let message = self.to_string();
         match self {
-            Self::NoAcceptedKey { wanted } => {
-                Python::attach(|py| Kind::KeyNotFound.with_args(py, PyArgs(message, wanted)))
-            }
+            Self::NoAcceptedKey { wanted } => Python::attach(|py| Kind::KeyNotFound.with_args(py, (message, wanted))),
             Self::Format(_) => Kind::Format.err(message),
             Self::Policy(_) => Kind::Policy.err(message),
-            Self::KeyService(KeyServiceError::UnknownKey) => {
-                Kind::KeyNotFound.err("the keyring has no key of this name")
-            }
-            Self::KeyService(_) => Kind::KeyService.err(message),
+            Self::KeyService(error) => error.raise(),
             Self::Authentication => Kind::Authentication.err(message),
             Self::Parts(_) => Kind::Parts.err(message),
             Self::Seal(error) => error.raise(),
@@ -126,16 +121,22 @@ impl Raise for EnvelopeError {
     }
 }
 
-/// What [`KeyNotFound`](Kind::KeyNotFound) is made of.
-struct PyArgs(String, Vec<(String, String)>);
-
-impl<'py> IntoPyObject<'py> for PyArgs {
-    type Target = PyTuple;
-    type Output = Bound<'py, PyTuple>;
-    type Error = PyErr;
-
-    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        (self.0, self.1).into_pyobject(py)
+impl Raise for KeyServiceError {
+    fn raise(self) -> PyErr {
+        let kind = match self.kind() {
+            KeyServiceErrorKind::UnknownKey => return Kind::KeyNotFound.err(self.to_string()),
+            KeyServiceErrorKind::Refused => "refused",
+            KeyServiceErrorKind::Denied => "denied",
+            KeyServiceErrorKind::Disabled => "disabled",
+            KeyServiceErrorKind::PendingDeletion => "pending_deletion",
+            KeyServiceErrorKind::WrongUsage => "wrong_usage",
+            KeyServiceErrorKind::Throttled => "throttled",
+            KeyServiceErrorKind::TimedOut => "timed_out",
+            KeyServiceErrorKind::Unreachable => "unreachable",
+            KeyServiceErrorKind::Malformed => "malformed",
+            _ => "other",
+        };
+        Python::attach(|py| Kind::KeyService.with_args(py, (self.to_string(), kind, self.is_transient())))
     }
 }
 
@@ -144,7 +145,6 @@ impl Raise for FileError {
         match self {
             Self::Io(error) => error.raise(),
             Self::Envelope(error) => error.raise(),
-            Self::NotSealed => Kind::Format.err(self.to_string()),
             other => Kind::Format.err(other.to_string()),
         }
     }

@@ -3,7 +3,7 @@
 use crate::buffer::{Input, Output};
 use crate::error::{OrRaise, argument};
 use crate::model;
-use crate::options::{Opening, Sealing, ThreadCount};
+use crate::options::{OpenOptions, SealOptions, ThreadCount};
 use crate::source::{Source, Stream};
 use crate::watch::lock;
 use objseal::cobblestone::{CHUNK_LEN, Threads};
@@ -52,9 +52,9 @@ impl Reader {
 #[pymethods]
 impl Reader {
     #[new]
-    fn new(py: Python<'_>, opening: &Opening, source: Source) -> PyResult<Self> {
-        let file = py.detach(|| opening.with(|opening| SealedFile::open(opening, source))).or_raise()?;
-        let info = model::opened(py, file.opened())?;
+    fn new(py: Python<'_>, options: &OpenOptions, source: Source) -> PyResult<Self> {
+        let file = py.detach(|| SealedFile::open(&options.0, source)).or_raise()?;
+        let info = model::of_file(py, file.info())?;
         Ok(Self::of(file, Some(info)))
     }
 
@@ -84,8 +84,8 @@ pub(crate) struct StreamReader(Mutex<OpenReader<Stream>>);
 #[pymethods]
 impl StreamReader {
     #[new]
-    fn new(py: Python<'_>, opening: &Opening, source: Stream) -> PyResult<Self> {
-        let reader = py.detach(|| opening.with(|opening| OpenReader::new(opening, source))).or_raise()?;
+    fn new(py: Python<'_>, options: &OpenOptions, source: Stream) -> PyResult<Self> {
+        let reader = py.detach(|| OpenReader::new(&options.0, source)).or_raise()?;
         Ok(Self(Mutex::new(reader)))
     }
 
@@ -135,8 +135,8 @@ struct Open {
 #[pymethods]
 impl Writer {
     #[new]
-    fn new(py: Python<'_>, sealing: &Sealing, target: Stream) -> PyResult<Self> {
-        let writer = py.detach(|| sealing.with(|sealing| SealWriter::new(sealing, target))).or_raise()?;
+    fn new(py: Python<'_>, options: &SealOptions, target: Stream) -> PyResult<Self> {
+        let writer = py.detach(|| SealWriter::new(&options.0, target)).or_raise()?;
         Ok(Self(Mutex::new(Some(Open { writer, piece: Vec::new() }))))
     }
 
@@ -165,7 +165,7 @@ impl Writer {
     fn finish(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let Open { writer, .. } = lock(py, &self.0).take().ok_or_else(finished)?;
         let (_, sealed) = py.detach(|| writer.finish()).or_raise()?;
-        model::opened(py, &sealed)
+        model::of_file(py, &sealed)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::buffer::Input;
 use crate::error::{OrRaise, argument};
+use objseal::envelope::WrappingKey;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -14,7 +15,13 @@ use zeroize::Zeroizing;
 /// >>> objseal.Key(os.urandom(32))
 /// <objseal.Key>
 #[pyclass(frozen, module = "objseal")]
-pub(crate) struct Key(pub(crate) Arc<objseal::Key>);
+pub(crate) struct Key(Arc<WrappingKey>);
+
+impl Key {
+    fn of(key: objseal::Key) -> Self {
+        Self(Arc::new(WrappingKey::from_key(key)))
+    }
+}
 
 #[pymethods]
 impl Key {
@@ -23,18 +30,18 @@ impl Key {
         let bytes = Zeroizing::new(key.to_vec());
         let key = objseal::Key::try_from(&bytes[..])
             .map_err(|_| argument(format!("a key is 32 bytes long, and {} were given", bytes.len())))?;
-        Ok(Self(Arc::new(key)))
+        Ok(Self::of(key))
     }
 
     /// A new key, from the random source of the operating system.
     #[staticmethod]
     fn generate() -> PyResult<Self> {
-        Ok(Self(Arc::new(objseal::Key::generate().or_raise()?)))
+        Ok(Self::of(objseal::Key::generate().or_raise()?))
     }
 
     /// Its 32 bytes, to be kept somewhere safe.
     fn expose_secret<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.0.expose_secret())
+        PyBytes::new(py, self.0.secret().expose_secret())
     }
 
     fn __repr__(&self) -> &'static str {
@@ -47,7 +54,13 @@ impl Key {
 }
 
 /// A key as it comes: a `Key`, or 32 bytes.
-pub(crate) struct GivenKey(pub(crate) Arc<objseal::Key>);
+pub(crate) struct GivenKey(pub(crate) Arc<WrappingKey>);
+
+impl GivenKey {
+    pub(crate) fn secret(&self) -> &objseal::Key {
+        self.0.secret()
+    }
+}
 
 impl<'a, 'py> FromPyObject<'a, 'py> for GivenKey {
     type Error = PyErr;

@@ -1,7 +1,7 @@
 //! A keyring in a file.
 
 use crate::error::{Kind, OrRaise, Raise};
-use objseal_keys::keyring;
+use objseal_keys::keyring::{KeyringError, Passphrase, SharedKeyring};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -26,14 +26,14 @@ use std::sync::Arc;
 /// >>> objseal.unseal(sealed, keyring=objseal.Keyring(path))
 /// b'plain'
 #[pyclass(frozen, module = "objseal")]
-pub(crate) struct Keyring(pub(crate) Arc<objseal_bindings::Keyring>);
+pub(crate) struct Keyring(pub(crate) Arc<SharedKeyring>);
 
 #[pymethods]
 impl Keyring {
     #[new]
     #[pyo3(signature = (path, *, passphrase = None))]
     fn new(py: Python<'_>, path: PathBuf, passphrase: Option<String>) -> PyResult<Self> {
-        let opened = py.detach(|| objseal_bindings::Keyring::open(path, passphrase));
+        let opened = py.detach(|| SharedKeyring::open(path, passphrase.map(Passphrase::new)));
         Ok(Self(Arc::new(opened.or_raise()?)))
     }
 
@@ -49,11 +49,9 @@ impl Keyring {
     ) -> PyResult<Self> {
         let taken = format!("there is a file at {} already", path.display());
         let names = names.iter().map(String::as_str);
-        let created = py.detach(|| objseal_bindings::Keyring::create(path, passphrase, names));
+        let created = py.detach(|| SharedKeyring::create(path, passphrase.map(Passphrase::new), names));
         let keyring = created.map_err(|error| match error {
-            keyring::KeyringError::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Kind::Keyring.err(taken)
-            }
+            KeyringError::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => Kind::Keyring.err(taken),
             other => other.raise(),
         })?;
         Ok(Self(Arc::new(keyring)))
@@ -82,7 +80,7 @@ impl Keyring {
 
     /// Puts the file under another passphrase, or under none.
     fn protect(&self, py: Python<'_>, passphrase: Option<String>) -> PyResult<()> {
-        py.detach(|| self.0.protect(passphrase)).or_raise()
+        py.detach(|| self.0.protect(passphrase.map(Passphrase::new))).or_raise()
     }
 
     /// Reads the file again: another process may have changed it.

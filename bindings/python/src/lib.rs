@@ -52,7 +52,7 @@ mod _objseal {
         inspect, rewrap, seal, seal_into, seal_stream, sealed_len, unseal, unseal_into, unseal_stream,
     };
     #[pymodule_export]
-    use crate::options::{Opening, Sealing, engines};
+    use crate::options::{OpenOptions, SealOptions, engines};
     #[pymodule_export]
     use crate::parts::{PartsReader, Upload};
 

@@ -2,7 +2,7 @@
 
 use objseal::Engine;
 use objseal::envelope::{Attributes, Content, Digests, Head, Part, Receipt};
-use objseal::file::{Opened, SlotState};
+use objseal::file::{Info, SlotState};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
@@ -81,8 +81,8 @@ pub(crate) fn info(
 }
 
 /// The same of a file.
-pub(crate) fn opened(py: Python<'_>, opened: &Opened) -> PyResult<Py<PyAny>> {
-    info(py, opened.envelope.head(), Some(&opened.attributes), &opened.engines, Some(opened.slots))
+pub(crate) fn of_file(py: Python<'_>, file: &Info) -> PyResult<Py<PyAny>> {
+    info(py, file.envelope.head(), Some(&file.attributes), &file.engines, Some(file.slots))
 }
 
 /// A part of an object.

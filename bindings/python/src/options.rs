@@ -1,41 +1,36 @@
 //! How to seal, and what to open: what the keyword arguments of Python's functions come to.
 
-use crate::error::argument;
+use crate::error::{OrRaise, argument};
 use crate::key::GivenKey;
 use crate::keyring::Keyring;
 use objseal::Engine;
 use objseal::checksums::Wanted;
 use objseal::cobblestone::Threads;
-use objseal::envelope::{EncryptionContext, ObjectId, Policy, SingleKey, Suite};
+use objseal::envelope::{self, DemandedContext, EncryptionContext, ObjectId, Suite, WrappingKey};
 use pyo3::prelude::*;
-use std::ops::Deref;
 use std::sync::Arc;
 
-/// Something that holds root keys.
-pub(crate) struct Service(pub(crate) objseal_bindings::Service);
+/// A wrapping key as Python's half gives it: a keyring and a name, or a key.
+pub(crate) struct GivenWrappingKey(pub(crate) Arc<WrappingKey>);
 
-impl<'a, 'py> FromPyObject<'a, 'py> for Service {
+impl<'a, 'py> FromPyObject<'a, 'py> for GivenWrappingKey {
     type Error = PyErr;
 
     fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        if let Ok(keyring) = obj.cast::<Keyring>() {
-            return Ok(Self(objseal_bindings::Service::Keyring(Arc::clone(&keyring.get().0))));
+        match obj.extract::<(Bound<'py, Keyring>, String)>() {
+            Ok((keyring, name)) => Ok(Self(keyring.get().0.latest(&name).or_raise()?)),
+            Err(_) => Ok(Self(obj.extract::<GivenKey>()?.0)),
         }
-        let key: GivenKey = obj.extract()?;
-        Ok(Self(objseal_bindings::Service::single(&key.0)))
     }
 }
 
 fn encryption_context(pairs: &[(String, String)]) -> PyResult<EncryptionContext> {
-    let mut context = EncryptionContext::new();
-    for (key, value) in pairs {
-        context.insert(key, value).map_err(|_| argument("a context has at most 64 pairs and 8 KiB"))?;
-    }
-    Ok(context)
+    let pairs = pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    EncryptionContext::from_pairs(pairs).map_err(|_| argument("a context has at most 64 pairs and 8 KiB"))
 }
 
-fn engine(name: Option<&str>) -> PyResult<Option<Engine>> {
-    name.map(|name| name.parse::<Engine>().map_err(|error| argument(error.to_string()))).transpose()
+fn engine(name: &str) -> PyResult<Engine> {
+    name.parse::<Engine>().map_err(|error| argument(error.to_string()))
 }
 
 /// The digests of these names.
@@ -68,67 +63,52 @@ impl<'a, 'py> FromPyObject<'a, 'py> for ThreadCount {
 
 /// How objects are sealed.
 #[pyclass(frozen, module = "objseal._objseal")]
-pub(crate) struct Sealing(pub(crate) objseal_bindings::Sealing);
-
-type Recipient = (Service, Option<String>);
+pub(crate) struct SealOptions(pub(crate) envelope::SealOptions);
 
 #[pymethods]
-impl Sealing {
+impl SealOptions {
     #[new]
-    #[pyo3(signature = (recipients, outer, context, engine, outer_engine, check, digests))]
     fn new(
-        recipients: Vec<Recipient>,
-        outer: Option<Vec<Recipient>>,
+        keys: Vec<GivenWrappingKey>,
+        outer_keys: Vec<GivenWrappingKey>,
         context: Vec<(String, String)>,
         engine: Option<&str>,
         outer_engine: Option<&str>,
         check: bool,
         digests: Vec<String>,
     ) -> PyResult<Self> {
-        let named = |recipients: Vec<Recipient>| {
-            let name = |name: Option<String>| name.unwrap_or_else(|| SingleKey::KEY_ID.to_owned());
-            recipients.into_iter().map(|(service, key)| (service.0, name(key))).collect()
-        };
-        Ok(Self(objseal_bindings::Sealing {
-            recipients: [Some(recipients), outer].into_iter().flatten().map(named).collect(),
-            context: encryption_context(&context)?,
-            engine: self::engine(engine)?,
-            outer_engine: self::engine(outer_engine)?,
-            check,
-            digests: wanted(&digests)?,
-        }))
+        let mut options = envelope::SealOptions::default().with_context(encryption_context(&context)?);
+        options = keys.into_iter().fold(options, |options, key| options.with_key(key.0));
+        options = outer_keys.into_iter().fold(options, |options, key| options.with_outer_key(key.0));
+        options = options.with_digests(wanted(&digests)?);
+        if let Some(name) = engine {
+            options = options.with_engine(self::engine(name)?).or_raise()?;
+        }
+        if let Some(name) = outer_engine {
+            options = options.with_outer_engine(self::engine(name)?).or_raise()?;
+        }
+        Ok(Self(if check { options.with_check() } else { options }))
     }
 }
 
-impl Deref for Sealing {
-    type Target = objseal_bindings::Sealing;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
+/// `objseal.Policy`.
+#[derive(FromPyObject)]
+struct Policy {
+    minimum_layers: u8,
+    suites: Option<Vec<String>>,
+    services: Option<Vec<String>>,
+    key_ids: Option<Vec<String>>,
+    inner_services: Option<Vec<String>>,
+    inner_key_ids: Option<Vec<String>>,
+    outer_services: Option<Vec<String>>,
+    outer_key_ids: Option<Vec<String>>,
+    object_id: Option<Vec<u8>>,
+    minimum_generation: u64,
 }
 
-/// What is opened, with which keys.
-#[pyclass(frozen, module = "objseal._objseal")]
-pub(crate) struct Opening(objseal_bindings::Opening);
-
-#[pymethods]
-impl Opening {
-    #[new]
-    #[pyo3(signature = (services, context, minimum_layers, suites, accepted_services, key_ids, object_id, minimum_generation, engine, outer_engine))]
-    #[allow(clippy::too_many_arguments, reason = "Python's half gives all of them by name")]
-    fn new(
-        services: Vec<Service>,
-        context: Option<Vec<(String, String)>>,
-        minimum_layers: u8,
-        suites: Option<Vec<String>>,
-        accepted_services: Option<Vec<String>>,
-        key_ids: Option<Vec<String>>,
-        object_id: Option<Vec<u8>>,
-        minimum_generation: u64,
-        engine: Option<&str>,
-        outer_engine: Option<&str>,
-    ) -> PyResult<Self> {
+impl Policy {
+    /// The core's policy of this.
+    fn demands(self) -> PyResult<envelope::Policy> {
         let suite = |name: String| match name == Suite::Cobblestone256.name() {
             true => Ok(Suite::Cobblestone256),
             false => Err(argument(format!("suite {name:?}: known is {}", Suite::Cobblestone256.name()))),
@@ -137,24 +117,59 @@ impl Opening {
             let bytes: Result<[u8; ObjectId::LEN], _> = id.try_into();
             bytes.map(ObjectId::from_bytes).map_err(|_| argument("an object id is 32 bytes long"))
         };
-        let mut policy = Policy::default();
-        policy.context = context.map(|pairs| encryption_context(&pairs)).transpose()?;
-        policy.minimum_layers = minimum_layers;
-        policy.suites = suites.map(|names| names.into_iter().map(suite).collect()).transpose()?;
-        policy.services = accepted_services;
-        policy.key_ids = key_ids;
-        policy.object_id = object_id.map(id).transpose()?;
-        policy.minimum_generation = minimum_generation;
-        let services = services.into_iter().map(|service| service.0).collect();
-        let (engine, outer_engine) = (self::engine(engine)?, self::engine(outer_engine)?);
-        Ok(Self(objseal_bindings::Opening { services, policy, engine, outer_engine }))
+        let mut policy = envelope::Policy::default();
+        policy.minimum_layers = self.minimum_layers;
+        policy.suites = self.suites.map(|names| names.into_iter().map(suite).collect()).transpose()?;
+        let [inner, outer] = &mut policy.layer_keys;
+        for (keys, services, key_ids) in [
+            (&mut policy.keys, self.services, self.key_ids),
+            (inner, self.inner_services, self.inner_key_ids),
+            (outer, self.outer_services, self.outer_key_ids),
+        ] {
+            (keys.services, keys.key_ids) = (services, key_ids);
+        }
+        policy.object_id = self.object_id.map(id).transpose()?;
+        policy.minimum_generation = self.minimum_generation;
+        Ok(policy)
     }
 }
 
-impl Deref for Opening {
-    type Target = objseal_bindings::Opening;
+/// What is opened, with which keys.
+#[pyclass(frozen, module = "objseal._objseal")]
+pub(crate) struct OpenOptions(pub(crate) envelope::OpenOptions);
 
-    fn deref(&self) -> &Self::Target {
-        &self.0
+#[pymethods]
+impl OpenOptions {
+    /// `holder` is a keyring or a key; of a keyring only the keys of these `names` are used, if there are any.
+    #[new]
+    fn new(
+        holder: &Bound<'_, PyAny>,
+        names: Option<Vec<String>>,
+        context: Option<Vec<(String, String)>>,
+        policy: Policy,
+        engine: Option<&str>,
+        outer_engine: Option<&str>,
+    ) -> PyResult<Self> {
+        let mut policy = policy.demands()?;
+        policy.context = match context {
+            Some(pairs) => DemandedContext::Exactly(encryption_context(&pairs)?),
+            None => DemandedContext::Any,
+        };
+        if let Some(mut names) = names {
+            names.retain(|name| policy.keys.key_ids.as_ref().is_none_or(|accepted| accepted.contains(name)));
+            policy.keys.key_ids = Some(names);
+        }
+        let mut options = envelope::OpenOptions::new().with_policy(policy);
+        options = match holder.cast::<Keyring>() {
+            Ok(keyring) => options.with_service(keyring.get().0.clone()),
+            Err(_) => options.with_key(holder.extract::<GivenKey>()?.0),
+        };
+        if let Some(name) = engine {
+            options = options.with_engine(self::engine(name)?).or_raise()?;
+        }
+        if let Some(name) = outer_engine {
+            options = options.with_outer_engine(self::engine(name)?).or_raise()?;
+        }
+        Ok(Self(options))
     }
 }

@@ -6,10 +6,9 @@ use crate::error::{OrRaise, argument};
 use crate::files::Reader;
 use crate::model;
 use crate::object::in_memory;
-use crate::options::{Opening, Sealing, Service, ThreadCount, wanted};
+use crate::options::{GivenWrappingKey, OpenOptions, SealOptions, ThreadCount, wanted};
 use crate::source::{Source, Stream};
 use crate::watch;
-use objseal::OsRandom;
 use objseal::checksums::{self, DigestReader};
 use objseal::cobblestone::ReadAt;
 use objseal::envelope::{self, EnvelopeError, Part, PartAttempt, PartStore, PartTable};
@@ -41,15 +40,14 @@ impl Upload {
 #[pymethods]
 impl Upload {
     #[staticmethod]
-    fn start(py: Python<'_>, sealing: &Sealing, service: Service, key_id: &str) -> PyResult<Self> {
-        let started = py.detach(|| sealing.with(|sealing| sealing.start_upload(service.0.as_service(), key_id)));
-        Ok(Self(started.or_raise()?))
+    fn start(py: Python<'_>, options: &SealOptions, server_key: GivenWrappingKey) -> PyResult<Self> {
+        Ok(Self(py.detach(|| options.0.start_upload(&server_key.0)).or_raise()?))
     }
 
     #[staticmethod]
-    fn resume(py: Python<'_>, opening: &Opening, state: Input) -> PyResult<Self> {
+    fn resume(py: Python<'_>, options: &OpenOptions, state: Input) -> PyResult<Self> {
         let state = state.to_vec();
-        Ok(Self(py.detach(|| opening.with(|opening| opening.resume_upload(&state))).or_raise()?))
+        Ok(Self(py.detach(|| options.0.resume_upload(&state)).or_raise()?))
     }
 
     #[getter]
@@ -71,7 +69,7 @@ impl Upload {
         digests: Vec<String>,
         etag: Option<String>,
     ) -> PyResult<(Py<PyBytes>, Py<PyAny>)> {
-        let (attempt, body) = self.0.part(number, &OsRandom).or_raise()?;
+        let (attempt, body) = self.0.part(number).or_raise()?;
         let layers = u8::try_from(body.engines().len()).unwrap_or(u8::MAX);
         let len = in_memory(envelope::sealed_len(layers, data.len() as u64))?;
         let mut input = DigestReader::new(data.reader(), wanted(&digests)?);
@@ -95,7 +93,7 @@ impl Upload {
         etag: Option<String>,
         callback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let (attempt, body) = self.0.part(number, &OsRandom).or_raise()?;
+        let (attempt, body) = self.0.part(number).or_raise()?;
         let wanted = wanted(&digests)?;
         let attributes = watch::run(py, callback, |progress| {
             let mut input = DigestReader::new(progress.of(source), wanted);
@@ -126,7 +124,7 @@ impl Upload {
             let selection = self.0.select(&named, &receipts)?;
             let mut attributes = checksums::of_parts(&selection.attributes());
             attributes.etag = etag.or(attributes.etag);
-            let completed = self.0.complete(&selection, &attributes, inline_len, &OsRandom)?;
+            let completed = self.0.complete(&selection, &attributes, inline_len)?;
             Ok::<_, EnvelopeError>((completed, selection.receipts))
         });
         let (completed, chosen) = completed.or_raise()?;

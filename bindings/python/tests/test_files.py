@@ -350,7 +350,12 @@ def test_rewrap(keyring: objseal.Keyring, tmp_path: Path) -> None:
     objseal.rewrap(path, keyring=keyring, context="a", new_key="photos", outer_key="outer", new_context="b")
     with pytest.raises(objseal.PolicyError):
         objseal.rewrap(path, keyring=keyring, context="a", new_key="photos")
-    assert path.read_bytes()[8_192:] == body, "no data moved"
+    before = path.read_bytes()
+    with pytest.raises(objseal.KeyNotFound):
+        objseal.rewrap(path, keyring=keyring, context="b", new_key="nobody")
+    with pytest.raises(objseal.ArgumentError, match="2 layers, and keys were given for 1"):
+        objseal.rewrap(path, keyring=keyring, context="b", new_key="photos", layers=1)
+    assert path.read_bytes() == before and before[8_192:] == body, "no data moved"
     with objseal.open(path, keyring=keyring, context="b") as file:
         assert file.read() == b"plain" and file.info.generation == 3
 

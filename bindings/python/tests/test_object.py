@@ -157,6 +157,8 @@ def test_what_is_refused_and_how(key: objseal.Key, keyring: objseal.Keyring) -> 
     assert pickle.loads(pickle.dumps(caught.value)).wanted == caught.value.wanted
     with pytest.raises(objseal.KeyNotFound):
         objseal.seal(b"x", keyring=keyring, key="nobody")
+    failed = pickle.loads(pickle.dumps(objseal.KeyServiceError("try later", "throttled", True)))
+    assert (str(failed), failed.kind, failed.transient) == ("try later", "throttled", True)
     photos = objseal.seal(b"x", keyring=keyring, key=["photos", "server"])
     assert objseal.unseal(photos, keyring=keyring) == b"x"
     assert objseal.unseal(photos, keyring=keyring, key="server") == b"x"
@@ -179,11 +181,39 @@ def test_policy(keyring: objseal.Keyring) -> None:
     for sealed, policy, words in demands:
         with pytest.raises(objseal.PolicyError, match=words):
             objseal.unseal(sealed, keyring=keyring, policy=policy)
-    for policy in [objseal.Policy(key_ids=["photos"]), objseal.Policy(services=["aws"])]:
-        with pytest.raises(objseal.KeyNotFound):
-            objseal.unseal(two, keyring=keyring, policy=policy)
-    exact = objseal.Policy(object_id=facts.object_id, suites=["Cobblestone-256"], services=["keyring"])
+    inner, outer = (("keyring", "photos"),), (("keyring", "outer"),)
+    refused = [
+        (two, objseal.Policy(key_ids=["photos"]), outer),
+        (two, objseal.Policy(services=["aws"]), inner),
+        (two, objseal.Policy(inner_key_ids=["outer"]), inner),
+        (two, objseal.Policy(inner_services=["aws"]), inner),
+        (two, objseal.Policy(outer_key_ids=["photos"]), outer),
+        (two, objseal.Policy(outer_services=["aws"]), outer),
+        (two, objseal.Policy(key_ids=["photos"], outer_key_ids=["outer"]), outer),
+        (one, objseal.Policy(inner_key_ids=["outer"]), inner),
+        (one, objseal.Policy(inner_services=["aws"]), inner),
+    ]
+    for sealed, policy, wanted in refused:
+        with pytest.raises(objseal.KeyNotFound) as caught:
+            objseal.unseal(sealed, keyring=keyring, policy=policy)
+        assert caught.value.wanted == wanted, "the layer that nobody may open"
+    exact = objseal.Policy(
+        object_id=facts.object_id,
+        suites=["Cobblestone-256"],
+        services=["keyring"],
+        inner_services=["keyring"],
+        inner_key_ids=["photos"],
+        outer_services=["keyring"],
+        outer_key_ids=["outer"],
+    )
     assert objseal.unseal(two, keyring=keyring, policy=exact) == b"x"
+    swapped = objseal.seal(b"x", keyring=keyring, key="outer", layers=2, outer_key="photos")
+    with pytest.raises(objseal.KeyNotFound):
+        objseal.unseal(swapped, keyring=keyring, policy=objseal.Policy(inner_key_ids=["photos"], outer_key_ids=["outer"]))
+    no_outer = objseal.Policy(inner_key_ids=["photos"], outer_key_ids=[])
+    assert objseal.unseal(one, keyring=keyring, policy=no_outer) == b"x", "one layer is an inner one"
+    with pytest.raises(TypeError, match="key_ids"):
+        objseal.unseal(one, keyring=keyring, policy=objseal.Policy(key_ids="photos"))
 
 
 def test_every_engine_opens_what_any_other_sealed(key: objseal.Key) -> None:

@@ -7,6 +7,7 @@ import io
 import pickle
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import GOLDEN, plain
@@ -152,6 +153,27 @@ def test_what_does_not_make_an_object(key: objseal.Key) -> None:
         pickle.dumps(upload)
     done = upload.complete([(1, "e1"), (2, "e2")], receipts, etag="mine")
     assert done.envelope.info.etag == "mine" and done.envelope.info.length == 6
+
+
+def test_which_key_an_upload_state_may_be_under(keyring: objseal.Keyring) -> None:
+    state = parts.Upload.start(keyring=keyring, key="photos", server_key="server").state
+    parts.Upload.resume(state, keyring=keyring, server_key="server")
+    for policy in [
+        objseal.Policy(services=["keyring"], key_ids=["server"]),
+        objseal.Policy(inner_services=["aws"], inner_key_ids=["photos"]),
+    ]:
+        parts.Upload.resume(state, keyring=keyring, policy=policy)
+    refused: list[dict[str, Any]] = [
+        {"server_key": "photos"},
+        {"policy": objseal.Policy(key_ids=["photos"])},
+        {"policy": objseal.Policy(services=["aws"])},
+    ]
+    for how in refused:
+        with pytest.raises(objseal.KeyNotFound) as caught:
+            parts.Upload.resume(state, keyring=keyring, **how)
+        assert caught.value.wanted == (("keyring", "server"),)
+    with pytest.raises(objseal.KeyNotFound):
+        parts.Upload.start(keyring=keyring, key="photos", server_key="nobody")
 
 
 @pytest.mark.parametrize("name", ["parts", "parts-detached", "layers-parts", "layers-parts-detached"])

@@ -6,6 +6,10 @@ from collections.abc import Sequence
 class Error(Exception):
     """The base of all exceptions of this package. What the operating system says comes as an OSError."""
 
+    def __str__(self) -> str:
+        # What follows the message are the attributes.
+        return str(self.args[0]) if self.args else ""
+
 
 class AuthenticationError(Error):
     """Wrong key, wrong context, or what was sealed was changed: cut short, extended, exchanged, altered.
@@ -24,9 +28,6 @@ class KeyNotFound(Error):
         super().__init__(message, wanted)
         self.wanted = tuple(wanted)
 
-    def __str__(self) -> str:
-        return str(self.args[0])
-
 
 class FormatError(Error):
     """It is not a sealed object, or of a version or kind that this package does not know."""
@@ -41,7 +42,18 @@ class KeyringError(Error):
 
 
 class KeyServiceError(Error):
-    """A key service failed, or refused."""
+    """A key service did not give the key. One that does not have it is a `KeyNotFound`."""
+
+    kind: str
+    """Why: `refused` (it does not take what was stored), `denied` (the caller may not use the key), `disabled` or
+    `pending_deletion` (the key), `wrong_usage` (the key is not for encryption), `throttled`, `timed_out`, `unreachable`,
+    `malformed` (a question or an answer), `other`."""
+    transient: bool
+    """Whether the same may succeed later: it is `throttled`, `timed_out` or `unreachable`."""
+
+    def __init__(self, message: str, kind: str, transient: bool) -> None:
+        super().__init__(message, kind, transient)
+        self.kind, self.transient = kind, transient
 
 
 class PartsError(Error):

@@ -192,15 +192,14 @@ def rewrap(
     """
     old: OpenOptions = {name: options.pop(name) for name in ("policy",) if name in options}  # type: ignore[assignment]
     opened = opening(key, keyring, context, old)
-    with open(path_of(path), "r+b", buffering=0) as file:
-        # What the file says of itself counts only when it was verified.
-        known = native.Reader(opened, file.fileno()).info
-        assert known is not None
-        new_context = known.context if new_context is None else new_context
-        options.setdefault("layers", known.layers)
+
+    def decide(verified: Facts) -> native.SealOptions:
+        options.setdefault("layers", verified.layers)
         by = keyring if new_keyring is None and not isinstance(new_key, native.Key) else new_keyring
-        how = sealing(new_key, by, new_context, options)  # type: ignore[arg-type]
-        return native.rewrap(opened, how, file.fileno())
+        return sealing(new_key, by, verified.context if new_context is None else new_context, options)  # type: ignore[arg-type]
+
+    with open(path_of(path), "r+b", buffering=0) as file:
+        return native.rewrap(opened, decide, file.fileno())
 
 
 __all__ = [

@@ -49,15 +49,27 @@ class Policy:
     Traceback (most recent call last):
     ...
     objseal.PolicyError: the object has fewer layers than asked for
+
+    With two layers, which key may open which one:
+
+    >>> policy = objseal.Policy(minimum_layers=2, inner_key_ids=["customer"], outer_key_ids=["server"])
     """
 
     minimum_layers: int = 0
     suites: Sequence[str] | None = None
     """Suites that are accepted for every layer. None: all that are known."""
     services: Sequence[str] | None = None
-    """Key services that are accepted. None: all at hand."""
+    """Key services that are accepted, for every layer and for the state of an upload. None: all at hand."""
     key_ids: Sequence[str] | None = None
-    """Key ids that are accepted. None: all at hand."""
+    """Key ids that are accepted, for the same. None: all at hand."""
+    inner_services: Sequence[str] | None = None
+    """Of these key services, those that are accepted for the inner layer or the only one. None: all of them."""
+    inner_key_ids: Sequence[str] | None = None
+    """Key ids, in the same way."""
+    outer_services: Sequence[str] | None = None
+    """Key services that are accepted for the outer layer, in the same way."""
+    outer_key_ids: Sequence[str] | None = None
+    """Key ids, in the same way."""
     object_id: bytes | None = None
     """The object must be this one."""
     minimum_generation: int = 0
@@ -99,7 +111,7 @@ def _single(key: object) -> KeyLike:
 
 def sealing(
     key: KeyLike | Names, keyring: Keyring | None, context: Context, options: SealOptions
-) -> native.Sealing:
+) -> native.SealOptions:
     """How to seal, as the native half has it."""
     unknown = options.keys() - SealOptions.__annotations__.keys()
     if unknown:
@@ -110,20 +122,20 @@ def sealing(
     outer_key = options.get("outer_key")
     if outer_key is not None and layers == 1:
         raise ArgumentError("outer_key: there is no outer layer without layers=2")
-    inner: list[tuple[Keyring | KeyLike, str | None]]
-    outer: list[tuple[Keyring | KeyLike, str | None]]
+    inner: list[tuple[Keyring, str] | KeyLike]
+    outer: list[tuple[Keyring, str] | KeyLike]
     if keyring is None:
         if outer_key is not None:
             raise ArgumentError("outer_key: two root keys need a keyring")
-        inner = [(_single(key), None)]
+        inner = [_single(key)]
         outer = inner
     else:
         inner = [(keyring, name) for name in _names("key", key)]
         outer = inner if outer_key is None else [(keyring, name) for name in _names("outer_key", outer_key)]
     digests = options.get("digests", ())
-    return native.Sealing(
+    return native.SealOptions(
         inner,
-        outer if layers == 2 else None,
+        outer if layers == 2 else [],
         _pairs(context),
         options.get("engine"),
         options.get("outer_engine"),
@@ -134,30 +146,16 @@ def sealing(
 
 def opening(
     key: KeyLike | Names | None, keyring: Keyring | None, context: Demanded, options: OpenOptions
-) -> native.Opening:
+) -> native.OpenOptions:
     """What to open, as the native half has it."""
     unknown = options.keys() - OpenOptions.__annotations__.keys()
     if unknown:
         raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
-    policy = options.get("policy") or Policy()
-    key_ids = None if policy.key_ids is None else list(policy.key_ids)
-    services: list[Keyring | KeyLike]
-    if keyring is None:
-        services = [_single(key)]
-    else:
-        services = [keyring]
-        if key is not None:
-            names = _names("key", key)
-            key_ids = names if key_ids is None else [name for name in names if name in key_ids]
-    return native.Opening(
-        services,
+    return native.OpenOptions(
+        _single(key) if keyring is None else keyring,
+        None if keyring is None or key is None else _names("key", key),
         None if context is ANY else _pairs(context),
-        policy.minimum_layers,
-        None if policy.suites is None else list(policy.suites),
-        None if policy.services is None else list(policy.services),
-        key_ids,
-        None if policy.object_id is None else list(policy.object_id),
-        policy.minimum_generation,
+        options.get("policy") or Policy(),
         options.get("engine"),
         options.get("outer_engine"),
     )

@@ -74,8 +74,8 @@ class Upload:
         """
         how = sealing(key, keyring, context, options)
         if keyring is not None and isinstance(server_key, str):
-            return cls(native.Upload.start(how, keyring, server_key))
-        return cls(native.Upload.start(how, _single(server_key), "key"))
+            return cls(native.Upload.start(how, (keyring, server_key)))
+        return cls(native.Upload.start(how, _single(server_key)))
 
     @classmethod
     def resume(
@@ -87,7 +87,10 @@ class Upload:
         context: Demanded = b"",
         **options: Unpack[OpenOptions],
     ) -> Self:
-        """Goes on with an upload, in whatever process. The object that it will be must have this context."""
+        """Goes on with an upload, in whatever process. The object that it will be must have this context.
+
+        Of a policy, `services` and `key_ids` hold for the key that the state is under; the rest for the object.
+        """
         return cls(native.Upload.resume(opening(server_key, keyring, context, options), state))
 
     @property
