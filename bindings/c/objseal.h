@@ -12,7 +12,7 @@
  *   an upload in parts                             objseal_upload_..., objseal_part_...
  *   keys of your own for every object              objseal_cobblestone_...
  *
- * Under which keys is in an objseal_sealing; with which keys, and what is demanded of the object, in an objseal_opening.
+ * Under which keys is in objseal_seal_options; with which keys, and what is demanded of the object, in objseal_open_options.
  *
  * The contract, for every function:
  *
@@ -139,6 +139,8 @@ typedef enum {
   OBJSEAL_STATUS_KEYRING = 16,
   // The parts do not make an object.
   OBJSEAL_STATUS_PARTS = 17,
+  // A key service cannot answer for the moment; try again.
+  OBJSEAL_STATUS_KEY_SERVICE_TRANSIENT = 18,
 } objseal_status;
 
 // The envelope of an object, opened or made here. It holds the data keys, and wipes them when it is freed. Many threads can
@@ -151,16 +153,16 @@ typedef struct objseal_info objseal_info;
 // A key: 32 random bytes, which are wiped when it is freed. Many threads can use it.
 typedef struct objseal_key objseal_key;
 
-// Root keys in a file, by name, each with its versions; the command `objseal key` works on the same files. Objects are
-// sealed under the latest version, and older ones still open.
+// Root keys in a file, by name, each with its versions; the command `objseal key` works on the same files. Options for
+// sealing take the latest version, and under older ones objects still open.
 typedef struct objseal_keyring objseal_keyring;
+
+// What is opened: with which root keys, and what is demanded of it. Once they are set up, many threads can use them.
+typedef struct objseal_open_options objseal_open_options;
 
 // Opens something piece by piece: an object that is one file, the body of an envelope, or a bare message. The plaintext is
 // all the output of `objseal_opener_update` and `objseal_opener_finish`, in order. One thread at a time uses it.
 typedef struct objseal_opener objseal_opener;
-
-// What is opened: with which root keys, and what is demanded of it. Once it is set up, many threads can use it.
-typedef struct objseal_opening objseal_opening;
 
 // The part table of an object. Of one that is stored apart only the chunks are read that are needed. Many threads can use it,
 // if they can call the callback.
@@ -170,13 +172,13 @@ typedef struct objseal_part_table objseal_part_table;
 // Many threads can use it, if they can call the callback.
 typedef struct objseal_reader objseal_reader;
 
+// How objects are sealed: under which root keys, in how many layers, bound to which encryption context. Once they are set
+// up, many threads can use them.
+typedef struct objseal_seal_options objseal_seal_options;
+
 // Seals something piece by piece: an object that is one file, the body of an envelope, a part, or a bare message. What is
 // sealed is all the output of `objseal_sealer_update` and `objseal_sealer_finish`, in order. One thread at a time uses it.
 typedef struct objseal_sealer objseal_sealer;
-
-// How objects are sealed: under which root keys, in how many layers, bound to which encryption context. Once it is set up,
-// many threads can use it.
-typedef struct objseal_sealing objseal_sealing;
 
 // An object that is sealed in parts, in any order, by many threads and processes at the same time. It opens nothing.
 typedef struct objseal_upload objseal_upload;
@@ -306,7 +308,7 @@ objseal_status objseal_body_sealed_range(uint8_t layers,
 // Seals the body of an object, on `threads` threads (0: as many as there are CPUs). It takes `objseal_body_sealed_len` bytes
 // of `out`; `*out_len` is how many that are, also if the output is too small. The envelope has the head, which is stored
 // wherever the store has a place for it.
-objseal_status objseal_envelope_seal(const objseal_sealing *sealing,
+objseal_status objseal_envelope_seal(const objseal_seal_options *options,
                                      const uint8_t *plaintext,
                                      size_t plaintext_len,
                                      uint8_t *out,
@@ -315,8 +317,8 @@ objseal_status objseal_envelope_seal(const objseal_sealing *sealing,
                                      uint32_t threads,
                                      objseal_envelope **envelope);
 
-// Opens a stored head. What the opening does not accept is refused before any key is used.
-objseal_status objseal_envelope_open(const objseal_opening *opening,
+// Opens a stored head. What the options do not accept is refused before any key is used.
+objseal_status objseal_envelope_open(const objseal_open_options *options,
                                      const uint8_t *head,
                                      size_t head_len,
                                      objseal_envelope **envelope);
@@ -340,10 +342,10 @@ objseal_status objseal_envelope_info(const objseal_envelope *envelope, objseal_i
 // What a stored head says. It takes no key, so nothing of it is verified: anybody could have written it.
 objseal_status objseal_envelope_inspect(const uint8_t *head, size_t head_len, objseal_info **info);
 
-// The same object under the keys and the context of `sealing`, which has keys for as many layers: only the head is new, body
+// The same object under the keys and the context of `options`, which have keys for as many layers: only the head is new, body
 // and part table stay as they are. Whoever kept the old head and its root keys still opens the object.
 objseal_status objseal_envelope_rewrap(const objseal_envelope *envelope,
-                                       const objseal_sealing *sealing,
+                                       const objseal_seal_options *options,
                                        objseal_envelope **rewrapped);
 
 // Frees an envelope and wipes its data keys.
@@ -435,13 +437,14 @@ objseal_status objseal_keyring_create(objseal_keyring *keyring,
 // Makes version 1 of the key `name`, in the file.
 objseal_status objseal_keyring_add(objseal_keyring *keyring, const char *name);
 
-// Makes the next version of the key `name`, in the file, and stores its number unless `version` is NULL. What was made of
-// this keyring seals under it from now on.
+// Makes the next version of the key `name`, in the file, and stores its number unless `version` is NULL. Options for sealing
+// that have this key already go on with the version that they have.
 objseal_status objseal_keyring_rotate(objseal_keyring *keyring,
                                       const char *name,
                                       uint32_t *version);
 
-// Reads the file again: another process may have changed it. Sealings and openings of this keyring go by it from then on.
+// Reads the file again: another process may have changed it. Options for opening go by it from then on, those
+// for sealing go on with the versions that they have.
 objseal_status objseal_keyring_reload(objseal_keyring *keyring);
 
 // Stores name and latest version of the key at `index`, from 0, in the order of their names. `OBJSEAL_STATUS_OUT_OF_RANGE`
@@ -514,11 +517,11 @@ size_t objseal_last_error(const void *handle,
                           size_t capacity);
 
 // Stores the length of the file that `plaintext_len` bytes of plaintext give.
-objseal_status objseal_sealed_len(const objseal_sealing *sealing, uint64_t plaintext_len, uint64_t *sealed_len);
+objseal_status objseal_sealed_len(const objseal_seal_options *options, uint64_t plaintext_len, uint64_t *sealed_len);
 
 // Seals an object into one file, on `threads` threads (0: as many as there are CPUs). It takes `objseal_sealed_len` bytes of
 // `out`; `*out_len` is how many that are, also if the output is too small.
-objseal_status objseal_seal(const objseal_sealing *sealing,
+objseal_status objseal_seal(const objseal_seal_options *options,
                             const uint8_t *plaintext,
                             size_t plaintext_len,
                             uint8_t *out,
@@ -529,7 +532,7 @@ objseal_status objseal_seal(const objseal_sealing *sealing,
 // Opens an object that is one file, on `threads` threads (0: as many as there are CPUs): all of it, or nothing. `*out_len` is
 // how many bytes of `out` it takes, also if the output is too small; `sealed_len` bytes are always enough. Once its head and
 // its end are found to be authentic, those bytes are all zero if the rest is not; before, `out` is not touched.
-objseal_status objseal_open(const objseal_opening *opening,
+objseal_status objseal_open(const objseal_open_options *options,
                             const uint8_t *sealed,
                             size_t sealed_len,
                             uint8_t *out,
@@ -539,7 +542,7 @@ objseal_status objseal_open(const objseal_opening *opening,
 
 // Seals all that `read` has to give, and gives the file to `write`, on `threads` threads (0: as many as there are CPUs).
 // `info` may be NULL. It takes at most 32 MiB of memory, whatever the length.
-objseal_status objseal_seal_stream(const objseal_sealing *sealing,
+objseal_status objseal_seal_stream(const objseal_seal_options *options,
                                    objseal_read_fn read,
                                    void *read_user,
                                    objseal_write_fn write,
@@ -549,7 +552,7 @@ objseal_status objseal_seal_stream(const objseal_sealing *sealing,
 
 // Opens the file that `read` has to give, and gives the plaintext to `write`, on `threads` threads (0: as many as there are
 // CPUs). What `write` gets is authentic, but only if this works is it whole. `info` may be NULL.
-objseal_status objseal_open_stream(const objseal_opening *opening,
+objseal_status objseal_open_stream(const objseal_open_options *options,
                                    objseal_read_fn read,
                                    void *read_user,
                                    objseal_write_fn write,
@@ -564,19 +567,19 @@ objseal_status objseal_inspect(objseal_read_at_fn read_at,
                                uint64_t stored_len,
                                objseal_info **info);
 
-// Puts a stored file of `stored_len` bytes under the keys and the context of `sealing`, which has keys for as many layers. Only
-// its first 8,192 bytes are written, half of them at a time, so whenever it is interrupted the file opens under the old keys
-// or the new ones. The caller sees to it that nobody else writes meanwhile. Whoever kept the old head and its root keys still
-// opens the object.
-objseal_status objseal_rewrap(const objseal_opening *opening,
-                              const objseal_sealing *sealing,
+// Puts a stored file of `stored_len` bytes under the keys and the context of `seal_options`, which have keys for as many
+// layers. Only its first 8,192 bytes are written, half of them at a time, so whenever it is interrupted the file opens under
+// the old keys or the new ones. The caller sees to it that nobody else writes meanwhile. Whoever kept the old head and its
+// root keys still opens the object.
+objseal_status objseal_rewrap(const objseal_open_options *open_options,
+                              const objseal_seal_options *seal_options,
                               objseal_read_at_fn read_at,
                               objseal_write_at_fn write_at,
                               void *user,
                               uint64_t stored_len);
 
 // Begins to open an object that is one file.
-objseal_status objseal_opener_new(const objseal_opening *opening, objseal_opener **opener);
+objseal_status objseal_opener_new(const objseal_open_options *options, objseal_opener **opener);
 
 // Begins to open the body of an envelope. It takes nothing of the envelope but what it needs.
 objseal_status objseal_envelope_opener_new(const objseal_envelope *envelope, objseal_opener **opener);
@@ -611,93 +614,99 @@ objseal_status objseal_opener_info(objseal_opener *opener,
 // Frees an opener, finished or not.
 void objseal_opener_free(objseal_opener *opener);
 
-// A way of sealing, without a key yet: in one layer, bound to no context, on the best engines, without digests.
-objseal_status objseal_sealing_new(objseal_sealing **sealing);
+// Options for sealing, without a key yet: bound to no context, on the best engines, without digests.
+objseal_status objseal_seal_options_new(objseal_seal_options **options);
 
-// Any of the keys of a layer opens it. Layer 1 is the innermost; what has keys for layer 2 is sealed in two layers (DSSE), by
-// two implementations of AES-256-GCM. It keeps a copy of the key.
-objseal_status objseal_sealing_add_key(objseal_sealing *sealing,
-                                       uint8_t layer,
-                                       const objseal_key *key);
+// Any of the keys of a layer opens it. Layer 1 is the innermost, and must have a key before anything is sealed; what has keys
+// for layer 2 is sealed in two layers (DSSE), by two implementations of AES-256-GCM. It keeps a copy of the key.
+objseal_status objseal_seal_options_add_key(objseal_seal_options *options,
+                                            uint8_t layer,
+                                            const objseal_key *key);
 
-// The same with the key `name` of a keyring.
-objseal_status objseal_sealing_add_keyring_key(objseal_sealing *sealing,
-                                               uint8_t layer,
-                                               const objseal_keyring *keyring,
-                                               const char *name);
+// The same with the key `name` of a keyring, in the version that is the latest one at this call. Options go on with that
+// version when the key is rotated: make new ones to seal under the next. `OBJSEAL_STATUS_KEY_NOT_FOUND` if there is no such
+// key.
+objseal_status objseal_seal_options_add_keyring_key(objseal_seal_options *options,
+                                                    uint8_t layer,
+                                                    const objseal_keyring *keyring,
+                                                    const char *name);
 
 // Binds objects to a pair of the encryption context. It is public and stored with the object: its bucket and name, say.
-objseal_status objseal_sealing_add_context(objseal_sealing *sealing, const char *key, const char *value);
+objseal_status objseal_seal_options_add_context(objseal_seal_options *options, const char *key, const char *value);
 
 // Seals a layer on the engine of this name.
-objseal_status objseal_sealing_set_engine(objseal_sealing *sealing, uint8_t layer, const char *name);
+objseal_status objseal_seal_options_set_engine(objseal_seal_options *options, uint8_t layer, const char *name);
 
-// Whether every chunk is opened again, on another engine, before it is given out.
-objseal_status objseal_sealing_set_check(objseal_sealing *sealing, bool check);
+// Opens every chunk again, on another engine, before it is given out.
+objseal_status objseal_seal_options_set_check(objseal_seal_options *options);
 
 // Which digests of the plaintext are stored with it, encrypted: `OBJSEAL_SHA256` and so on, joined with `|`.
-objseal_status objseal_sealing_set_digests(objseal_sealing *sealing, uint32_t digests);
+objseal_status objseal_seal_options_set_digests(objseal_seal_options *options, uint32_t digests);
 
 // The server's own key, under which the states of uploads are stored (`objseal_upload_new`).
-objseal_status objseal_sealing_set_upload_key(objseal_sealing *sealing, const objseal_key *key);
+objseal_status objseal_seal_options_set_upload_key(objseal_seal_options *options, const objseal_key *key);
 
-// The same with the key `name` of a keyring.
-objseal_status objseal_sealing_set_upload_keyring_key(objseal_sealing *sealing,
-                                                      const objseal_keyring *keyring,
-                                                      const char *name);
+// The same with the key `name` of a keyring, as for `objseal_seal_options_add_keyring_key`.
+objseal_status objseal_seal_options_set_upload_keyring_key(objseal_seal_options *options,
+                                                           const objseal_keyring *keyring,
+                                                           const char *name);
 
-// Frees a way of sealing. What was made with it goes on.
-void objseal_sealing_free(objseal_sealing *sealing);
+// Frees options for sealing. What was made with them goes on.
+void objseal_seal_options_free(objseal_seal_options *options);
 
-// A way of opening, without a key yet. Unless told otherwise it opens objects that are bound to no context, whatever else
-// they are.
-objseal_status objseal_opening_new(objseal_opening **opening);
+// Options for opening, without a key yet. Unless told otherwise they open objects that are bound to no context, whatever
+// else they are.
+objseal_status objseal_open_options_new(objseal_open_options **options);
 
-// Opens what was sealed under this key. Of two services of the same kind the first counts, so there is one key at most. It
-// keeps a copy of it.
-objseal_status objseal_opening_add_key(objseal_opening *opening,
-                                       const objseal_key *key);
+// Opens what was sealed under this key. Of several keys each is tried. It keeps a copy of the key.
+objseal_status objseal_open_options_add_key(objseal_open_options *options, const objseal_key *key);
 
-// Opens what was sealed under keys of this keyring. There is one keyring at most.
-objseal_status objseal_opening_add_keyring(objseal_opening *opening, const objseal_keyring *keyring);
+// Opens what was sealed under keys of this keyring. Of several keyrings each is asked, in turn.
+objseal_status objseal_open_options_add_keyring(objseal_open_options *options, const objseal_keyring *keyring);
 
 // The context that objects have to be bound to is what has been added, no more and no less.
-objseal_status objseal_opening_add_context(objseal_opening *opening, const char *key, const char *value);
+objseal_status objseal_open_options_add_context(objseal_open_options *options, const char *key, const char *value);
 
 // Takes any context. Whoever calls this should look at the context of what was opened: the store can answer with another
 // object of the same key.
-objseal_status objseal_opening_any_context(objseal_opening *opening);
+objseal_status objseal_open_options_any_context(objseal_open_options *options);
 
 // Refuses objects that have fewer layers.
-objseal_status objseal_opening_set_minimum_layers(objseal_opening *opening, uint8_t layers);
+objseal_status objseal_open_options_set_minimum_layers(objseal_open_options *options, uint8_t layers);
 
 // Refuses any suite but those that were added: "Cobblestone-256" is known.
-objseal_status objseal_opening_accept_suite(objseal_opening *opening, const char *name);
+objseal_status objseal_open_options_accept_suite(objseal_open_options *options, const char *name);
 
-// Refuses wrapped keys of any service but those that were added: "keyring" and "single-key" are known here.
-objseal_status objseal_opening_accept_service(objseal_opening *opening, const char *name);
+// Refuses wrapped keys of any service but those that were added: "keyring" and "single-key" are known here. Layer 0 stands
+// for every layer and for the states of uploads; 1 or 2 narrows that down for one layer.
+objseal_status objseal_open_options_accept_service(objseal_open_options *options,
+                                                   uint8_t layer,
+                                                   const char *name);
 
-// Refuses keys of a keyring but those that were added, by name. (The name of a single key is "key".)
-objseal_status objseal_opening_accept_key(objseal_opening *opening, const char *name);
+// Refuses keys of a keyring but those that were added, by name; layers are as for `objseal_open_options_accept_service`. (The
+// name of a single key is "key".)
+objseal_status objseal_open_options_accept_key(objseal_open_options *options,
+                                               uint8_t layer,
+                                               const char *name);
 
 // Refuses any object but that of these 32 bytes.
-objseal_status objseal_opening_set_object_id(objseal_opening *opening, const uint8_t *object_id);
+objseal_status objseal_open_options_set_object_id(objseal_open_options *options, const uint8_t *object_id);
 
 // Refuses heads that were written fewer times, counting the first writing: a store cannot answer with an older one.
-objseal_status objseal_opening_set_minimum_generation(objseal_opening *opening, uint64_t generation);
+objseal_status objseal_open_options_set_minimum_generation(objseal_open_options *options, uint64_t generation);
 
 // Opens a layer on the engine of this name. Any engine opens what any other sealed.
-objseal_status objseal_opening_set_engine(objseal_opening *opening, uint8_t layer, const char *name);
+objseal_status objseal_open_options_set_engine(objseal_open_options *options, uint8_t layer, const char *name);
 
-// Frees a way of opening. What was made with it goes on.
-void objseal_opening_free(objseal_opening *opening);
+// Frees options for opening. What was made with them goes on.
+void objseal_open_options_free(objseal_open_options *options);
 
-// Begins an object in parts. Its state is kept under the upload key of `sealing`.
-objseal_status objseal_upload_new(const objseal_sealing *sealing, objseal_upload **upload);
+// Begins an object in parts. Its state is kept under the upload key of `options`.
+objseal_status objseal_upload_new(const objseal_seal_options *options, objseal_upload **upload);
 
-// Goes on with an upload, in whatever process. `opening` has the upload key; what it demands is demanded of the object that it
-// will be.
-objseal_status objseal_upload_resume(const objseal_opening *opening,
+// Goes on with an upload, in whatever process. `options` have the upload key; what they demand is demanded of the object that
+// it will be.
+objseal_status objseal_upload_resume(const objseal_open_options *options,
                                      const uint8_t *state,
                                      size_t state_len,
                                      objseal_upload **upload);
@@ -767,7 +776,7 @@ objseal_status objseal_parts_reader_new(const objseal_envelope *envelope,
 
 // Opens an object that is one file of `stored_len` bytes, which `read_at` reads and is given `user`. Its head, its attributes
 // and its end are verified here, so its length is authentic.
-objseal_status objseal_reader_new(const objseal_opening *opening,
+objseal_status objseal_reader_new(const objseal_open_options *options,
                                   objseal_read_at_fn read_at,
                                   void *user,
                                   uint64_t stored_len,
@@ -807,10 +816,10 @@ objseal_status objseal_reader_info(const objseal_reader *reader, objseal_info **
 void objseal_reader_free(objseal_reader *reader);
 
 // Begins an object that is one file, which `objseal_open`, the command and the other bindings open.
-objseal_status objseal_sealer_new(const objseal_sealing *sealing, objseal_sealer **sealer);
+objseal_status objseal_sealer_new(const objseal_seal_options *options, objseal_sealer **sealer);
 
 // Begins the body of an object whose head is stored apart: `objseal_sealer_envelope` gives it at the end.
-objseal_status objseal_envelope_sealer_new(const objseal_sealing *sealing, objseal_sealer **sealer);
+objseal_status objseal_envelope_sealer_new(const objseal_seal_options *options, objseal_sealer **sealer);
 
 // Begins an attempt at part `number` of an upload, from 1 to 10,000: `objseal_sealer_receipt` gives its receipt at the end.
 // Every attempt has salts of its own, so a part can be sealed again and again, by many threads and processes at the same time.

@@ -170,29 +170,29 @@ class keyring : public detail::owner<objseal_keyring, objseal_keyring_free> {
     keyring() : owner(detail::made<objseal_keyring>(objseal_keyring_new)) {}
 };
 
-// How objects are sealed. Once it is set up, many threads can use it.
-class sealing : public detail::owner<objseal_sealing, objseal_sealing_free> {
+// How objects are sealed. Once they are set up, many threads can use them.
+class seal_options : public detail::owner<objseal_seal_options, objseal_seal_options_free> {
   public:
-    sealing() : owner(detail::made<objseal_sealing>(objseal_sealing_new)) {}
+    seal_options() : owner(detail::made<objseal_seal_options>(objseal_seal_options_new)) {}
 
-    // Any of the keys of a layer opens it; layer 1 is the innermost.
-    sealing &add_key(const key &with, std::uint8_t layer = 1) {
-        return check(objseal_sealing_add_key(get(), layer, with.get())), *this;
+    // Any of the keys of a layer opens it; layer 1 is the innermost. Of a key in a keyring it takes the latest version.
+    seal_options &add_key(const key &with, std::uint8_t layer = 1) {
+        return check(objseal_seal_options_add_key(get(), layer, with.get())), *this;
     }
-    sealing &add_key(const keyring &with, const std::string &name, std::uint8_t layer = 1) {
-        return check(objseal_sealing_add_keyring_key(get(), layer, with.get(), name.c_str())), *this;
+    seal_options &add_key(const keyring &with, const std::string &name, std::uint8_t layer = 1) {
+        return check(objseal_seal_options_add_keyring_key(get(), layer, with.get(), name.c_str())), *this;
     }
-    sealing &add_context(const std::string &name, const std::string &value) {
-        return check(objseal_sealing_add_context(get(), name.c_str(), value.c_str())), *this;
+    seal_options &add_context(const std::string &name, const std::string &value) {
+        return check(objseal_seal_options_add_context(get(), name.c_str(), value.c_str())), *this;
     }
-    sealing &set_engine(std::uint8_t layer, const std::string &name) {
-        return check(objseal_sealing_set_engine(get(), layer, name.c_str())), *this;
+    seal_options &set_engine(std::uint8_t layer, const std::string &name) {
+        return check(objseal_seal_options_set_engine(get(), layer, name.c_str())), *this;
     }
-    sealing &set_check(bool on) { return check(objseal_sealing_set_check(get(), on)), *this; }
-    sealing &set_digests(std::uint32_t digests) { return check(objseal_sealing_set_digests(get(), digests)), *this; }
-    sealing &set_upload_key(const key &with) { return check(objseal_sealing_set_upload_key(get(), with.get())), *this; }
-    sealing &set_upload_key(const keyring &with, const std::string &name) {
-        return check(objseal_sealing_set_upload_keyring_key(get(), with.get(), name.c_str())), *this;
+    seal_options &set_check() { return check(objseal_seal_options_set_check(get())), *this; }
+    seal_options &set_digests(std::uint32_t digests) { return check(objseal_seal_options_set_digests(get(), digests)), *this; }
+    seal_options &set_upload_key(const key &with) { return check(objseal_seal_options_set_upload_key(get(), with.get())), *this; }
+    seal_options &set_upload_key(const keyring &with, const std::string &name) {
+        return check(objseal_seal_options_set_upload_keyring_key(get(), with.get(), name.c_str())), *this;
     }
 
     // Seals an object into one file, on `threads` threads (0: as many as there are CPUs).
@@ -205,29 +205,38 @@ class sealing : public detail::owner<objseal_sealing, objseal_sealing_free> {
     }
 };
 
-// What is opened, and what is demanded of it. Once it is set up, many threads can use it.
-class opening : public detail::owner<objseal_opening, objseal_opening_free> {
+// What is opened, and what is demanded of it. Once they are set up, many threads can use them.
+class open_options : public detail::owner<objseal_open_options, objseal_open_options_free> {
   public:
-    opening() : owner(detail::made<objseal_opening>(objseal_opening_new)) {}
+    open_options() : owner(detail::made<objseal_open_options>(objseal_open_options_new)) {}
 
-    opening &add_key(const key &with) { return check(objseal_opening_add_key(get(), with.get())), *this; }
-    opening &add_keyring(const keyring &with) { return check(objseal_opening_add_keyring(get(), with.get())), *this; }
-    opening &add_context(const std::string &name, const std::string &value) {
-        return check(objseal_opening_add_context(get(), name.c_str(), value.c_str())), *this;
+    open_options &add_key(const key &with) { return check(objseal_open_options_add_key(get(), with.get())), *this; }
+    open_options &add_keyring(const keyring &with) { return check(objseal_open_options_add_keyring(get(), with.get())), *this; }
+    open_options &add_context(const std::string &name, const std::string &value) {
+        return check(objseal_open_options_add_context(get(), name.c_str(), value.c_str())), *this;
     }
-    opening &any_context() { return check(objseal_opening_any_context(get())), *this; }
-    opening &set_minimum_layers(std::uint8_t layers) { return check(objseal_opening_set_minimum_layers(get(), layers)), *this; }
-    opening &set_minimum_generation(std::uint64_t generation) {
-        return check(objseal_opening_set_minimum_generation(get(), generation)), *this;
+    open_options &any_context() { return check(objseal_open_options_any_context(get())), *this; }
+    open_options &set_minimum_layers(std::uint8_t layers) {
+        return check(objseal_open_options_set_minimum_layers(get(), layers)), *this;
     }
-    opening &set_object_id(const std::array<std::uint8_t, OBJSEAL_OBJECT_ID_LEN> &id) {
-        return check(objseal_opening_set_object_id(get(), id.data())), *this;
+    open_options &set_minimum_generation(std::uint64_t generation) {
+        return check(objseal_open_options_set_minimum_generation(get(), generation)), *this;
     }
-    opening &accept_service(const std::string &name) { return check(objseal_opening_accept_service(get(), name.c_str())), *this; }
-    opening &accept_key(const std::string &name) { return check(objseal_opening_accept_key(get(), name.c_str())), *this; }
-    opening &accept_suite(const std::string &name) { return check(objseal_opening_accept_suite(get(), name.c_str())), *this; }
-    opening &set_engine(std::uint8_t layer, const std::string &name) {
-        return check(objseal_opening_set_engine(get(), layer, name.c_str())), *this;
+    open_options &set_object_id(const std::array<std::uint8_t, OBJSEAL_OBJECT_ID_LEN> &id) {
+        return check(objseal_open_options_set_object_id(get(), id.data())), *this;
+    }
+    // Layer 0 stands for every layer and for the states of uploads.
+    open_options &accept_service(const std::string &name, std::uint8_t layer = 0) {
+        return check(objseal_open_options_accept_service(get(), layer, name.c_str())), *this;
+    }
+    open_options &accept_key(const std::string &name, std::uint8_t layer = 0) {
+        return check(objseal_open_options_accept_key(get(), layer, name.c_str())), *this;
+    }
+    open_options &accept_suite(const std::string &name) {
+        return check(objseal_open_options_accept_suite(get(), name.c_str())), *this;
+    }
+    open_options &set_engine(std::uint8_t layer, const std::string &name) {
+        return check(objseal_open_options_set_engine(get(), layer, name.c_str())), *this;
     }
 
     // Opens an object that is one file: all of it, or nothing.
@@ -277,7 +286,7 @@ class envelope : public detail::owner<objseal_envelope, objseal_envelope_free> {
   public:
     using owner::owner;
 
-    envelope(const opening &with, view head)
+    envelope(const open_options &with, view head)
         : owner(detail::made<objseal_envelope>(
               [&](objseal_envelope **out) { return objseal_envelope_open(with.get(), head.data(), head.size(), out); }, with.get())) {}
 
@@ -295,7 +304,7 @@ class envelope : public detail::owner<objseal_envelope, objseal_envelope_free> {
     objseal::info info() const {
         return objseal::info(detail::made<objseal_info>([&](objseal_info **out) { return objseal_envelope_info(get(), out); }, get()));
     }
-    envelope rewrap(const sealing &under) const {
+    envelope rewrap(const seal_options &under) const {
         return envelope(detail::made<objseal_envelope>(
             [&](objseal_envelope **out) { return objseal_envelope_rewrap(get(), under.get(), out); }, get()));
     }
@@ -304,11 +313,11 @@ class envelope : public detail::owner<objseal_envelope, objseal_envelope_free> {
 // An object that is sealed in parts. Many threads can use it.
 class upload : public detail::owner<objseal_upload, objseal_upload_free> {
   public:
-    explicit upload(const sealing &under)
+    explicit upload(const seal_options &under)
         : owner(detail::made<objseal_upload>([&](objseal_upload **out) { return objseal_upload_new(under.get(), out); }, under.get())) {}
 
     // Goes on with the upload of this state.
-    upload(const opening &with, view state)
+    upload(const open_options &with, view state)
         : owner(detail::made<objseal_upload>(
               [&](objseal_upload **out) { return objseal_upload_resume(with.get(), state.data(), state.size(), out); }, with.get())) {}
 
@@ -342,11 +351,11 @@ class upload : public detail::owner<objseal_upload, objseal_upload_free> {
 class sealer : public detail::owner<objseal_sealer, objseal_sealer_free> {
   public:
     // An object that is one file.
-    static sealer file(const sealing &under) {
+    static sealer file(const seal_options &under) {
         return sealer(detail::made<objseal_sealer>([&](objseal_sealer **out) { return objseal_sealer_new(under.get(), out); }, under.get()));
     }
     // The body of an object whose head is stored apart.
-    static sealer body(const sealing &under) {
+    static sealer body(const seal_options &under) {
         return sealer(detail::made<objseal_sealer>(
             [&](objseal_sealer **out) { return objseal_envelope_sealer_new(under.get(), out); }, under.get()));
     }
@@ -399,7 +408,7 @@ class sealer : public detail::owner<objseal_sealer, objseal_sealer_free> {
 // Opens something piece by piece. One thread at a time uses it.
 class opener : public detail::owner<objseal_opener, objseal_opener_free> {
   public:
-    static opener file(const opening &with) {
+    static opener file(const open_options &with) {
         return opener(detail::made<objseal_opener>([&](objseal_opener **out) { return objseal_opener_new(with.get(), out); }, with.get()));
     }
     static opener body(const envelope &of) {
@@ -445,7 +454,7 @@ using read_at = std::function<void(std::uint8_t *buffer, std::size_t len, std::u
 class reader {
   public:
     // An object that is one file of `stored_len` bytes.
-    static reader file(const opening &with, read_at read, std::uint64_t stored_len) {
+    static reader file(const open_options &with, read_at read, std::uint64_t stored_len) {
         return reader(std::move(read), with.get(), [&](void *user, objseal_reader **out) {
             return objseal_reader_new(with.get(), call, user, stored_len, out);
         });

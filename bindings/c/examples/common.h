@@ -78,13 +78,13 @@ end:
     return key;
 }
 
-/* An opening with this key; NULL if there is none, which was printed then. */
-static inline objseal_opening *opening_with(const objseal_key *key) {
-    objseal_opening *opening = NULL;
-    if (worked(objseal_opening_new(&opening), NULL, "opening") &&
-        worked(objseal_opening_add_key(opening, key), opening, "opening"))
-        return opening;
-    objseal_opening_free(opening);
+/* Options with this key; NULL if there are none, which was printed then. */
+static inline objseal_open_options *open_options_with(const objseal_key *key) {
+    objseal_open_options *options = NULL;
+    if (worked(objseal_open_options_new(&options), NULL, "options") &&
+        worked(objseal_open_options_add_key(options, key), options, "options"))
+        return options;
+    objseal_open_options_free(options);
     return NULL;
 }
 

@@ -11,15 +11,16 @@
 static std::string text(const objseal::bytes &from) { return std::string(from.begin(), from.end()); }
 
 static int at_once(const objseal::key &key) {
-    objseal::sealing sealing;
-    sealing.add_key(key).add_key(key, 2).add_context("name", "letter").set_digests(OBJSEAL_SHA256);
-    objseal::bytes sealed = sealing.seal("Dear reader");
+    objseal::seal_options seal_options;
+    seal_options.add_key(key).add_key(key, 2).add_context("name", "letter").set_digests(OBJSEAL_SHA256);
+    objseal::bytes sealed = seal_options.seal("Dear reader");
 
-    objseal::opening opening;
-    opening.add_key(key).add_context("name", "letter").set_minimum_layers(2);
-    CHECK(text(opening.open(sealed)) == "Dear reader");
+    objseal::open_options open_options;
+    open_options.add_key(objseal::key::generate()).add_key(key).add_context("name", "letter");
+    open_options.set_minimum_layers(2).accept_service("single-key").accept_key("key", 2);
+    CHECK(text(open_options.open(sealed)) == "Dear reader");
 
-    objseal::opening stranger;
+    objseal::open_options stranger;
     stranger.add_key(objseal::key::generate()).add_context("name", "letter");
     try {
         stranger.open(sealed);
@@ -32,28 +33,28 @@ static int at_once(const objseal::key &key) {
 }
 
 static int pieces_and_ranges(const objseal::key &key) {
-    objseal::sealing sealing;
-    objseal::opening opening;
-    sealing.add_key(key);
-    opening.add_key(key);
+    objseal::seal_options seal_options;
+    objseal::open_options open_options;
+    seal_options.add_key(key);
+    open_options.add_key(key);
     std::string plain(300000, 'x'), opened;
     for (std::size_t i = 0; i < plain.size(); i++) plain[i] = static_cast<char>('a' + i % 23);
 
-    objseal::sealer sealer = objseal::sealer::file(sealing);
+    objseal::sealer sealer = objseal::sealer::file(seal_options);
     objseal::bytes sealed;
     for (std::size_t at = 0; at < plain.size(); at += 70000)
         for (std::uint8_t byte : sealer.update(std::string_view(plain).substr(at, 70000))) sealed.push_back(byte);
     for (std::uint8_t byte : sealer.finish()) sealed.push_back(byte);
     CHECK(sealer.info().plaintext_len() == plain.size());
 
-    objseal::opener opener = objseal::opener::file(opening);
+    objseal::opener opener = objseal::opener::file(open_options);
     opened += text(opener.update(sealed));
     opened += text(opener.finish());
     CHECK(opened == plain && opener.info().layers() == 1);
 
     bool broken = false;
     objseal::reader reader = objseal::reader::file(
-        opening,
+        open_options,
         [&](std::uint8_t *buffer, std::size_t len, std::uint64_t offset) {
             if (broken) throw std::runtime_error("the disk is gone");
             std::memcpy(buffer, sealed.data() + offset, len);
@@ -74,10 +75,10 @@ static int pieces_and_ranges(const objseal::key &key) {
 }
 
 static int parts(const objseal::key &client, const objseal::key &server) {
-    objseal::sealing sealing;
-    sealing.add_key(client).set_upload_key(server);
-    objseal::upload upload(sealing);
-    objseal::opening resuming;
+    objseal::seal_options seal_options;
+    seal_options.add_key(client).set_upload_key(server);
+    objseal::upload upload(seal_options);
+    objseal::open_options resuming;
     resuming.add_key(server);
     objseal::upload elsewhere(resuming, upload.state());
 
@@ -88,9 +89,9 @@ static int parts(const objseal::key &client, const objseal::key &server) {
     CHECK(upload.receipt_info(receipt).etag() == "an etag");
     objseal::envelope envelope = upload.complete({{7, "an etag"}}, {receipt});
 
-    objseal::opening opening;
-    opening.add_key(client);
-    objseal::info info = objseal::envelope(opening, envelope.head()).info();
+    objseal::open_options open_options;
+    open_options.add_key(client);
+    objseal::info info = objseal::envelope(open_options, envelope.head()).info();
     CHECK(info.in_parts() && info.plaintext_len() == 13 && envelope.table().empty());
     try {
         upload.complete({{7, "another"}}, {receipt});

@@ -166,13 +166,13 @@ static int seal_body(connection *c, objseal_sealer *sealer, uint64_t left, int f
 }
 
 static objseal_sealer *new_sealer(const connection *c) {
-    objseal_sealing *sealing = NULL;
+    objseal_seal_options *options = NULL;
     objseal_sealer *sealer = NULL;
-    if (worked(objseal_sealing_new(&sealing), NULL, c->name) &&
-        worked(objseal_sealing_add_key(sealing, 1, c->key), sealing, c->name) &&
-        worked(objseal_sealing_add_context(sealing, "name", c->name), sealing, c->name))
-        worked(objseal_sealer_new(sealing, &sealer), sealing, c->name);
-    objseal_sealing_free(sealing);
+    if (worked(objseal_seal_options_new(&options), NULL, c->name) &&
+        worked(objseal_seal_options_add_key(options, 1, c->key), options, c->name) &&
+        worked(objseal_seal_options_add_context(options, "name", c->name), options, c->name))
+        worked(objseal_sealer_new(options, &sealer), options, c->name);
+    objseal_seal_options_free(options);
     return sealer;
 }
 
@@ -253,17 +253,17 @@ static int send_range(connection *c, const objseal_reader *reader) {
 }
 
 static int get_file(connection *c, int *file, uint64_t stored_len) {
-    objseal_opening *opening = opening_with(c->key);
+    objseal_open_options *options = open_options_with(c->key);
     objseal_reader *reader = NULL;
     int status = 500;
-    if (opening != NULL && worked(objseal_opening_add_context(opening, "name", c->name), opening, c->name)) {
-        objseal_status opened = objseal_reader_new(opening, read_at, file, stored_len, &reader);
+    if (options != NULL && worked(objseal_open_options_add_context(options, "name", c->name), options, c->name)) {
+        objseal_status opened = objseal_reader_new(options, read_at, file, stored_len, &reader);
         /* A wrong key and an object that was changed look the same, and should. */
         if (opened == OBJSEAL_STATUS_AUTHENTICATION) status = 403;
-        else if (worked(opened, opening, c->name)) status = send_range(c, reader);
+        else if (worked(opened, options, c->name)) status = send_range(c, reader);
     }
     objseal_reader_free(reader);
-    objseal_opening_free(opening);
+    objseal_open_options_free(options);
     return status;
 }
 

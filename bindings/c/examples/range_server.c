@@ -40,13 +40,13 @@ static bool serve(const objseal_reader *reader, uint64_t start, uint64_t end) {
     return done;
 }
 
-static bool serve_file(const objseal_opening *opening, const char *path, uint64_t start, uint64_t end) {
+static bool serve_file(const objseal_open_options *options, const char *path, uint64_t start, uint64_t end) {
     uint64_t stored_len = 0;
     objseal_reader *reader = NULL;
     int file = open_stored(path, &stored_len);
     if (file < 0) return false;
     /* This verifies the head and the end of the file, so the length is authentic. */
-    bool done = worked(objseal_reader_new(opening, read_at, &file, stored_len, &reader), opening, path) &&
+    bool done = worked(objseal_reader_new(options, read_at, &file, stored_len, &reader), options, path) &&
                 locate(reader, start, end) && serve(reader, start, end);
     objseal_reader_free(reader);
     close(file);
@@ -62,9 +62,9 @@ int main(int argc, char **argv) {
         return 1;
     }
     objseal_key *key = load_key(argv[1]);
-    objseal_opening *opening = key == NULL ? NULL : opening_with(key);
-    objseal_key_free(key); /* The opening has a copy. */
-    bool done = opening != NULL && serve_file(opening, argv[2], start, end);
-    objseal_opening_free(opening);
+    objseal_open_options *options = key == NULL ? NULL : open_options_with(key);
+    objseal_key_free(key); /* The options have a copy. */
+    bool done = options != NULL && serve_file(options, argv[2], start, end);
+    objseal_open_options_free(options);
     return done ? 0 : 1;
 }

@@ -42,19 +42,19 @@ static bool streamed(objseal_status status, const void *handle, const stream *in
 }
 
 static bool seal(const objseal_key *key, stream *in, stream *out) {
-    objseal_sealing *sealing = NULL;
-    bool done = worked(objseal_sealing_new(&sealing), NULL, "sealing") &&
-                worked(objseal_sealing_add_key(sealing, 1, key), sealing, "sealing") &&
-                streamed(objseal_seal_stream(sealing, read_some, in, write_whole, out, 0, NULL), sealing, in, out);
-    objseal_sealing_free(sealing);
+    objseal_seal_options *options = NULL;
+    bool done = worked(objseal_seal_options_new(&options), NULL, "options") &&
+                worked(objseal_seal_options_add_key(options, 1, key), options, "options") &&
+                streamed(objseal_seal_stream(options, read_some, in, write_whole, out, 0, NULL), options, in, out);
+    objseal_seal_options_free(options);
     return done;
 }
 
 static bool unseal(const objseal_key *key, stream *in, stream *out) {
-    objseal_opening *opening = opening_with(key);
-    bool done = opening != NULL &&
-                streamed(objseal_open_stream(opening, read_some, in, write_whole, out, 0, NULL), opening, in, out);
-    objseal_opening_free(opening);
+    objseal_open_options *options = open_options_with(key);
+    bool done = options != NULL &&
+                streamed(objseal_open_stream(options, read_some, in, write_whole, out, 0, NULL), options, in, out);
+    objseal_open_options_free(options);
     return done;
 }
 

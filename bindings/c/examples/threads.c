@@ -4,7 +4,7 @@
  *   threads KEYFILE FILE CONNECTIONS
  *
  * The main thread accepts connections; workers serve them. What is const in the library's functions is shared by all of them:
- * one opening, one reader. What is not belongs to one connection: the opener of those that want the whole object.
+ * the options, the reader. What is not belongs to one connection: the opener of those that want the whole object.
  *
  * A request is a line, "START END" or "ALL"; the answer is these bytes of the plaintext, and then the connection ends. To what
  * cannot be served the answer is nothing.
@@ -24,7 +24,7 @@
 /* What the threads share. */
 typedef struct {
     /* Never changed while there are threads. */
-    const objseal_opening *opening;
+    const objseal_open_options *options;
     const objseal_reader *reader;
     int file;
     uint64_t stored_len;
@@ -89,7 +89,7 @@ static bool serve_all(const shared *all, int socket) {
     objseal_opener *opener = NULL;
     size_t len = 0;
     int file = all->file;
-    bool done = worked(objseal_opener_new(all->opening, &opener), all->opening, "opener");
+    bool done = worked(objseal_opener_new(all->options, &opener), all->options, "opener");
     for (uint64_t at = 0; done && at < all->stored_len; at += PIECE) {
         size_t left = all->stored_len - at < PIECE ? (size_t)(all->stored_len - at) : PIECE;
         done = read_at(&file, stored, left, at) == 0 &&
@@ -250,23 +250,23 @@ static bool open_whole(shared *all) {
     all->plaintext = malloc(stored_len + 1);
     bool done = system_worked(stored != NULL && all->plaintext != NULL, "memory") &&
                 system_worked(read_at(&all->file, stored, stored_len, 0) == 0, "file") &&
-                worked(objseal_open(all->opening, stored, stored_len, all->plaintext, stored_len, &len, 0), all->opening, "file");
+                worked(objseal_open(all->options, stored, stored_len, all->plaintext, stored_len, &len, 0), all->options, "file");
     all->len = len;
     free(stored);
     return done;
 }
 
-static bool run(const objseal_opening *opening, const char *path, uint64_t connections) {
+static bool run(const objseal_open_options *options, const char *path, uint64_t connections) {
     shared all;
     objseal_reader *reader = NULL;
     memset(&all, 0, sizeof all);
     pthread_mutex_init(&all.lock, NULL);
     pthread_cond_init(&all.accepted, NULL);
     all.connections = connections;
-    all.opening = opening;
+    all.options = options;
     all.file = open_stored(path, &all.stored_len);
     bool done = all.file >= 0 && open_whole(&all) &&
-                worked(objseal_reader_new(opening, read_at, &all.file, all.stored_len, &reader), opening, path);
+                worked(objseal_reader_new(options, read_at, &all.file, all.stored_len, &reader), options, path);
     all.reader = reader;
     done = done && run_server(&all);
     objseal_reader_free(reader);
@@ -285,9 +285,9 @@ int main(int argc, char **argv) {
         return 1;
     }
     objseal_key *key = load_key(argv[1]);
-    objseal_opening *opening = key == NULL ? NULL : opening_with(key);
-    objseal_key_free(key); /* The opening has a copy. */
-    bool done = opening != NULL && run(opening, argv[2], connections);
-    objseal_opening_free(opening);
+    objseal_open_options *options = key == NULL ? NULL : open_options_with(key);
+    objseal_key_free(key); /* The options have a copy. */
+    bool done = options != NULL && run(options, argv[2], connections);
+    objseal_open_options_free(options);
     return done ? 0 : 1;
 }

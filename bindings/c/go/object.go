@@ -8,17 +8,17 @@ import "unsafe"
 // Seal seals an object in memory.
 func Seal(options SealOptions, plaintext []byte) ([]byte, error) {
 	var sealed []byte
-	err := options.withSealing(func(sealing *C.objseal_sealing) error {
+	err := options.with(func(handle *C.objseal_seal_options) error {
 		var needed C.uint64_t
-		status := C.objseal_sealed_len(sealing, C.uint64_t(len(plaintext)), &needed)
-		if err := failed(status, unsafe.Pointer(sealing)); err != nil {
+		status := C.objseal_sealed_len(handle, C.uint64_t(len(plaintext)), &needed)
+		if err := failed(status, unsafe.Pointer(handle)); err != nil {
 			return err
 		}
 		out := make([]byte, needed)
 		var written C.size_t
-		status = C.objseal_seal(sealing, start(plaintext), C.size_t(len(plaintext)), start(out), C.size_t(len(out)), &written,
+		status = C.objseal_seal(handle, start(plaintext), C.size_t(len(plaintext)), start(out), C.size_t(len(out)), &written,
 			threadCount(options.Threads))
-		if err := failed(status, unsafe.Pointer(sealing)); err != nil {
+		if err := failed(status, unsafe.Pointer(handle)); err != nil {
 			return err
 		}
 		sealed = out[:written]
@@ -30,12 +30,12 @@ func Seal(options SealOptions, plaintext []byte) ([]byte, error) {
 // Open opens an object in memory: all of it, or nothing.
 func Open(options OpenOptions, sealed []byte) ([]byte, error) {
 	var plaintext []byte
-	err := options.withOpening(func(opening *C.objseal_opening) error {
+	err := options.with(func(handle *C.objseal_open_options) error {
 		out := make([]byte, len(sealed))
 		var written C.size_t
-		status := C.objseal_open(opening, start(sealed), C.size_t(len(sealed)), start(out), C.size_t(len(out)), &written,
+		status := C.objseal_open(handle, start(sealed), C.size_t(len(sealed)), start(out), C.size_t(len(out)), &written,
 			threadCount(options.Threads))
-		if err := failed(status, unsafe.Pointer(opening)); err != nil {
+		if err := failed(status, unsafe.Pointer(handle)); err != nil {
 			return err
 		}
 		plaintext = out[:written]

@@ -101,19 +101,19 @@ func steps(handle unsafe.Pointer, texts *texts, all []func() C.objseal_status) e
 	return nil
 }
 
-// withSealing does something with the options as the library has them.
-func (o *SealOptions) withSealing(act func(*C.objseal_sealing) error) error {
+// with does something with the options as the library has them.
+func (o *SealOptions) with(act func(*C.objseal_seal_options) error) error {
 	if (o.Key == nil) == (o.Keyring == nil) {
 		return argument("there has to be a Key, or a Keyring and a KeyName")
 	}
 	if o.Layers < 0 || o.Layers > 2 {
 		return argument("an object has 1 or 2 layers")
 	}
-	var sealing *C.objseal_sealing
-	if err := failed(C.objseal_sealing_new(&sealing), nil); err != nil {
+	var handle *C.objseal_seal_options
+	if err := failed(C.objseal_seal_options_new(&handle), nil); err != nil {
 		return err
 	}
-	defer C.objseal_sealing_free(sealing)
+	defer C.objseal_seal_options_free(handle)
 	var t texts
 	defer t.free()
 	todo := []func() C.objseal_status{}
@@ -138,44 +138,45 @@ func (o *SealOptions) withSealing(act func(*C.objseal_sealing) error) error {
 		layer := layer
 		todo = append(todo, func() C.objseal_status {
 			if o.Key != nil {
-				return C.objseal_sealing_add_key(sealing, C.uint8_t(layer), o.Key.handle)
+				return C.objseal_seal_options_add_key(handle, C.uint8_t(layer), o.Key.handle)
 			}
-			return C.objseal_sealing_add_keyring_key(sealing, C.uint8_t(layer), o.Keyring.handle, t.text(names[layer-1]))
+			return C.objseal_seal_options_add_keyring_key(handle, C.uint8_t(layer), o.Keyring.handle, t.text(names[layer-1]))
 		})
 	}
 	for _, key := range sorted(o.Context) {
 		key := key
 		todo = append(todo, func() C.objseal_status {
-			return C.objseal_sealing_add_context(sealing, t.text(key), t.text(o.Context[key]))
+			return C.objseal_seal_options_add_context(handle, t.text(key), t.text(o.Context[key]))
 		})
 	}
 	for i, engine := range []string{o.Engine, o.OuterEngine} {
 		i, engine := i, engine
 		if engine != "" {
 			todo = append(todo, func() C.objseal_status {
-				return C.objseal_sealing_set_engine(sealing, C.uint8_t(i+1), t.text(engine))
+				return C.objseal_seal_options_set_engine(handle, C.uint8_t(i+1), t.text(engine))
 			})
 		}
 	}
-	todo = append(todo,
-		func() C.objseal_status { return C.objseal_sealing_set_check(sealing, C.bool(o.Check)) },
-		func() C.objseal_status { return C.objseal_sealing_set_digests(sealing, C.uint32_t(o.Digests)) })
-	if err := steps(unsafe.Pointer(sealing), &t, todo); err != nil {
+	if o.Check {
+		todo = append(todo, func() C.objseal_status { return C.objseal_seal_options_set_check(handle) })
+	}
+	todo = append(todo, func() C.objseal_status { return C.objseal_seal_options_set_digests(handle, C.uint32_t(o.Digests)) })
+	if err := steps(unsafe.Pointer(handle), &t, todo); err != nil {
 		return err
 	}
-	return act(sealing)
+	return act(handle)
 }
 
-// withOpening does something with the options as the library has them.
-func (o *OpenOptions) withOpening(act func(*C.objseal_opening) error) error {
+// with does something with the options as the library has them.
+func (o *OpenOptions) with(act func(*C.objseal_open_options) error) error {
 	if o.MinimumLayers < 0 || o.MinimumLayers > 2 {
 		return argument("an object has 1 or 2 layers")
 	}
-	var opening *C.objseal_opening
-	if err := failed(C.objseal_opening_new(&opening), nil); err != nil {
+	var handle *C.objseal_open_options
+	if err := failed(C.objseal_open_options_new(&handle), nil); err != nil {
 		return err
 	}
-	defer C.objseal_opening_free(opening)
+	defer C.objseal_open_options_free(handle)
 	var t texts
 	defer t.free()
 	todo := []func() C.objseal_status{}
@@ -185,7 +186,7 @@ func (o *OpenOptions) withOpening(act func(*C.objseal_opening) error) error {
 		if o.Key.handle == nil {
 			return ErrClosed
 		}
-		todo = append(todo, func() C.objseal_status { return C.objseal_opening_add_key(opening, o.Key.handle) })
+		todo = append(todo, func() C.objseal_status { return C.objseal_open_options_add_key(handle, o.Key.handle) })
 	}
 	if o.Keyring != nil {
 		o.Keyring.mu.RLock()
@@ -193,43 +194,43 @@ func (o *OpenOptions) withOpening(act func(*C.objseal_opening) error) error {
 		if o.Keyring.handle == nil {
 			return ErrClosed
 		}
-		todo = append(todo, func() C.objseal_status { return C.objseal_opening_add_keyring(opening, o.Keyring.handle) })
+		todo = append(todo, func() C.objseal_status { return C.objseal_open_options_add_keyring(handle, o.Keyring.handle) })
 	}
 	for _, key := range sorted(o.Context) {
 		key := key
 		todo = append(todo, func() C.objseal_status {
-			return C.objseal_opening_add_context(opening, t.text(key), t.text(o.Context[key]))
+			return C.objseal_open_options_add_context(handle, t.text(key), t.text(o.Context[key]))
 		})
 	}
 	if o.AnyContext {
-		todo = append(todo, func() C.objseal_status { return C.objseal_opening_any_context(opening) })
+		todo = append(todo, func() C.objseal_status { return C.objseal_open_options_any_context(handle) })
 	}
 	for _, name := range o.KeyNames {
 		name := name
-		todo = append(todo, func() C.objseal_status { return C.objseal_opening_accept_key(opening, t.text(name)) })
+		todo = append(todo, func() C.objseal_status { return C.objseal_open_options_accept_key(handle, 0, t.text(name)) })
 	}
 	if o.ObjectID != nil {
-		todo = append(todo, func() C.objseal_status { return C.objseal_opening_set_object_id(opening, start(o.ObjectID[:])) })
+		todo = append(todo, func() C.objseal_status { return C.objseal_open_options_set_object_id(handle, start(o.ObjectID[:])) })
 	}
 	for i, engine := range []string{o.Engine, o.OuterEngine} {
 		i, engine := i, engine
 		if engine != "" {
 			todo = append(todo, func() C.objseal_status {
-				return C.objseal_opening_set_engine(opening, C.uint8_t(i+1), t.text(engine))
+				return C.objseal_open_options_set_engine(handle, C.uint8_t(i+1), t.text(engine))
 			})
 		}
 	}
 	todo = append(todo,
 		func() C.objseal_status {
-			return C.objseal_opening_set_minimum_layers(opening, C.uint8_t(o.MinimumLayers))
+			return C.objseal_open_options_set_minimum_layers(handle, C.uint8_t(o.MinimumLayers))
 		},
 		func() C.objseal_status {
-			return C.objseal_opening_set_minimum_generation(opening, C.uint64_t(o.MinimumGeneration))
+			return C.objseal_open_options_set_minimum_generation(handle, C.uint64_t(o.MinimumGeneration))
 		})
-	if err := steps(unsafe.Pointer(opening), &t, todo); err != nil {
+	if err := steps(unsafe.Pointer(handle), &t, todo); err != nil {
 		return err
 	}
-	return act(opening)
+	return act(handle)
 }
 
 // threadCount is a number of threads for C; one that makes no sense is refused there.

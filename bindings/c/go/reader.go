@@ -25,8 +25,8 @@ type Reader struct {
 // Read gives out authentic bytes only, and the plaintext is whole only when it has given io.EOF.
 func NewReader(inner io.Reader, options OpenOptions) (*Reader, error) {
 	r := &Reader{inner: inner, sealed: make([]byte, batch), out: make([]byte, batch+65536)}
-	err := options.withOpening(func(opening *C.objseal_opening) error {
-		return failed(C.objseal_opener_new(opening, &r.opener), unsafe.Pointer(opening))
+	err := options.with(func(handle *C.objseal_open_options) error {
+		return failed(C.objseal_opener_new(handle, &r.opener), unsafe.Pointer(handle))
 	})
 	if err != nil {
 		return nil, err

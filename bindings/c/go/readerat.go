@@ -9,8 +9,8 @@ static int32_t read_at(void *user, uint8_t *buffer, size_t len, uint64_t offset)
 	return objsealGoReadAt((uintptr_t)user, buffer, len, offset);
 }
 
-static objseal_status reader_new(const objseal_opening *opening, uintptr_t user, uint64_t len, objseal_reader **reader) {
-	return objseal_reader_new(opening, read_at, (void *)user, len, reader);
+static objseal_status reader_new(const objseal_open_options *options, uintptr_t user, uint64_t len, objseal_reader **reader) {
+	return objseal_reader_new(options, read_at, (void *)user, len, reader);
 }
 
 static objseal_status inspect(uintptr_t user, uint64_t len, objseal_info **info) {
@@ -67,9 +67,9 @@ func NewReaderAt(inner io.ReaderAt, size int64, options OpenOptions) (*ReaderAt,
 	}
 	from := &source{inner: inner}
 	r := &ReaderAt{source: from, user: cgo.NewHandle(from), threads: options.Threads}
-	err := options.withOpening(func(opening *C.objseal_opening) error {
-		status := C.reader_new(opening, C.uintptr_t(r.user), C.uint64_t(size), &r.handle)
-		return from.explained(failed(status, unsafe.Pointer(opening)))
+	err := options.with(func(handle *C.objseal_open_options) error {
+		status := C.reader_new(handle, C.uintptr_t(r.user), C.uint64_t(size), &r.handle)
+		return from.explained(failed(status, unsafe.Pointer(handle)))
 	})
 	if err == nil {
 		var info *C.objseal_info

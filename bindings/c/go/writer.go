@@ -25,8 +25,8 @@ type Writer struct {
 // NewWriter begins an object that is written to inner. Without Close it does not open.
 func NewWriter(inner io.Writer, options SealOptions) (*Writer, error) {
 	w := &Writer{inner: inner, plaintext: make([]byte, 0, batch)}
-	err := options.withSealing(func(sealing *C.objseal_sealing) error {
-		return failed(C.objseal_sealer_new(sealing, &w.sealer), unsafe.Pointer(sealing))
+	err := options.with(func(handle *C.objseal_seal_options) error {
+		return failed(C.objseal_sealer_new(handle, &w.sealer), unsafe.Pointer(handle))
 	})
 	if err != nil {
 		return nil, err

@@ -3,11 +3,10 @@
 use crate::info::{self, Info};
 use crate::memory::{Handle, apart, free, input, put, room, store_handle, value};
 use crate::object::threads;
-use crate::options::{Opening, Sealing};
+use crate::options::{OpenOptions, SealOptions};
 use crate::status::{Failure, Status, on, run};
-use objseal::OsRandom;
 use objseal::checksums::Digester;
-use objseal::envelope::{self, EnvelopeError, Head, OpenEnvelope};
+use objseal::envelope::{self, EnvelopeError, Head};
 use std::sync::Arc;
 
 /// The envelope of an object, opened or made here. It holds the data keys, and wipes them when it is freed. Many threads can
@@ -20,13 +19,13 @@ impl Handle for Envelope {
 
 #[derive(Clone)]
 pub(crate) struct EnvelopeValue {
-    pub(crate) envelope: Arc<OpenEnvelope>,
+    pub(crate) envelope: Arc<envelope::Envelope>,
     /// The part table that is to be stored beside it.
     pub(crate) table: Arc<[u8]>,
 }
 
 impl EnvelopeValue {
-    pub(crate) fn of(envelope: OpenEnvelope) -> Self {
+    pub(crate) fn of(envelope: envelope::Envelope) -> Self {
         Self { envelope: Arc::new(envelope), table: Arc::default() }
     }
 
@@ -42,7 +41,7 @@ impl EnvelopeValue {
 /// wherever the store has a place for it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_envelope_seal(
-    sealing: *const Sealing,
+    options: *const SealOptions,
     plaintext: *const u8,
     plaintext_len: usize,
     out: *mut u8,
@@ -53,37 +52,37 @@ pub unsafe extern "C" fn objseal_envelope_seal(
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(sealing, |sealing| {
+        on(options, |options| {
             store_handle(envelope, || {
                 let workers = self::threads(threads)?;
                 apart(plaintext, plaintext_len, out, out_capacity)?;
                 let plaintext = input(plaintext, plaintext_len)?;
-                let needed = envelope::sealed_len(sealing.options.layers(), plaintext.len() as u64);
+                let needed = envelope::sealed_len(options.core.layers(), plaintext.len() as u64);
                 let out = room(needed, out, out_capacity, out_len)?;
-                let (envelope, body) = sealing.options.with(|sealing| sealing.start())?;
+                let (envelope, body) = options.core.start()?;
                 body.seal_at(&workers, plaintext, out)?;
-                let mut digester = Digester::new(sealing.options.digests);
+                let mut digester = Digester::new(options.core.digests());
                 digester.update(plaintext);
-                Ok(EnvelopeValue::of(envelope.with_attributes(&digester.finish(), &OsRandom)?))
+                Ok(EnvelopeValue::of(envelope.with_attributes(&digester.finish())?))
             })
         })
     }
 }
 
-/// Opens a stored head. What the opening does not accept is refused before any key is used.
+/// Opens a stored head. What the options do not accept is refused before any key is used.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_envelope_open(
-    opening: *const Opening,
+    options: *const OpenOptions,
     head: *const u8,
     head_len: usize,
     envelope: *mut *mut Envelope,
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(opening, |opening| {
+        on(options, |options| {
             store_handle(envelope, || {
                 let head = input(head, head_len)?;
-                Ok(EnvelopeValue::of(opening.0.with(|opening| opening.open(head))?))
+                Ok(EnvelopeValue::of(options.open(head)?))
             })
         })
     }
@@ -133,19 +132,19 @@ pub unsafe extern "C" fn objseal_envelope_inspect(head: *const u8, head_len: usi
     run(|| unsafe { store_handle(info, look) })
 }
 
-/// The same object under the keys and the context of `sealing`, which has keys for as many layers: only the head is new, body
+/// The same object under the keys and the context of `options`, which have keys for as many layers: only the head is new, body
 /// and part table stay as they are. Whoever kept the old head and its root keys still opens the object.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_envelope_rewrap(
     envelope: *const Envelope,
-    sealing: *const Sealing,
+    options: *const SealOptions,
     rewrapped: *mut *mut Envelope,
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
         on(envelope, |old| {
             store_handle(rewrapped, || {
-                let new = value(sealing)?.options.with(|sealing| sealing.rewrap(&old.envelope))?;
+                let new = value(options)?.core.rewrap(&old.envelope)?;
                 Ok(EnvelopeValue { table: Arc::clone(&old.table), ..EnvelopeValue::of(new) })
             })
         })

@@ -6,7 +6,7 @@ use crate::options;
 use crate::status::{Status, guarded_or, on};
 use objseal::Engine;
 use objseal::envelope::{Attributes, Content, Digests, Head, ObjectId, Receipt};
-use objseal::file::{Opened, SlotState};
+use objseal::file::{self, SlotState};
 use std::ffi::{CString, c_char};
 
 /// What is known of an object, or of a part. Many threads can use it, and its texts live as long as it does.
@@ -43,7 +43,7 @@ impl Value {
         Self { head: Some(HeadTexts { head: head.clone(), keys, context }), ..Self::default() }
     }
 
-    pub(crate) fn of_file(opened: &Opened) -> Self {
+    pub(crate) fn of_file(opened: &file::Info) -> Self {
         let info = Self::of_head(opened.envelope.head()).with_attributes(Some(&opened.attributes));
         info.with_slots(opened.slots).with_engines(opened.engines.clone())
     }

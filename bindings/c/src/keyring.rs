@@ -2,18 +2,18 @@
 
 use crate::memory::{Handle, c_text, free, optional_text, store, store_handle, text};
 use crate::status::{Failure, Status, on, on_mut};
-use objseal_bindings::Keyring as KeyringFile;
+use objseal_keys::keyring::{Passphrase, SharedKeyring};
 use std::ffi::{CString, c_char};
 use std::sync::Arc;
 
-/// Root keys in a file, by name, each with its versions; the command `objseal key` works on the same files. Objects are
-/// sealed under the latest version, and older ones still open.
+/// Root keys in a file, by name, each with its versions; the command `objseal key` works on the same files. Options for
+/// sealing take the latest version, and under older ones objects still open.
 pub struct Keyring(());
 
 /// An empty place until a file is read or made.
 #[derive(Default)]
 pub(crate) struct Value {
-    file: Option<Arc<KeyringFile>>,
+    file: Option<Arc<SharedKeyring>>,
     /// The names of its keys, as C has them, and their versions.
     keys: Vec<(CString, u32)>,
 }
@@ -23,11 +23,11 @@ impl Handle for Keyring {
 }
 
 impl Value {
-    pub(crate) fn file(&self) -> Result<&Arc<KeyringFile>, Failure> {
+    pub(crate) fn file(&self) -> Result<&Arc<SharedKeyring>, Failure> {
         self.file.as_ref().ok_or_else(|| Failure::new(Status::Argument, "no keyring was opened or created"))
     }
 
-    fn set(&mut self, file: KeyringFile) {
+    fn set(&mut self, file: SharedKeyring) {
         self.file = Some(Arc::new(file));
         self.list();
     }
@@ -36,6 +36,11 @@ impl Value {
         let keys = self.file.as_ref().map(|file| file.keys()).unwrap_or_default();
         self.keys = keys.into_iter().map(|(name, version)| (c_text(&name), version)).collect();
     }
+}
+
+unsafe fn passphrase(start: *const c_char) -> Result<Option<Passphrase>, Failure> {
+    // SAFETY: the contract of the header.
+    Ok(unsafe { optional_text(start) }?.map(|text| Passphrase::new(text.to_owned())))
 }
 
 /// A place for a keyring, so that there is one for what goes wrong with its file. `objseal_keyring_open` or
@@ -56,8 +61,8 @@ pub unsafe extern "C" fn objseal_keyring_open(
     // SAFETY: the contract of the header.
     unsafe {
         on_mut(keyring, |keyring| {
-            let (path, passphrase) = (crate::memory::path(path)?, optional_text(passphrase)?);
-            keyring.set(KeyringFile::open(path, passphrase.map(str::to_owned))?);
+            let (path, passphrase) = (crate::memory::path(path)?, self::passphrase(passphrase)?);
+            keyring.set(SharedKeyring::open(path, passphrase)?);
             Ok(())
         })
     }
@@ -75,8 +80,8 @@ pub unsafe extern "C" fn objseal_keyring_create(
     // SAFETY: the contract of the header.
     unsafe {
         on_mut(keyring, |keyring| {
-            let (path, passphrase) = (crate::memory::path(path)?, optional_text(passphrase)?);
-            keyring.set(KeyringFile::create(path, passphrase.map(str::to_owned), [text(name)?])?);
+            let (path, passphrase) = (crate::memory::path(path)?, self::passphrase(passphrase)?);
+            keyring.set(SharedKeyring::create(path, passphrase, [text(name)?])?);
             Ok(())
         })
     }
@@ -95,8 +100,8 @@ pub unsafe extern "C" fn objseal_keyring_add(keyring: *mut Keyring, name: *const
     }
 }
 
-/// Makes the next version of the key `name`, in the file, and stores its number unless `version` is NULL. What was made of
-/// this keyring seals under it from now on.
+/// Makes the next version of the key `name`, in the file, and stores its number unless `version` is NULL. Options for sealing
+/// that have this key already go on with the version that they have.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_keyring_rotate(
     keyring: *mut Keyring,
@@ -116,7 +121,8 @@ pub unsafe extern "C" fn objseal_keyring_rotate(
     }
 }
 
-/// Reads the file again: another process may have changed it. Sealings and openings of this keyring go by it from then on.
+/// Reads the file again: another process may have changed it. Options for opening go by it from then on, those
+/// for sealing go on with the versions that they have.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_keyring_reload(keyring: *mut Keyring) -> Status {
     // SAFETY: the contract of the header.

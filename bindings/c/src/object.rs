@@ -2,7 +2,7 @@
 
 use crate::info::{self, Info};
 use crate::memory::{apart, input, room, store, store_handle, value};
-use crate::options::{Opening, Sealing};
+use crate::options::{OpenOptions, SealOptions};
 use crate::reader::{ReadAtFn, Stored, answered};
 use crate::status::{Failure, Status, on, run};
 use objseal::cobblestone::{ReadAt, Threads};
@@ -19,15 +19,15 @@ pub(crate) fn threads(count: u32) -> Result<Threads, Failure> {
 /// Stores the length of the file that `plaintext_len` bytes of plaintext give.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_sealed_len(
-    sealing: *const Sealing,
+    options: *const SealOptions,
     plaintext_len: u64,
     sealed_len: *mut u64,
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(sealing, |sealing| {
-            let len = sealing.options.with(|sealing| Ok::<_, FileError>(file::sealed_len(sealing, plaintext_len)))?;
-            Ok(store(sealed_len, len.ok_or(Status::TooLong)?)?)
+        on(options, |options| {
+            let len = file::sealed_len(&options.core, plaintext_len).ok_or(Status::TooLong)?;
+            Ok(store(sealed_len, len)?)
         })
     }
 }
@@ -36,7 +36,7 @@ pub unsafe extern "C" fn objseal_sealed_len(
 /// `out`; `*out_len` is how many that are, also if the output is too small.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_seal(
-    sealing: *const Sealing,
+    options: *const SealOptions,
     plaintext: *const u8,
     plaintext_len: usize,
     out: *mut u8,
@@ -46,16 +46,13 @@ pub unsafe extern "C" fn objseal_seal(
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(sealing, |sealing| {
+        on(options, |options| {
             let workers = self::threads(threads)?;
             apart(plaintext, plaintext_len, out, out_capacity)?;
             let plaintext = input(plaintext, plaintext_len)?;
-            sealing.options.with(|sealing| {
-                let needed = file::sealed_len(sealing, plaintext.len() as u64);
-                let out = room(needed, out, out_capacity, out_len)?;
-                file::seal_at(sealing, &workers, plaintext, out)?;
-                Ok(())
-            })
+            let out = room(file::sealed_len(&options.core, plaintext.len() as u64), out, out_capacity, out_len)?;
+            file::seal_at(&options.core, &workers, plaintext, out)?;
+            Ok(())
         })
     }
 }
@@ -65,7 +62,7 @@ pub unsafe extern "C" fn objseal_seal(
 /// its end are found to be authentic, those bytes are all zero if the rest is not; before, `out` is not touched.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_open(
-    opening: *const Opening,
+    options: *const OpenOptions,
     sealed: *const u8,
     sealed_len: usize,
     out: *mut u8,
@@ -75,11 +72,11 @@ pub unsafe extern "C" fn objseal_open(
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(opening, |opening| {
+        on(options, |options| {
             let workers = self::threads(threads)?;
             apart(sealed, sealed_len, out, out_capacity)?;
             let sealed = input(sealed, sealed_len)?;
-            let file = opening.0.with(|opening| SealedFile::open(opening, sealed))?;
+            let file = SealedFile::open(options, sealed)?;
             let out = room(Some(file.body().len()), out, out_capacity, out_len)?;
             Ok(file.body().open_range_parallel(&workers, 0, out)?)
         })
@@ -129,7 +126,7 @@ impl Write for Output {
 /// `info` may be NULL. It takes at most 32 MiB of memory, whatever the length.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_seal_stream(
-    sealing: *const Sealing,
+    options: *const SealOptions,
     read: ReadFn,
     read_user: *mut c_void,
     write: WriteFn,
@@ -139,11 +136,11 @@ pub unsafe extern "C" fn objseal_seal_stream(
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(sealing, |sealing| {
+        on(options, |options| {
             let workers = self::threads(threads)?;
             let input = Input(read.ok_or(Status::NullPointer)?, read_user);
             let output = Output(write.ok_or(Status::NullPointer)?, write_user);
-            let sealed = sealing.options.with(|sealing| file::seal(sealing, input, output, &workers))?;
+            let sealed = file::seal(&options.core, input, output, &workers)?;
             if info.is_null() { Ok(()) } else { store_handle(info, || Ok(info::Value::of_file(&sealed))) }
         })
     }
@@ -153,7 +150,7 @@ pub unsafe extern "C" fn objseal_seal_stream(
 /// CPUs). What `write` gets is authentic, but only if this works is it whole. `info` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_open_stream(
-    opening: *const Opening,
+    options: *const OpenOptions,
     read: ReadFn,
     read_user: *mut c_void,
     write: WriteFn,
@@ -163,11 +160,11 @@ pub unsafe extern "C" fn objseal_open_stream(
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(opening, |opening| {
+        on(options, |options| {
             let workers = self::threads(threads)?;
             let input = Input(read.ok_or(Status::NullPointer)?, read_user);
             let output = Output(write.ok_or(Status::NullPointer)?, write_user);
-            let opened = opening.0.with(|opening| file::open(opening, input, output, &workers))?;
+            let opened = file::open(options, input, output, &workers)?;
             if info.is_null() { Ok(()) } else { store_handle(info, || Ok(info::Value::of_file(&opened))) }
         })
     }
@@ -224,14 +221,14 @@ impl WriteAt for Target {
     }
 }
 
-/// Puts a stored file of `stored_len` bytes under the keys and the context of `sealing`, which has keys for as many layers. Only
-/// its first 8,192 bytes are written, half of them at a time, so whenever it is interrupted the file opens under the old keys
-/// or the new ones. The caller sees to it that nobody else writes meanwhile. Whoever kept the old head and its root keys still
-/// opens the object.
+/// Puts a stored file of `stored_len` bytes under the keys and the context of `seal_options`, which have keys for as many
+/// layers. Only its first 8,192 bytes are written, half of them at a time, so whenever it is interrupted the file opens under
+/// the old keys or the new ones. The caller sees to it that nobody else writes meanwhile. Whoever kept the old head and its
+/// root keys still opens the object.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_rewrap(
-    opening: *const Opening,
-    sealing: *const Sealing,
+    open_options: *const OpenOptions,
+    seal_options: *const SealOptions,
     read_at: ReadAtFn,
     write_at: WriteAtFn,
     user: *mut c_void,
@@ -239,11 +236,11 @@ pub unsafe extern "C" fn objseal_rewrap(
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(opening, |opening| {
+        on(open_options, |open_options| {
             let write_at = write_at.ok_or(Status::NullPointer)?;
             let target = Target { stored: Stored::new(read_at, user, stored_len)?, write_at, user };
-            let sealing = value(sealing)?;
-            opening.0.with(|opening| sealing.options.with(|sealing| file::rewrap(opening, sealing, &target)))?;
+            let seal_options = value(seal_options)?.core.clone();
+            file::rewrap(open_options, &target, |_| Ok::<_, FileError>(seal_options))?;
             Ok(())
         })
     }

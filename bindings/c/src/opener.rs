@@ -4,10 +4,10 @@ use crate::envelope::Envelope;
 use crate::info::{self, Info};
 use crate::key::Key;
 use crate::memory::{Handle, apart, free, input, room, store_handle, value};
-use crate::options::{Opening, OpeningValue};
+use crate::options::OpenOptions;
 use crate::status::{Failure, Status, on, on_mut, run};
 use objseal::cobblestone;
-use objseal::envelope::LayeredOpener;
+use objseal::envelope;
 use objseal::file::{self, FileError, SLOTS_LEN};
 
 /// Opens something piece by piece: an object that is one file, the body of an envelope, or a bare message. The plaintext is
@@ -23,9 +23,9 @@ pub(crate) struct Value(Option<Work>);
 
 enum Work {
     /// The slots of a file, as far as they have come.
-    Slots(Box<OpeningValue>, Vec<u8>),
+    Slots(Box<envelope::OpenOptions>, Vec<u8>),
     File(Box<file::Opener>),
-    Body(Box<LayeredOpener>),
+    Body(Box<envelope::Opener>),
     Bare(Box<cobblestone::Opener<'static>>),
 }
 
@@ -43,15 +43,12 @@ impl Work {
 
     fn update(self, data: &[u8], out: &mut [u8]) -> Result<(Self, usize), Failure> {
         match self {
-            Self::Slots(opening, mut slots) => {
+            Self::Slots(options, mut slots) => {
                 let (now, later) = data.split_at(data.len().min(SLOTS_LEN - slots.len()));
                 slots.extend_from_slice(now);
                 match slots.first_chunk() {
-                    None => Ok((Self::Slots(opening, slots), 0)),
-                    Some(slots) => {
-                        let opener = opening.0.with(|opening| file::Opener::new(opening, slots))?;
-                        Self::File(Box::new(opener)).update(later, out)
-                    }
+                    None => Ok((Self::Slots(options, slots), 0)),
+                    Some(slots) => Self::File(Box::new(file::Opener::new(&options, slots)?)).update(later, out),
                 }
             }
             Self::File(mut opener) => {
@@ -100,13 +97,14 @@ impl Work {
 
 /// Begins to open an object that is one file.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_opener_new(opening: *const Opening, opener: *mut *mut Opener) -> Status {
-    let begin = |opening: &OpeningValue| {
-        let slots = Vec::with_capacity(SLOTS_LEN);
-        Ok(Value(Some(Work::Slots(Box::new(opening.clone()), slots))))
-    };
+pub unsafe extern "C" fn objseal_opener_new(options: *const OpenOptions, opener: *mut *mut Opener) -> Status {
     // SAFETY: the contract of the header.
-    unsafe { on(opening, |opening| store_handle(opener, || begin(opening))) }
+    unsafe {
+        on(options, |options| {
+            let slots = Vec::with_capacity(SLOTS_LEN);
+            store_handle(opener, || Ok(Value(Some(Work::Slots(Box::new(options.clone()), slots)))))
+        })
+    }
 }
 
 /// Begins to open the body of an envelope. It takes nothing of the envelope but what it needs.

@@ -7,59 +7,60 @@ use crate::memory::{Handle, free, input, store_handle, text, value};
 use crate::status::{Failure, Status, on_mut, run};
 use objseal::Engine;
 use objseal::checksums::Wanted;
-use objseal::envelope::{EncryptionContext, ObjectId, SingleKey, Suite};
-use objseal_bindings::{Opening as OpeningOptions, Sealing as SealingOptions, Service};
+use objseal::envelope::{self, AcceptedKeys, DemandedContext, EncryptionContext, ObjectId, Suite, WrappingKey};
 use std::ffi::c_char;
 use std::sync::Arc;
 
-/// How objects are sealed: under which root keys, in how many layers, bound to which encryption context. Once it is set up,
-/// many threads can use it.
-pub struct Sealing(());
+/// How objects are sealed: under which root keys, in how many layers, bound to which encryption context. Once they are set
+/// up, many threads can use them.
+pub struct SealOptions(());
 
 #[derive(Default)]
-pub(crate) struct SealingValue {
-    pub(crate) options: SealingOptions,
+pub(crate) struct SealOptionsValue {
+    pub(crate) core: envelope::SealOptions,
+    /// That of `core`, which does not show it.
+    context: EncryptionContext,
     /// What the states of uploads are under.
-    pub(crate) upload_key: Option<(Service, String)>,
+    pub(crate) upload_key: Option<Arc<WrappingKey>>,
 }
 
-impl Handle for Sealing {
-    type Value = SealingValue;
+impl Handle for SealOptions {
+    type Value = SealOptionsValue;
 }
 
-/// What is opened: with which root keys, and what is demanded of it. Once it is set up, many threads can use it.
-pub struct Opening(());
+/// What is opened: with which root keys, and what is demanded of it. Once they are set up, many threads can use them.
+pub struct OpenOptions(());
 
-#[derive(Clone)]
-pub(crate) struct OpeningValue(pub(crate) OpeningOptions);
-
-impl Handle for Opening {
-    type Value = OpeningValue;
+impl Handle for OpenOptions {
+    type Value = envelope::OpenOptions;
 }
 
-fn engine(name: &str) -> Result<Engine, Failure> {
-    let engine: Engine = name.parse().map_err(|error| Failure::new(Status::Engine, error))?;
-    if engine.is_available() {
-        return Ok(engine);
-    }
-    Err(Failure::new(Status::Engine, format_args!("the engine {name} does not run here")))
+/// A key by itself.
+unsafe fn single(key: *const Key) -> Result<Arc<WrappingKey>, Failure> {
+    // SAFETY: the contract of the header.
+    let key = unsafe { value(key) }?;
+    Ok(Arc::new(WrappingKey::from_key(objseal::Key::from_bytes(key.expose_secret()))))
 }
 
-/// The engine of this layer.
-fn of_layer<'e>(
-    layer: u8,
-    inner: &'e mut Option<Engine>,
-    outer: &'e mut Option<Engine>,
-) -> Result<&'e mut Option<Engine>, Failure> {
-    match layer {
-        1 => Ok(inner),
-        2 => Ok(outer),
-        _ => Err(no_such_layer()),
-    }
+/// The latest version of a key of a keyring.
+unsafe fn latest(keyring: *const Keyring, name: *const c_char) -> Result<Arc<WrappingKey>, Failure> {
+    // SAFETY: the contract of the header.
+    let (keyring, name) = unsafe { (value(keyring)?, text(name)?) };
+    Ok(keyring.file()?.latest(name)?)
+}
+
+unsafe fn engine(name: *const c_char) -> Result<Engine, Failure> {
+    // SAFETY: the contract of the header.
+    unsafe { text(name) }?.parse().map_err(|error| Failure::new(Status::Engine, error))
 }
 
 fn no_such_layer() -> Failure {
     Failure::new(Status::Argument, "a layer is 1, the innermost, or 2")
+}
+
+fn assign<T>(value: T, place: &mut T) -> Result<(), Failure> {
+    *place = value;
+    Ok(())
 }
 
 /// Bit, digest and name of each.
@@ -92,306 +93,287 @@ fn insert(context: &mut EncryptionContext, key: &str, value: &str) -> Result<(),
     context.insert(key, value).map_err(no)
 }
 
-/// A way of sealing, without a key yet: in one layer, bound to no context, on the best engines, without digests.
+/// Options for sealing, without a key yet: bound to no context, on the best engines, without digests.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_sealing_new(sealing: *mut *mut Sealing) -> Status {
+pub unsafe extern "C" fn objseal_seal_options_new(options: *mut *mut SealOptions) -> Status {
     // SAFETY: the contract of the header.
-    run(|| unsafe { store_handle(sealing, || Ok(SealingValue::default())) })
+    run(|| unsafe { store_handle(options, || Ok(SealOptionsValue::default())) })
 }
 
-fn add(sealing: &mut SealingValue, layer: u8, service: Service, key_id: &str) -> Result<(), Failure> {
-    let recipients = &mut sealing.options.recipients;
-    match usize::from(layer) {
-        layer @ 1..=2 if layer <= recipients.len() + 1 => {
-            if layer > recipients.len() {
-                recipients.push(Vec::new());
-            }
-            recipients[layer - 1].push((service, key_id.to_owned()));
-            Ok(())
-        }
-        2 => Err(Failure::new(Status::Argument, "layer 1 has no key yet")),
-        _ => Err(no_such_layer()),
-    }
+fn add_key(options: &mut SealOptionsValue, layer: u8, key: Arc<WrappingKey>) -> Result<(), Failure> {
+    let core = options.core.clone();
+    let core = match layer {
+        1 => core.with_key(key),
+        2 => core.with_outer_key(key),
+        _ => return Err(no_such_layer()),
+    };
+    assign(core, &mut options.core)
 }
 
-/// Any of the keys of a layer opens it. Layer 1 is the innermost; what has keys for layer 2 is sealed in two layers (DSSE), by
-/// two implementations of AES-256-GCM. It keeps a copy of the key.
+/// Any of the keys of a layer opens it. Layer 1 is the innermost, and must have a key before anything is sealed; what has keys
+/// for layer 2 is sealed in two layers (DSSE), by two implementations of AES-256-GCM. It keeps a copy of the key.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_sealing_add_key(sealing: *mut Sealing, layer: u8, key: *const Key) -> Status {
+pub unsafe extern "C" fn objseal_seal_options_add_key(options: *mut SealOptions, layer: u8, key: *const Key) -> Status {
     // SAFETY: the contract of the header.
-    unsafe { on_mut(sealing, |sealing| add(sealing, layer, Service::single(value(key)?), SingleKey::KEY_ID)) }
+    unsafe { on_mut(options, |options| add_key(options, layer, single(key)?)) }
 }
 
-/// The same with the key `name` of a keyring.
+/// The same with the key `name` of a keyring, in the version that is the latest one at this call. Options go on with that
+/// version when the key is rotated: make new ones to seal under the next. `OBJSEAL_STATUS_KEY_NOT_FOUND` if there is no such
+/// key.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_sealing_add_keyring_key(
-    sealing: *mut Sealing,
+pub unsafe extern "C" fn objseal_seal_options_add_keyring_key(
+    options: *mut SealOptions,
     layer: u8,
     keyring: *const Keyring,
     name: *const c_char,
 ) -> Status {
     // SAFETY: the contract of the header.
-    unsafe {
-        on_mut(sealing, |sealing| {
-            let keyring = Service::Keyring(Arc::clone(value(keyring)?.file()?));
-            add(sealing, layer, keyring, text(name)?)
-        })
-    }
+    unsafe { on_mut(options, |options| add_key(options, layer, latest(keyring, name)?)) }
 }
 
 /// Binds objects to a pair of the encryption context. It is public and stored with the object: its bucket and name, say.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_sealing_add_context(
-    sealing: *mut Sealing,
+pub unsafe extern "C" fn objseal_seal_options_add_context(
+    options: *mut SealOptions,
     key: *const c_char,
     value: *const c_char,
 ) -> Status {
     // SAFETY: the contract of the header.
-    unsafe { on_mut(sealing, |sealing| insert(&mut sealing.options.context, text(key)?, text(value)?)) }
+    unsafe {
+        on_mut(options, |options| {
+            insert(&mut options.context, text(key)?, text(value)?)?;
+            assign(options.core.clone().with_context(options.context.clone()), &mut options.core)
+        })
+    }
 }
 
 /// Seals a layer on the engine of this name.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_sealing_set_engine(sealing: *mut Sealing, layer: u8, name: *const c_char) -> Status {
+pub unsafe extern "C" fn objseal_seal_options_set_engine(
+    options: *mut SealOptions,
+    layer: u8,
+    name: *const c_char,
+) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on_mut(sealing, |SealingValue { options, .. }| {
-            let engine = engine(text(name)?)?;
-            *of_layer(layer, &mut options.engine, &mut options.outer_engine)? = Some(engine);
-            Ok(())
+        on_mut(options, |options| {
+            let (core, engine) = (options.core.clone(), engine(name)?);
+            let core = match layer {
+                1 => core.with_engine(engine)?,
+                2 => core.with_outer_engine(engine)?,
+                _ => return Err(no_such_layer()),
+            };
+            assign(core, &mut options.core)
         })
     }
 }
 
-/// Whether every chunk is opened again, on another engine, before it is given out.
+/// Opens every chunk again, on another engine, before it is given out.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_sealing_set_check(sealing: *mut Sealing, check: bool) -> Status {
+pub unsafe extern "C" fn objseal_seal_options_set_check(options: *mut SealOptions) -> Status {
     // SAFETY: the contract of the header.
-    unsafe {
-        on_mut(sealing, |sealing| {
-            sealing.options.check = check;
-            Ok(())
-        })
-    }
+    unsafe { on_mut(options, |options| assign(options.core.clone().with_check(), &mut options.core)) }
 }
 
 /// Which digests of the plaintext are stored with it, encrypted: `OBJSEAL_SHA256` and so on, joined with `|`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_sealing_set_digests(sealing: *mut Sealing, digests: u32) -> Status {
+pub unsafe extern "C" fn objseal_seal_options_set_digests(options: *mut SealOptions, digests: u32) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on_mut(sealing, |sealing| {
-            sealing.options.digests = self::digests(digests)?;
-            Ok(())
-        })
+        on_mut(options, |options| assign(options.core.clone().with_digests(self::digests(digests)?), &mut options.core))
     }
 }
 
 /// The server's own key, under which the states of uploads are stored (`objseal_upload_new`).
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_sealing_set_upload_key(sealing: *mut Sealing, key: *const Key) -> Status {
+pub unsafe extern "C" fn objseal_seal_options_set_upload_key(options: *mut SealOptions, key: *const Key) -> Status {
     // SAFETY: the contract of the header.
-    unsafe {
-        on_mut(sealing, |sealing| {
-            sealing.upload_key = Some((Service::single(value(key)?), SingleKey::KEY_ID.to_owned()));
-            Ok(())
-        })
-    }
+    unsafe { on_mut(options, |options| assign(Some(single(key)?), &mut options.upload_key)) }
 }
 
-/// The same with the key `name` of a keyring.
+/// The same with the key `name` of a keyring, as for `objseal_seal_options_add_keyring_key`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_sealing_set_upload_keyring_key(
-    sealing: *mut Sealing,
+pub unsafe extern "C" fn objseal_seal_options_set_upload_keyring_key(
+    options: *mut SealOptions,
     keyring: *const Keyring,
     name: *const c_char,
 ) -> Status {
     // SAFETY: the contract of the header.
-    unsafe {
-        on_mut(sealing, |sealing| {
-            let service = Service::Keyring(Arc::clone(value(keyring)?.file()?));
-            sealing.upload_key = Some((service, text(name)?.to_owned()));
-            Ok(())
-        })
-    }
+    unsafe { on_mut(options, |options| assign(Some(latest(keyring, name)?), &mut options.upload_key)) }
 }
 
-/// Frees a way of sealing. What was made with it goes on.
+/// Frees options for sealing. What was made with them goes on.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_sealing_free(sealing: *mut Sealing) {
+pub unsafe extern "C" fn objseal_seal_options_free(options: *mut SealOptions) {
     // SAFETY: the contract of the header.
-    unsafe { free(sealing) };
+    unsafe { free(options) };
 }
 
-/// A way of opening, without a key yet. Unless told otherwise it opens objects that are bound to no context, whatever else
-/// they are.
+/// Options for opening, without a key yet. Unless told otherwise they open objects that are bound to no context, whatever
+/// else they are.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_opening_new(opening: *mut *mut Opening) -> Status {
-    let make = || {
-        let mut options = OpeningOptions::default();
-        options.policy.context = Some(EncryptionContext::new());
-        Ok(OpeningValue(options))
-    };
+pub unsafe extern "C" fn objseal_open_options_new(options: *mut *mut OpenOptions) -> Status {
     // SAFETY: the contract of the header.
-    run(|| unsafe { store_handle(opening, make) })
+    run(|| unsafe { store_handle(options, || Ok(envelope::OpenOptions::new())) })
 }
 
-unsafe fn on_opening(opening: *mut Opening, act: impl FnOnce(&mut OpeningOptions) -> Result<(), Failure>) -> Status {
-    // SAFETY: the contract of the header.
-    unsafe { on_mut(opening, |opening| act(&mut opening.0)) }
-}
-
-/// Opens what was sealed under this key. Of two services of the same kind the first counts, so there is one key at most. It
-/// keeps a copy of it.
+/// Opens what was sealed under this key. Of several keys each is tried. It keeps a copy of the key.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_opening_add_key(opening: *mut Opening, key: *const Key) -> Status {
+pub unsafe extern "C" fn objseal_open_options_add_key(options: *mut OpenOptions, key: *const Key) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe { on_mut(options, |options| assign(options.clone().with_key(single(key)?), options)) }
+}
+
+/// Opens what was sealed under keys of this keyring. Of several keyrings each is asked, in turn.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_open_options_add_keyring(
+    options: *mut OpenOptions,
+    keyring: *const Keyring,
+) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on_opening(opening, |opening| {
-            let taken = opening.services.iter().any(|service| matches!(service, Service::Single(_)));
-            if taken {
-                return Err(Failure::new(Status::Argument, "there is a key already; many are in a keyring"));
-            }
-            opening.services.push(Service::single(value(key)?));
-            Ok(())
-        })
-    }
-}
-
-/// Opens what was sealed under keys of this keyring. There is one keyring at most.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_opening_add_keyring(opening: *mut Opening, keyring: *const Keyring) -> Status {
-    // SAFETY: the contract of the header.
-    unsafe {
-        on_opening(opening, |opening| {
-            let taken = opening.services.iter().any(|service| matches!(service, Service::Keyring(_)));
-            if taken {
-                return Err(Failure::new(Status::Argument, "there is a keyring already"));
-            }
-            opening.services.push(Service::Keyring(Arc::clone(value(keyring)?.file()?)));
-            Ok(())
+        on_mut(options, |options| {
+            let keyring = Arc::clone(value(keyring)?.file()?);
+            assign(options.clone().with_service(keyring), options)
         })
     }
 }
 
 /// The context that objects have to be bound to is what has been added, no more and no less.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_opening_add_context(
-    opening: *mut Opening,
+pub unsafe extern "C" fn objseal_open_options_add_context(
+    options: *mut OpenOptions,
     key: *const c_char,
     value: *const c_char,
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on_opening(opening, |opening| insert(opening.policy.context.get_or_insert_default(), text(key)?, text(value)?))
+        on_mut(options, |options| {
+            let mut context = match &options.policy().context {
+                DemandedContext::Exactly(context) => context.clone(),
+                DemandedContext::Any => EncryptionContext::new(),
+            };
+            insert(&mut context, text(key)?, text(value)?)?;
+            assign(options.clone().with_context(context), options)
+        })
     }
 }
 
 /// Takes any context. Whoever calls this should look at the context of what was opened: the store can answer with another
 /// object of the same key.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_opening_any_context(opening: *mut Opening) -> Status {
+pub unsafe extern "C" fn objseal_open_options_any_context(options: *mut OpenOptions) -> Status {
     // SAFETY: the contract of the header.
-    unsafe {
-        on_opening(opening, |opening| {
-            opening.policy.context = None;
-            Ok(())
-        })
-    }
+    unsafe { on_mut(options, |options| assign(options.clone().with_any_context(), options)) }
 }
 
 /// Refuses objects that have fewer layers.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_opening_set_minimum_layers(opening: *mut Opening, layers: u8) -> Status {
+pub unsafe extern "C" fn objseal_open_options_set_minimum_layers(options: *mut OpenOptions, layers: u8) -> Status {
     // SAFETY: the contract of the header.
-    unsafe {
-        on_opening(opening, |opening| {
-            opening.policy.minimum_layers = layers;
-            Ok(())
-        })
-    }
+    unsafe { on_mut(options, |options| assign(layers, &mut options.policy_mut().minimum_layers)) }
 }
 
 /// Refuses any suite but those that were added: "Cobblestone-256" is known.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_opening_accept_suite(opening: *mut Opening, name: *const c_char) -> Status {
+pub unsafe extern "C" fn objseal_open_options_accept_suite(options: *mut OpenOptions, name: *const c_char) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on_opening(opening, |opening| {
+        on_mut(options, |options| {
             if text(name)? != Suite::Cobblestone256.name() {
                 return Err(Failure::new(Status::Argument, "no such suite"));
             }
-            opening.policy.suites.get_or_insert_default().push(Suite::Cobblestone256);
+            options.policy_mut().suites.get_or_insert_default().push(Suite::Cobblestone256);
             Ok(())
         })
     }
 }
 
-/// Refuses wrapped keys of any service but those that were added: "keyring" and "single-key" are known here.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_opening_accept_service(opening: *mut Opening, name: *const c_char) -> Status {
-    // SAFETY: the contract of the header.
-    unsafe {
-        on_opening(opening, |opening| {
-            opening.policy.services.get_or_insert_default().push(text(name)?.to_owned());
-            Ok(())
-        })
+/// Which keys are accepted for a layer.
+fn accepted(options: &mut envelope::OpenOptions, layer: u8) -> Result<&mut AcceptedKeys, Failure> {
+    let policy = options.policy_mut();
+    match usize::from(layer).checked_sub(1) {
+        None => Ok(&mut policy.keys),
+        Some(index) => policy.layer_keys.get_mut(index).ok_or_else(no_such_layer),
     }
 }
 
-/// Refuses keys of a keyring but those that were added, by name. (The name of a single key is "key".)
+fn accept(names: &mut Option<Vec<String>>, name: &str) -> Result<(), Failure> {
+    names.get_or_insert_default().push(name.to_owned());
+    Ok(())
+}
+
+/// Refuses wrapped keys of any service but those that were added: "keyring" and "single-key" are known here. Layer 0 stands
+/// for every layer and for the states of uploads; 1 or 2 narrows that down for one layer.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_opening_accept_key(opening: *mut Opening, name: *const c_char) -> Status {
+pub unsafe extern "C" fn objseal_open_options_accept_service(
+    options: *mut OpenOptions,
+    layer: u8,
+    name: *const c_char,
+) -> Status {
     // SAFETY: the contract of the header.
-    unsafe {
-        on_opening(opening, |opening| {
-            opening.policy.key_ids.get_or_insert_default().push(text(name)?.to_owned());
-            Ok(())
-        })
-    }
+    unsafe { on_mut(options, |options| accept(&mut accepted(options, layer)?.services, text(name)?)) }
+}
+
+/// Refuses keys of a keyring but those that were added, by name; layers are as for `objseal_open_options_accept_service`. (The
+/// name of a single key is "key".)
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_open_options_accept_key(
+    options: *mut OpenOptions,
+    layer: u8,
+    name: *const c_char,
+) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe { on_mut(options, |options| accept(&mut accepted(options, layer)?.key_ids, text(name)?)) }
 }
 
 /// Refuses any object but that of these 32 bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_opening_set_object_id(opening: *mut Opening, object_id: *const u8) -> Status {
+pub unsafe extern "C" fn objseal_open_options_set_object_id(options: *mut OpenOptions, object_id: *const u8) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on_opening(opening, |opening| {
+        on_mut(options, |options| {
             let bytes = input(object_id, ObjectId::LEN)?.first_chunk().ok_or(Status::Argument)?;
-            opening.policy.object_id = Some(ObjectId::from_bytes(*bytes));
-            Ok(())
+            assign(Some(ObjectId::from_bytes(*bytes)), &mut options.policy_mut().object_id)
         })
     }
 }
 
 /// Refuses heads that were written fewer times, counting the first writing: a store cannot answer with an older one.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_opening_set_minimum_generation(opening: *mut Opening, generation: u64) -> Status {
+pub unsafe extern "C" fn objseal_open_options_set_minimum_generation(
+    options: *mut OpenOptions,
+    generation: u64,
+) -> Status {
     // SAFETY: the contract of the header.
-    unsafe {
-        on_opening(opening, |opening| {
-            opening.policy.minimum_generation = generation;
-            Ok(())
-        })
-    }
+    unsafe { on_mut(options, |options| assign(generation, &mut options.policy_mut().minimum_generation)) }
 }
 
 /// Opens a layer on the engine of this name. Any engine opens what any other sealed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_opening_set_engine(opening: *mut Opening, layer: u8, name: *const c_char) -> Status {
+pub unsafe extern "C" fn objseal_open_options_set_engine(
+    options: *mut OpenOptions,
+    layer: u8,
+    name: *const c_char,
+) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on_opening(opening, |opening| {
-            let engine = engine(text(name)?)?;
-            *of_layer(layer, &mut opening.engine, &mut opening.outer_engine)? = Some(engine);
-            Ok(())
+        on_mut(options, |options| {
+            let (core, engine) = (options.clone(), engine(name)?);
+            let core = match layer {
+                1 => core.with_engine(engine)?,
+                2 => core.with_outer_engine(engine)?,
+                _ => return Err(no_such_layer()),
+            };
+            assign(core, options)
         })
     }
 }
 
-/// Frees a way of opening. What was made with it goes on.
+/// Frees options for opening. What was made with them goes on.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_opening_free(opening: *mut Opening) {
+pub unsafe extern "C" fn objseal_open_options_free(options: *mut OpenOptions) {
     // SAFETY: the contract of the header.
-    unsafe { free(opening) };
+    unsafe { free(options) };
 }

@@ -4,12 +4,12 @@ use crate::envelope::{Envelope, EnvelopeValue};
 use crate::info::{self, Info};
 use crate::library::OBJSEAL_SALT_LEN;
 use crate::memory::{Handle, free, input, optional_text, output, put, store, store_handle, text};
-use crate::options::{Opening, Sealing};
+use crate::options::{OpenOptions, SealOptions};
 use crate::reader::{self, ReadAtFn, Reader, Stored, answered};
 use crate::status::{Failure, Status, on};
+use objseal::checksums;
 use objseal::cobblestone::ReadAt;
-use objseal::envelope::{self, OpenEnvelope, PartStore, PartTable as Table, PartsReader};
-use objseal::{OsRandom, checksums};
+use objseal::envelope::{self, PartStore, PartTable as Table, PartsReader};
 use std::ffi::{c_char, c_void};
 use std::io;
 use std::sync::Arc;
@@ -21,39 +21,33 @@ impl Handle for Upload {
     type Value = Arc<envelope::Upload>;
 }
 
-/// Begins an object in parts. Its state is kept under the upload key of `sealing`.
+/// Begins an object in parts. Its state is kept under the upload key of `options`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_upload_new(sealing: *const Sealing, upload: *mut *mut Upload) -> Status {
+pub unsafe extern "C" fn objseal_upload_new(options: *const SealOptions, upload: *mut *mut Upload) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(sealing, |sealing| {
+        on(options, |options| {
             store_handle(upload, || {
                 let none = || Failure::new(Status::Argument, "no upload key was set");
-                let (service, key_id) = sealing.upload_key.as_ref().ok_or_else(none)?;
-                let start = |sealing: &envelope::Sealing<'_>| sealing.start_upload(service.as_service(), key_id);
-                Ok(Arc::new(sealing.options.with(start)?))
+                let upload_key = options.upload_key.as_ref().ok_or_else(none)?;
+                Ok(Arc::new(options.core.start_upload(upload_key)?))
             })
         })
     }
 }
 
-/// Goes on with an upload, in whatever process. `opening` has the upload key; what it demands is demanded of the object that it
-/// will be.
+/// Goes on with an upload, in whatever process. `options` have the upload key; what they demand is demanded of the object that
+/// it will be.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_upload_resume(
-    opening: *const Opening,
+    options: *const OpenOptions,
     state: *const u8,
     state_len: usize,
     upload: *mut *mut Upload,
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(opening, |opening| {
-            store_handle(upload, || {
-                let state = input(state, state_len)?;
-                Ok(Arc::new(opening.0.with(|opening| opening.resume_upload(state))?))
-            })
-        })
+        on(options, |options| store_handle(upload, || Ok(Arc::new(options.resume_upload(input(state, state_len)?)?))))
     }
 }
 
@@ -136,7 +130,7 @@ pub unsafe extern "C" fn objseal_upload_complete(
                 let selection = upload.select(&named, &stored)?;
                 let mut attributes = checksums::of_parts(&selection.attributes());
                 attributes.etag = optional_text(etag)?.map(str::to_owned).or(attributes.etag);
-                let completed = upload.complete(&selection, &attributes, inline_len, &OsRandom)?;
+                let completed = upload.complete(&selection, &attributes, inline_len)?;
                 chosen.copy_from_slice(&selection.receipts);
                 let table = completed.table.unwrap_or_default().into();
                 Ok(EnvelopeValue { table, ..EnvelopeValue::of(completed.envelope) })
@@ -356,7 +350,7 @@ pub unsafe extern "C" fn objseal_parts_reader_new(
                 let store = Store { read: read_part.ok_or(Status::NullPointer)?, user: part_user };
                 let table = table(envelope, read_at, user, stored_len)?;
                 let plaintext =
-                    PartsReader::<Arc<OpenEnvelope>, _, _>::new(Arc::clone(&envelope.envelope), table, store);
+                    PartsReader::<Arc<envelope::Envelope>, _, _>::new(Arc::clone(&envelope.envelope), table, store);
                 let envelope = envelope.clone();
                 let info = Box::new(move || envelope.info());
                 Ok(reader::Value { plaintext: Box::new(plaintext), info: Some(info) })

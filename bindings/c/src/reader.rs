@@ -4,7 +4,7 @@ use crate::envelope::Envelope;
 use crate::info::{self, Info};
 use crate::key::Key;
 use crate::memory::{Handle, free, input, output, store, store_handle, value};
-use crate::options::Opening;
+use crate::options::OpenOptions;
 use crate::status::{Failure, Status, on, run};
 use objseal::cobblestone::{Cobblestone, ReadAt};
 use objseal::file::SealedFile;
@@ -69,7 +69,7 @@ impl ReadAt for Stored {
 /// and its end are verified here, so its length is authentic.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_reader_new(
-    opening: *const Opening,
+    options: *const OpenOptions,
     read_at: ReadAtFn,
     user: *mut c_void,
     stored_len: u64,
@@ -77,12 +77,12 @@ pub unsafe extern "C" fn objseal_reader_new(
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(opening, |opening| {
+        on(options, |options| {
             store_handle(reader, || {
                 let stored = Stored::new(read_at, user, stored_len)?;
-                let file = std::sync::Arc::new(opening.0.with(|opening| SealedFile::open(opening, stored))?);
+                let file = std::sync::Arc::new(SealedFile::open(options, stored)?);
                 let known = std::sync::Arc::clone(&file);
-                let info = move || Ok(info::Value::of_file(known.opened()));
+                let info = move || Ok(info::Value::of_file(known.info()));
                 Ok(Value { plaintext: Box::new(file), info: Some(Box::new(info)) })
             })
         })

@@ -4,13 +4,13 @@ use crate::envelope::{Envelope, EnvelopeValue};
 use crate::info::{self, Info};
 use crate::key::Key;
 use crate::memory::{Handle, apart, free, input, optional_text, put, room, store_handle, value};
-use crate::options::{self, Sealing};
+use crate::options::{self, SealOptions};
 use crate::parts::Upload;
 use crate::status::{Failure, Status, on, on_mut, run};
 use objseal::checksums::Digester;
 use objseal::cobblestone::{self, Cobblestone};
-use objseal::envelope::{Attributes, LayeredSealer, OpenEnvelope, PartAttempt};
-use objseal::{Error, OsRandom, file};
+use objseal::envelope::{self, Attributes, PartAttempt};
+use objseal::{Error, file};
 use std::ffi::c_char;
 use std::sync::Arc;
 
@@ -37,20 +37,20 @@ enum Work {
 
 /// The body of an envelope, or a part.
 struct Body {
-    sealer: LayeredSealer,
+    sealer: envelope::Sealer,
     digester: Digester,
     of: Of,
 }
 
 enum Of {
-    Envelope(Box<OpenEnvelope>),
-    Part(Arc<objseal::envelope::Upload>, PartAttempt),
+    Envelope(Box<envelope::Envelope>),
+    Part(Arc<envelope::Upload>, PartAttempt),
 }
 
 enum Done {
-    File(Box<file::Opened>),
+    File(Box<file::Info>),
     Envelope(EnvelopeValue),
-    Part(Arc<objseal::envelope::Upload>, PartAttempt, Box<Attributes>),
+    Part(Arc<envelope::Upload>, PartAttempt, Box<Attributes>),
     Receipt(Vec<u8>),
 }
 
@@ -59,7 +59,7 @@ impl Value {
         Self { work: Some(work), done: None }
     }
 
-    fn body(sealer: LayeredSealer, digester: Digester, of: Of) -> Self {
+    fn body(sealer: envelope::Sealer, digester: Digester, of: Of) -> Self {
         Self::of(Work::Body(Box::new(Body { sealer, digester, of })))
     }
 }
@@ -100,9 +100,7 @@ impl Work {
                 body.sealer.finish_into(out)?;
                 let attributes = body.digester.finish();
                 Ok(Some(match body.of {
-                    Of::Envelope(envelope) => {
-                        Done::Envelope(EnvelopeValue::of(envelope.with_attributes(&attributes, &OsRandom)?))
-                    }
+                    Of::Envelope(envelope) => Done::Envelope(EnvelopeValue::of(envelope.with_attributes(&attributes)?)),
                     Of::Part(upload, attempt) => Done::Part(upload, attempt, Box::new(attributes)),
                 }))
             }
@@ -116,27 +114,24 @@ impl Work {
 
 /// Begins an object that is one file, which `objseal_open`, the command and the other bindings open.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_sealer_new(sealing: *const Sealing, sealer: *mut *mut Sealer) -> Status {
+pub unsafe extern "C" fn objseal_sealer_new(options: *const SealOptions, sealer: *mut *mut Sealer) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(sealing, |sealing| {
-            store_handle(sealer, || {
-                let file = sealing.options.with(file::Sealer::new)?;
-                Ok(Value::of(Work::File(Box::new(file))))
-            })
+        on(options, |options| {
+            store_handle(sealer, || Ok(Value::of(Work::File(Box::new(file::Sealer::new(&options.core)?)))))
         })
     }
 }
 
 /// Begins the body of an object whose head is stored apart: `objseal_sealer_envelope` gives it at the end.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_envelope_sealer_new(sealing: *const Sealing, sealer: *mut *mut Sealer) -> Status {
+pub unsafe extern "C" fn objseal_envelope_sealer_new(options: *const SealOptions, sealer: *mut *mut Sealer) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(sealing, |sealing| {
+        on(options, |options| {
             store_handle(sealer, || {
-                let (envelope, body) = sealing.options.with(|sealing| sealing.start())?;
-                Ok(Value::body(body.sealer(), Digester::new(sealing.options.digests), Of::Envelope(Box::new(envelope))))
+                let (envelope, body) = options.core.start()?;
+                Ok(Value::body(body.sealer(), Digester::new(options.core.digests()), Of::Envelope(Box::new(envelope))))
             })
         })
     }
@@ -157,7 +152,7 @@ pub unsafe extern "C" fn objseal_part_sealer_new(
         on(upload, |upload| {
             store_handle(sealer, || {
                 let digester = Digester::new(options::digests(digests)?);
-                let (attempt, body) = upload.part(number, &OsRandom)?;
+                let (attempt, body) = upload.part(number)?;
                 Ok(Value::body(body.sealer(), digester, Of::Part(Arc::clone(upload), attempt)))
             })
         })

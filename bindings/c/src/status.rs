@@ -2,7 +2,7 @@
 
 use crate::memory::{Handle, Slot};
 use objseal::Error;
-use objseal::envelope::{EnvelopeError, FormatError, KeyServiceError};
+use objseal::envelope::{EnvelopeError, FormatError, KeyServiceErrorKind};
 use objseal::file::FileError;
 use objseal_keys::keyring::KeyringError;
 use std::ffi::{CStr, c_char};
@@ -49,6 +49,8 @@ pub enum Status {
     Keyring = 16,
     /// The parts do not make an object.
     Parts = 17,
+    /// A key service cannot answer for the moment; try again.
+    KeyServiceTransient = 18,
 }
 
 impl Status {
@@ -72,10 +74,11 @@ impl Status {
             Self::KeyService => c"a key service failed",
             Self::Keyring => c"the keyring could not be read or changed",
             Self::Parts => c"the parts do not make an object",
+            Self::KeyServiceTransient => c"a key service cannot answer for the moment; try again",
         }
     }
 
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Ok,
         Self::NullPointer,
         Self::Argument,
@@ -94,6 +97,7 @@ impl Status {
         Self::KeyService,
         Self::Keyring,
         Self::Parts,
+        Self::KeyServiceTransient,
     ];
 }
 
@@ -148,13 +152,13 @@ impl From<FormatError> for Failure {
 
 impl From<EnvelopeError> for Failure {
     fn from(error: EnvelopeError) -> Self {
-        let status = match error {
-            EnvelopeError::Seal(error) => return error.into(),
+        let status = match &error {
+            EnvelopeError::Seal(error) => return (*error).into(),
             EnvelopeError::Authentication => Status::Authentication,
             EnvelopeError::Format(_) => Status::Format,
-            EnvelopeError::NoAcceptedKey { .. } | EnvelopeError::KeyService(KeyServiceError::UnknownKey) => {
-                Status::KeyNotFound
-            }
+            EnvelopeError::NoAcceptedKey { .. } => Status::KeyNotFound,
+            EnvelopeError::KeyService(error) if error.kind() == KeyServiceErrorKind::UnknownKey => Status::KeyNotFound,
+            EnvelopeError::KeyService(error) if error.is_transient() => Status::KeyServiceTransient,
             EnvelopeError::Policy(_) => Status::Policy,
             EnvelopeError::KeyService(_) => Status::KeyService,
             EnvelopeError::Parts(_) => Status::Parts,
@@ -251,7 +255,23 @@ mod tests {
     use super::*;
     use crate::key::{Key, objseal_key_free, objseal_key_generate};
     use crate::memory::objseal_last_error;
+    use objseal::envelope::KeyServiceError;
     use std::ptr;
+
+    #[test]
+    fn what_key_services_say() {
+        use KeyServiceErrorKind as Kind;
+        let others =
+            [Kind::Refused, Kind::Denied, Kind::Disabled, Kind::PendingDeletion, Kind::WrongUsage, Kind::Malformed];
+        let transient = [Kind::Throttled, Kind::TimedOut, Kind::Unreachable];
+        let all = [(Kind::UnknownKey, Status::KeyNotFound)].into_iter();
+        let all = all.chain(transient.map(|kind| (kind, Status::KeyServiceTransient)));
+        for (kind, status) in all.chain(others.map(|kind| (kind, Status::KeyService))) {
+            let failure = Failure::from(EnvelopeError::KeyService(KeyServiceError::new(kind, "the reason")));
+            assert_eq!(failure.status, status, "{kind:?}");
+            assert_eq!(failure.text, Some(format!("{kind}: the reason")));
+        }
+    }
 
     #[test]
     fn a_panic_stops_at_the_wall() {

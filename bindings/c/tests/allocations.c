@@ -61,17 +61,17 @@ int main(void) {
     OK(objseal_cobblestone_opener_new(key, NULL, 0, &opener));
     none_in("bare message", sealer, opener);
     for (int layers = 1; layers <= 2; layers++) {
-        objseal_sealing *sealing = NULL;
-        objseal_opening *opening = NULL;
-        OK(objseal_sealing_new(&sealing));
-        OK(objseal_opening_new(&opening));
-        for (int layer = 1; layer <= layers; layer++) OK(objseal_sealing_add_key(sealing, (uint8_t)layer, key));
-        OK(objseal_opening_add_key(opening, key));
-        OK(objseal_sealer_new(sealing, &sealer));
-        OK(objseal_opener_new(opening, &opener));
+        objseal_seal_options *seal_options = NULL;
+        objseal_open_options *open_options = NULL;
+        OK(objseal_seal_options_new(&seal_options));
+        OK(objseal_open_options_new(&open_options));
+        for (int layer = 1; layer <= layers; layer++) OK(objseal_seal_options_add_key(seal_options, (uint8_t)layer, key));
+        OK(objseal_open_options_add_key(open_options, key));
+        OK(objseal_sealer_new(seal_options, &sealer));
+        OK(objseal_opener_new(open_options, &opener));
         none_in("file", sealer, opener);
-        objseal_sealing_free(sealing);
-        objseal_opening_free(opening);
+        objseal_seal_options_free(seal_options);
+        objseal_open_options_free(open_options);
     }
     objseal_key_free(key);
     printf("allocations: none while sealing and opening in pieces\n");

@@ -20,11 +20,12 @@ int main(void) {
     CHECK(objseal_max_threads() == OBJSEAL_MAX_THREADS && OBJSEAL_MAX_THREADS == 1000);
 
     /* Each status has a text of its own, and the numbers are what they always were. */
-    CHECK(OBJSEAL_STATUS_OK == 0 && OBJSEAL_STATUS_AUTHENTICATION == 3 && OBJSEAL_STATUS_INTERNAL == 11 && OBJSEAL_STATUS_PARTS == 17);
-    for (int status = 0; status <= 17; status++)
+    CHECK(OBJSEAL_STATUS_OK == 0 && OBJSEAL_STATUS_AUTHENTICATION == 3 && OBJSEAL_STATUS_INTERNAL == 11);
+    CHECK(OBJSEAL_STATUS_PARTS == 17 && OBJSEAL_STATUS_KEY_SERVICE_TRANSIENT == 18);
+    for (int status = 0; status <= 18; status++)
         for (int other = -1; other < status; other++)
             CHECK(strcmp(objseal_status_text(status), objseal_status_text(other)) != 0);
-    CHECK(strcmp(objseal_status_text(18), "no such status") == 0);
+    CHECK(strcmp(objseal_status_text(19), "no such status") == 0);
     CHECK(strcmp(objseal_status_text(-2147483647 - 1), "no such status") == 0);
 
     int found = 0;

@@ -18,40 +18,40 @@ static uint8_t *plaintext(size_t len) {
     return plain;
 }
 
-static objseal_opening *opening_of(const char *context, const char *key_name) {
-    objseal_opening *opening = NULL;
+static objseal_open_options *open_options_of(const char *context, const char *key_name) {
+    objseal_open_options *open_options = NULL;
     char pairs[500];
-    OK(objseal_opening_new(&opening));
-    OK(objseal_opening_add_keyring(opening, keyring));
+    OK(objseal_open_options_new(&open_options));
+    OK(objseal_open_options_add_keyring(open_options, keyring));
     if (strcmp(key_name, "key") == 0) {
         size_t len = 0;
         uint8_t *bytes = golden("single-key", &len);
         objseal_key *key = NULL;
         OK(objseal_key_new(bytes, len, &key));
-        OK(objseal_opening_add_key(opening, key));
+        OK(objseal_open_options_add_key(open_options, key));
         objseal_key_free(key);
         free(bytes);
     }
     snprintf(pairs, sizeof pairs, "%s", context);
-    if (strcmp(pairs, "-") == 0) return opening;
+    if (strcmp(pairs, "-") == 0) return open_options;
     for (char *pair = strtok(pairs, ";"); pair != NULL; pair = strtok(NULL, ";")) {
         char *value = strchr(pair, '=');
         CHECK(value != NULL);
         *value = 0;
-        STATUS(OK, objseal_opening_add_context(opening, pair, value + 1), opening);
+        STATUS(OK, objseal_open_options_add_context(open_options, pair, value + 1), open_options);
     }
-    return opening;
+    return open_options;
 }
 
 static void file(const char *name, size_t plain_len, const char *context, const char *key_name, unsigned version,
                  unsigned generation, const char *slots) {
     size_t len = 0, written = 0, total = 0;
     uint8_t *stored = golden(name, &len), *plain = plaintext(plain_len), *out = ROOM(len);
-    objseal_opening *opening = opening_of(context, key_name);
-    STATUS(OK, objseal_open(opening, stored, len, out, len, &written, 0), opening);
+    objseal_open_options *open_options = open_options_of(context, key_name);
+    STATUS(OK, objseal_open(open_options, stored, len, out, len, &written, 0), open_options);
     CHECK(written == plain_len && memcmp(out, plain, plain_len) == 0);
     objseal_opener *opener = NULL;
-    OK(objseal_opener_new(opening, &opener));
+    OK(objseal_opener_new(open_options, &opener));
     CHECK(push_opened(opener, stored, len, 5000, out, &total) == OBJSEAL_STATUS_OK && total == plain_len);
     objseal_info *info = NULL;
     STATUS(OK, objseal_opener_info(opener, &info), opener);
@@ -65,7 +65,7 @@ static void file(const char *name, size_t plain_len, const char *context, const 
     CHECK(objseal_info_layers(info) == (strchr(key_name, '+') != NULL ? 2 : 1));
     objseal_info_free(info);
     objseal_opener_free(opener);
-    objseal_opening_free(opening);
+    objseal_open_options_free(open_options);
     free(out);
     free(plain);
     free(stored);
@@ -91,16 +91,16 @@ static void parts(const char *name, int detached) {
     uint8_t *head = golden(path, &head_len), *plain = plaintext(plain_len), *out = ROOM(plain_len), *table_bytes = NULL;
     snprintf(path, sizeof path, "%s/table", name);
     if (detached) table.bytes = table_bytes = golden(path, &table.len);
-    objseal_opening *opening = opening_of("name=cat.jpg", "default");
+    objseal_open_options *open_options = open_options_of("name=cat.jpg", "default");
     objseal_envelope *envelope = NULL;
     objseal_reader *reader = NULL;
-    STATUS(OK, objseal_envelope_open(opening, head, head_len, &envelope), opening);
+    STATUS(OK, objseal_envelope_open(open_options, head, head_len, &envelope), open_options);
     STATUS(OK, objseal_parts_reader_new(envelope, detached ? read_memory : NULL, &table, table.len, read_part, place, &reader), envelope);
     STATUS(OK, objseal_reader_read(reader, 0, out, plain_len, 1), reader);
     CHECK(memcmp(out, plain, plain_len) == 0);
     objseal_reader_free(reader);
     objseal_envelope_free(envelope);
-    objseal_opening_free(opening);
+    objseal_open_options_free(open_options);
     free(head);
     free(plain);
     free(out);

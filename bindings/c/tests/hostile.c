@@ -10,8 +10,8 @@
 #define THREADS 8
 
 typedef struct {
-    const objseal_sealing *sealing;
-    const objseal_opening *opening;
+    const objseal_seal_options *seal_options;
+    const objseal_open_options *open_options;
     const objseal_reader *reader;
     const uint8_t *plain;
     unsigned number;
@@ -24,12 +24,13 @@ static void *serve(void *arg) {
     uint8_t *stored = ROOM(capacity), *out = ROOM(LEN);
     for (unsigned round = 0; round < 20; round++) {
         size_t len = LEN - 1000 * given->number - round, start = 30000 * given->number + round;
-        STATUS(OK, objseal_seal(given->sealing, given->plain, len, stored, capacity, &written, 1 + round % 2), given->sealing);
+        STATUS(OK, objseal_seal(given->seal_options, given->plain, len, stored, capacity, &written, 1 + round % 2),
+               given->seal_options);
         size_t stored_len = written;
-        STATUS(OK, objseal_open(given->opening, stored, stored_len, out, LEN, &written, 1 + round % 2), given->opening);
+        STATUS(OK, objseal_open(given->open_options, stored, stored_len, out, LEN, &written, 1 + round % 2), given->open_options);
         CHECK(written == len && memcmp(out, given->plain, len) == 0);
         stored[stored_len / 2] ^= 1;
-        STATUS(AUTHENTICATION, objseal_open(given->opening, stored, stored_len, out, LEN, &written, 1), given->opening);
+        STATUS(AUTHENTICATION, objseal_open(given->open_options, stored, stored_len, out, LEN, &written, 1), given->open_options);
         CHECK(all(out, len, 0));
         STATUS(OK, objseal_reader_read(given->reader, start, out, 50000, 1), given->reader);
         CHECK(memcmp(out, given->plain + start, 50000) == 0);
@@ -44,24 +45,24 @@ static void *serve(void *arg) {
 
 static void threads_and_forks(void) {
     objseal_key *key = key_of(7);
-    objseal_sealing *sealing = NULL;
-    objseal_opening *opening = NULL;
+    objseal_seal_options *seal_options = NULL;
+    objseal_open_options *open_options = NULL;
     objseal_reader *reader = NULL;
-    OK(objseal_sealing_new(&sealing));
-    OK(objseal_sealing_add_key(sealing, 1, key));
-    OK(objseal_opening_new(&opening));
-    OK(objseal_opening_add_key(opening, key));
+    OK(objseal_seal_options_new(&seal_options));
+    OK(objseal_seal_options_add_key(seal_options, 1, key));
+    OK(objseal_open_options_new(&open_options));
+    OK(objseal_open_options_add_key(open_options, key));
     uint8_t *plain = pattern(LEN), *stored = ROOM(LEN + 100000);
     memory from = {stored, 0, 0};
-    STATUS(OK, objseal_seal(sealing, plain, LEN, stored, LEN + 100000, &from.len, 2), sealing);
-    STATUS(OK, objseal_reader_new(opening, read_memory, &from, from.len, &reader), opening);
+    STATUS(OK, objseal_seal(seal_options, plain, LEN, stored, LEN + 100000, &from.len, 2), seal_options);
+    STATUS(OK, objseal_reader_new(open_options, read_memory, &from, from.len, &reader), open_options);
 
     /* A child goes on with what its parent has, also with threads of its own. */
     for (unsigned child = 0; child < 4; child++) {
         pid_t pid = fork();
         CHECK(pid >= 0);
         if (pid == 0) {
-            work mine = {sealing, opening, reader, plain, child};
+            work mine = {seal_options, open_options, reader, plain, child};
             serve(&mine);
             _exit(0);
         }
@@ -69,7 +70,7 @@ static void threads_and_forks(void) {
     pthread_t workers[THREADS];
     work given[THREADS];
     for (unsigned i = 0; i < THREADS; i++) {
-        work one = {sealing, opening, reader, plain, i};
+        work one = {seal_options, open_options, reader, plain, i};
         given[i] = one;
         CHECK(pthread_create(&workers[i], NULL, serve, &given[i]) == 0);
     }
@@ -79,8 +80,8 @@ static void threads_and_forks(void) {
         CHECK(wait(&status) > 0 && status == 0);
     }
     objseal_reader_free(reader);
-    objseal_opening_free(opening);
-    objseal_sealing_free(sealing);
+    objseal_open_options_free(open_options);
+    objseal_seal_options_free(seal_options);
     objseal_key_free(key);
     free(plain);
     free(stored);

@@ -4,8 +4,8 @@
 
 static objseal_key *key;
 static objseal_keyring *keyring;
-static objseal_sealing *sealing;
-static objseal_opening *opening, *bare_opening;
+static objseal_seal_options *seal_options;
+static objseal_open_options *open_options;
 static objseal_sealer *sealer, *of_part;
 static objseal_opener *opener;
 static objseal_reader *reader;
@@ -52,23 +52,22 @@ static void set_up(const char *folder) {
     key = key_of(1);
     OK(objseal_keyring_new(&keyring));
     STATUS(OK, objseal_keyring_create(keyring, path, NULL, "default"), keyring);
-    OK(objseal_sealing_new(&sealing));
-    OK(objseal_sealing_add_key(sealing, 1, key));
-    OK(objseal_sealing_set_upload_key(sealing, key));
-    OK(objseal_sealing_add_context(sealing, "name", "value"));
-    OK(objseal_opening_new(&opening));
-    OK(objseal_opening_new(&bare_opening));
-    OK(objseal_opening_add_key(opening, key));
-    OK(objseal_opening_add_context(opening, "name", "value"));
+    OK(objseal_seal_options_new(&seal_options));
+    OK(objseal_seal_options_add_key(seal_options, 1, key));
+    OK(objseal_seal_options_set_upload_key(seal_options, key));
+    OK(objseal_seal_options_add_context(seal_options, "name", "value"));
+    OK(objseal_open_options_new(&open_options));
+    OK(objseal_open_options_add_key(open_options, key));
+    OK(objseal_open_options_add_context(open_options, "name", "value"));
     uint8_t *file = ROOM(20000);
     stored.bytes = file;
-    OK(objseal_seal(sealing, bytes, 100, file, 20000, &stored.len, 1));
-    OK(objseal_sealer_new(sealing, &sealer));
-    OK(objseal_opener_new(opening, &opener));
-    OK(objseal_reader_new(opening, read_memory, &stored, stored.len, &reader));
+    OK(objseal_seal(seal_options, bytes, 100, file, 20000, &stored.len, 1));
+    OK(objseal_sealer_new(seal_options, &sealer));
+    OK(objseal_opener_new(open_options, &opener));
+    OK(objseal_reader_new(open_options, read_memory, &stored, stored.len, &reader));
     OK(objseal_reader_info(reader, &info));
 
-    OK(objseal_upload_new(sealing, &upload));
+    OK(objseal_upload_new(seal_options, &upload));
     uint8_t *body = ROOM(40000), *receipt = ROOM(16384);
     size_t len = 0;
     OK(objseal_part_sealer_new(upload, 1, 0, &of_part));
@@ -94,9 +93,8 @@ static void tear_down(void) {
     objseal_opener_free(opener);
     objseal_sealer_free(of_part);
     objseal_sealer_free(sealer);
-    objseal_opening_free(opening);
-    objseal_opening_free(bare_opening);
-    objseal_sealing_free(sealing);
+    objseal_open_options_free(open_options);
+    objseal_seal_options_free(seal_options);
     objseal_keyring_free(keyring);
     objseal_key_free(key);
     free((void *)(uintptr_t)stored.bytes);

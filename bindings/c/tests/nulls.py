@@ -28,10 +28,10 @@ BY_TYPE = {
     "const objseal_key *": "key",
     "objseal_keyring *": "keyring",
     "const objseal_keyring *": "keyring",
-    "objseal_sealing *": "sealing",
-    "const objseal_sealing *": "sealing",
-    "objseal_opening *": "opening",
-    "const objseal_opening *": "opening",
+    "objseal_seal_options *": "seal_options",
+    "const objseal_seal_options *": "seal_options",
+    "objseal_open_options *": "open_options",
+    "const objseal_open_options *": "open_options",
     "objseal_sealer *": "sealer",
     "objseal_opener *": "opener",
     "const objseal_reader *": "reader",
@@ -61,7 +61,7 @@ BY_TYPE = {
     "const void *": "key",
 }
 BY_NAME = {
-    "layer": "1", "layers": "1", "number": "1", "threads": "1", "digests": "0", "digest": "0", "check": "true", "status": "0",
+    "layer": "1", "layers": "1", "number": "1", "threads": "1", "digests": "0", "digest": "0", "status": "0",
     "out_capacity": "sizeof out", "capacity": "sizeof out", "index": "0", "start": "0", "end": "1", "stored_len": "stored.len",
     "sealed_len": "1000", "plaintext_len": "100", "len": "32", "context_len": "1", "data_len": "10", "message_len": "100",
     "head_len": "10", "state_len": "10", "receipt_len": "10", "part_count": "1", "receipt_count": "1", "inline_len": "0",
@@ -73,7 +73,6 @@ BY_NAME = {
 BY_FUNCTION = {
     ("objseal_open", "sealed"): "stored.bytes",
     ("objseal_open", "sealed_len"): "stored.len",
-    ("objseal_opening_add_key", "opening"): "bare_opening",
     ("objseal_sealer_receipt", "sealer"): "of_part",
 }
 

@@ -7,41 +7,42 @@
 static const size_t SIZES[] = {0, 1, 100, 16383, 16384, 16385, 65536, 262144, 300000, 1000003};
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static objseal_sealing *sealing_under(const objseal_key *key, int layers) {
-    objseal_sealing *sealing = NULL;
-    OK(objseal_sealing_new(&sealing));
-    for (int layer = 1; layer <= layers; layer++) STATUS(OK, objseal_sealing_add_key(sealing, (uint8_t)layer, key), sealing);
-    STATUS(OK, objseal_sealing_add_context(sealing, "name", "cat.jpg"), sealing);
-    return sealing;
+static objseal_seal_options *seal_options_under(const objseal_key *key, int layers) {
+    objseal_seal_options *seal_options = NULL;
+    OK(objseal_seal_options_new(&seal_options));
+    for (uint8_t layer = 1; layer <= layers; layer++)
+        STATUS(OK, objseal_seal_options_add_key(seal_options, layer, key), seal_options);
+    STATUS(OK, objseal_seal_options_add_context(seal_options, "name", "cat.jpg"), seal_options);
+    return seal_options;
 }
 
-static objseal_opening *opening_with(const objseal_key *key) {
-    objseal_opening *opening = NULL;
-    OK(objseal_opening_new(&opening));
-    STATUS(OK, objseal_opening_add_key(opening, key), opening);
-    STATUS(OK, objseal_opening_add_context(opening, "name", "cat.jpg"), opening);
-    return opening;
+static objseal_open_options *open_options_with(const objseal_key *key) {
+    objseal_open_options *open_options = NULL;
+    OK(objseal_open_options_new(&open_options));
+    STATUS(OK, objseal_open_options_add_key(open_options, key), open_options);
+    STATUS(OK, objseal_open_options_add_context(open_options, "name", "cat.jpg"), open_options);
+    return open_options;
 }
 
-static uint8_t *sealed(const objseal_sealing *sealing, const uint8_t *plain, size_t len, size_t *out_len) {
+static uint8_t *sealed(const objseal_seal_options *seal_options, const uint8_t *plain, size_t len, size_t *out_len) {
     uint64_t needed = 0;
-    STATUS(OK, objseal_sealed_len(sealing, len, &needed), sealing);
+    STATUS(OK, objseal_sealed_len(seal_options, len, &needed), seal_options);
     uint8_t *out = ROOM((size_t)needed);
     if (needed > 0)
-        STATUS(OUTPUT_TOO_SMALL, objseal_seal(sealing, plain, len, out, (size_t)needed - 1, out_len, 1), sealing);
+        STATUS(OUTPUT_TOO_SMALL, objseal_seal(seal_options, plain, len, out, (size_t)needed - 1, out_len, 1), seal_options);
     CHECK(*out_len == needed);
-    STATUS(OK, objseal_seal(sealing, plain, len, out, (size_t)needed, out_len, len % 2 ? 1 : 2), sealing);
+    STATUS(OK, objseal_seal(seal_options, plain, len, out, (size_t)needed, out_len, len % 2 ? 1 : 2), seal_options);
     CHECK(*out_len == needed);
     return out;
 }
 
 /* How an object ends that is opened at once, in pieces, and at any offset; all must agree. */
-static objseal_status opened(const objseal_opening *opening, const uint8_t *stored, size_t len, const uint8_t *plain,
+static objseal_status opened(const objseal_open_options *open_options, const uint8_t *stored, size_t len, const uint8_t *plain,
                              size_t plain_len) {
     uint8_t *out = ROOM(len + 1);
     size_t written = 0;
     memset(out, 0xEE, len + 1);
-    objseal_status status = objseal_open(opening, stored, len, out, len, &written, 2);
+    objseal_status status = objseal_open(open_options, stored, len, out, len, &written, 2);
     if (status == OBJSEAL_STATUS_OK) CHECK(written == plain_len && memcmp(out, plain, plain_len) == 0);
     else CHECK(all(out, len + 1, 0xEE) || (all(out, written, 0) && all(out + written, len + 1 - written, 0xEE)));
 
@@ -49,7 +50,7 @@ static objseal_status opened(const objseal_opening *opening, const uint8_t *stor
     for (size_t i = 0; i < COUNT(steps); i++) {
         objseal_opener *opener = NULL;
         size_t total = 0;
-        STATUS(OK, objseal_opener_new(opening, &opener), opening);
+        STATUS(OK, objseal_opener_new(open_options, &opener), open_options);
         objseal_status pushed = push_opened(opener, stored, len, steps[i], out, &total);
         if (pushed != status) fprintf(stderr, "pushed: %d, at once: %d\n", (int)pushed, (int)status);
         CHECK(pushed == status);
@@ -60,7 +61,7 @@ static objseal_status opened(const objseal_opening *opening, const uint8_t *stor
 
     memory from = {stored, len, 0};
     objseal_reader *reader = NULL;
-    objseal_status read = objseal_reader_new(opening, read_memory, &from, len, &reader);
+    objseal_status read = objseal_reader_new(open_options, read_memory, &from, len, &reader);
     if (read == OBJSEAL_STATUS_OK) {
         uint64_t length = 0;
         OK(objseal_reader_len(reader, &length));
@@ -102,28 +103,29 @@ static int32_t push(void *user, const uint8_t *bytes, size_t len) {
     return 0;
 }
 
-static void streams(const objseal_sealing *sealing, const objseal_opening *opening, const uint8_t *plain, size_t len) {
+static void streams(const objseal_seal_options *seal_options, const objseal_open_options *open_options, const uint8_t *plain,
+                    size_t len) {
     uint8_t *stored = ROOM(len + 100000), *out = ROOM(len);
     pipe_ends in = {plain, len, 0, 0, stored, len + 100000, 0}, back = {stored, 0, 0, 0, out, len, 0};
     objseal_info *info = NULL;
-    STATUS(OK, objseal_seal_stream(sealing, pull, &in, push, &in, 2, &info), sealing);
+    STATUS(OK, objseal_seal_stream(seal_options, pull, &in, push, &in, 2, &info), seal_options);
     CHECK(objseal_info_plaintext_len(info) == len && objseal_info_etag(info) == NULL);
     objseal_info_free(info);
     back.len = in.written;
-    STATUS(OK, objseal_open_stream(opening, pull, &back, push, &back, 2, NULL), opening);
+    STATUS(OK, objseal_open_stream(open_options, pull, &back, push, &back, 2, NULL), open_options);
     CHECK(back.written == len && memcmp(out, plain, len) == 0);
-    CHECK(opened(opening, stored, in.written, plain, len) == OBJSEAL_STATUS_OK);
+    CHECK(opened(open_options, stored, in.written, plain, len) == OBJSEAL_STATUS_OK);
 
     back.at = 0;
     back.written = 0;
     back.capacity = len - 1;
     char text[200];
-    STATUS(IO, objseal_open_stream(opening, pull, &back, push, &back, 1, NULL), opening);
-    CHECK(objseal_last_error(opening, text, sizeof text) > 0 && strstr(text, "28") != NULL);
+    STATUS(IO, objseal_open_stream(open_options, pull, &back, push, &back, 1, NULL), open_options);
+    CHECK(objseal_last_error(open_options, text, sizeof text) > 0 && strstr(text, "28") != NULL);
     in.at = 0;
     in.written = 0;
     in.fail_at = len / 2;
-    STATUS(IO, objseal_seal_stream(sealing, pull, &in, push, &in, 1, NULL), sealing);
+    STATUS(IO, objseal_seal_stream(seal_options, pull, &in, push, &in, 1, NULL), seal_options);
     free(stored);
     free(out);
 }
@@ -131,50 +133,63 @@ static void streams(const objseal_sealing *sealing, const objseal_opening *openi
 static void every_size(void) {
     objseal_key *key = key_of(1), *other = key_of(2);
     for (int layers = 1; layers <= 2; layers++) {
-        objseal_sealing *sealing = sealing_under(key, layers);
-        objseal_opening *opening = opening_with(key), *wrong = opening_with(other);
+        objseal_seal_options *seal_options = seal_options_under(key, layers);
+        objseal_open_options *open_options = open_options_with(key), *wrong = open_options_with(other);
         for (size_t i = 0; i < COUNT(SIZES); i++) {
             size_t len = SIZES[i], stored_len = 0, pushed_len = 0;
-            uint8_t *plain = pattern(len), *stored = sealed(sealing, plain, len, &stored_len);
-            CHECK(opened(opening, stored, stored_len, plain, len) == OBJSEAL_STATUS_OK);
+            uint8_t *plain = pattern(len), *stored = sealed(seal_options, plain, len, &stored_len);
+            CHECK(opened(open_options, stored, stored_len, plain, len) == OBJSEAL_STATUS_OK);
             CHECK(opened(wrong, stored, stored_len, plain, len) == OBJSEAL_STATUS_AUTHENTICATION);
             size_t steps[] = {1000, 65537, len + 1};
             for (size_t step = 0; step < COUNT(steps); step++) {
                 objseal_sealer *sealer = NULL;
                 objseal_info *info = NULL;
-                STATUS(OK, objseal_sealer_new(sealing, &sealer), sealing);
+                STATUS(OK, objseal_sealer_new(seal_options, &sealer), seal_options);
                 STATUS(ARGUMENT, objseal_sealer_info(sealer, &info), sealer);
                 uint8_t *pushed = push_sealed(sealer, plain, len, steps[step], &pushed_len);
                 STATUS(OK, objseal_sealer_info(sealer, &info), sealer);
                 CHECK(objseal_info_plaintext_len(info) == len && objseal_info_layers(info) == layers);
                 CHECK(pushed_len == stored_len);
-                CHECK(opened(opening, pushed, pushed_len, plain, len) == OBJSEAL_STATUS_OK);
+                CHECK(opened(open_options, pushed, pushed_len, plain, len) == OBJSEAL_STATUS_OK);
                 objseal_info_free(info);
                 objseal_sealer_free(sealer);
                 free(pushed);
             }
-            if (len == 1000003) streams(sealing, opening, plain, len);
+            if (len == 1000003) streams(seal_options, open_options, plain, len);
 
             /* What is changed, cut or longer. */
             size_t places[] = {OBJSEAL_BODY_OFFSET, OBJSEAL_BODY_OFFSET + 60, (OBJSEAL_BODY_OFFSET + stored_len) / 2, stored_len - 30};
             for (size_t at = 0; at < COUNT(places); at++) {
                 stored[places[at]] ^= 1;
-                CHECK(opened(opening, stored, stored_len, plain, len) == OBJSEAL_STATUS_AUTHENTICATION);
+                CHECK(opened(open_options, stored, stored_len, plain, len) == OBJSEAL_STATUS_AUTHENTICATION);
                 stored[places[at]] ^= 1;
             }
-            CHECK(opened(opening, stored, stored_len - 1, plain, len) == OBJSEAL_STATUS_AUTHENTICATION);
-            CHECK(opened(opening, stored, 100, plain, len) == OBJSEAL_STATUS_FORMAT);
+            CHECK(opened(open_options, stored, stored_len - 1, plain, len) == OBJSEAL_STATUS_AUTHENTICATION);
+            CHECK(opened(open_options, stored, 100, plain, len) == OBJSEAL_STATUS_FORMAT);
             /* One slot is enough; without both it is not a sealed file. */
             stored[50] ^= 1;
-            CHECK(opened(opening, stored, stored_len, plain, len) == OBJSEAL_STATUS_OK);
+            CHECK(opened(open_options, stored, stored_len, plain, len) == OBJSEAL_STATUS_OK);
             stored[4096 + 50] ^= 1;
-            CHECK(opened(opening, stored, stored_len, plain, len) == OBJSEAL_STATUS_FORMAT);
+            CHECK(opened(open_options, stored, stored_len, plain, len) == OBJSEAL_STATUS_FORMAT);
             free(plain);
             free(stored);
         }
-        objseal_sealing_free(sealing);
-        objseal_opening_free(opening);
-        objseal_opening_free(wrong);
+        /* Of two keys the right one opens, whichever was added first. */
+        objseal_seal_options *under_other = seal_options_under(other, layers);
+        STATUS(OK, objseal_open_options_add_key(open_options, other), open_options);
+        STATUS(OK, objseal_open_options_add_key(wrong, key), wrong);
+        for (int i = 0; i < 2; i++) {
+            size_t stored_len = 0;
+            uint8_t *plain = pattern(100), *stored = sealed(i == 0 ? seal_options : under_other, plain, 100, &stored_len);
+            CHECK(opened(open_options, stored, stored_len, plain, 100) == OBJSEAL_STATUS_OK);
+            CHECK(opened(wrong, stored, stored_len, plain, 100) == OBJSEAL_STATUS_OK);
+            free(plain);
+            free(stored);
+        }
+        objseal_seal_options_free(seal_options);
+        objseal_seal_options_free(under_other);
+        objseal_open_options_free(open_options);
+        objseal_open_options_free(wrong);
     }
     objseal_key_free(key);
     objseal_key_free(other);
@@ -187,9 +202,26 @@ static int32_t write_memory(void *user, const uint8_t *bytes, size_t len, uint64
     return 0;
 }
 
-static void demanded(objseal_opening *opening, const uint8_t *stored, size_t len, const uint8_t *plain, objseal_status status) {
-    CHECK(opened(opening, stored, len, plain, 100) == status);
-    objseal_opening_free(opening);
+static void demanded(objseal_open_options *open_options, const uint8_t *stored, size_t len, const uint8_t *plain,
+                     objseal_status status) {
+    CHECK(opened(open_options, stored, len, plain, 100) == status);
+    objseal_open_options_free(open_options);
+}
+
+/* The version of the inner root key that these options seal under. */
+static uint32_t version_under(const objseal_seal_options *seal_options, const uint8_t *plain) {
+    size_t len = 0;
+    uint8_t *stored = sealed(seal_options, plain, 100, &len), layer = 0;
+    memory from = {stored, len, 0};
+    objseal_info *info = NULL;
+    const char *service = NULL, *name = NULL;
+    uint32_t version = 0;
+    OK(objseal_inspect(read_memory, &from, len, &info));
+    STATUS(OK, objseal_info_key(info, 0, &layer, &service, &name, &version), info);
+    CHECK(layer == 1);
+    objseal_info_free(info);
+    free(stored);
+    return version;
 }
 
 static void policy_info_and_rewrap(const char *folder) {
@@ -217,28 +249,31 @@ static void policy_info_and_rewrap(const char *folder) {
     CHECK(strcmp(name, "outer") == 0 && version == 1);
     STATUS(KEY_NOT_FOUND, objseal_keyring_rotate(keyring, "none", &version), keyring);
 
-    objseal_sealing *sealing = NULL;
-    OK(objseal_sealing_new(&sealing));
-    STATUS(ARGUMENT, objseal_sealing_add_keyring_key(sealing, 2, keyring, "outer"), sealing);
-    STATUS(ARGUMENT, objseal_sealing_add_keyring_key(sealing, 3, keyring, "outer"), sealing);
+    objseal_seal_options *seal_options = NULL;
+    OK(objseal_seal_options_new(&seal_options));
+    STATUS(ARGUMENT, objseal_seal_options_add_keyring_key(seal_options, 0, keyring, "outer"), seal_options);
+    STATUS(ARGUMENT, objseal_seal_options_add_keyring_key(seal_options, 3, keyring, "outer"), seal_options);
+    STATUS(KEY_NOT_FOUND, objseal_seal_options_add_keyring_key(seal_options, 1, keyring, "none"), seal_options);
+    STATUS(KEY_NOT_FOUND, objseal_seal_options_set_upload_keyring_key(seal_options, keyring, "none"), seal_options);
     uint64_t sealed_len = 0;
     size_t written = 0;
     uint8_t *stored = ROOM(20000);
-    STATUS(FORMAT, objseal_seal(sealing, plain, 100, stored, 20000, &written, 1), sealing);
+    STATUS(ARGUMENT, objseal_seal(seal_options, plain, 100, stored, 20000, &written, 1), seal_options);
+    STATUS(OK, objseal_seal_options_add_keyring_key(seal_options, 2, keyring, "outer"), seal_options);
+    STATUS(ARGUMENT, objseal_seal(seal_options, plain, 100, stored, 20000, &written, 1), seal_options);
     free(stored);
-    STATUS(OK, objseal_sealing_add_keyring_key(sealing, 1, keyring, "photos"), sealing);
-    STATUS(OK, objseal_sealing_add_keyring_key(sealing, 2, keyring, "outer"), sealing);
-    STATUS(OK, objseal_sealing_add_context(sealing, "name", "cat.jpg"), sealing);
-    STATUS(ARGUMENT, objseal_sealing_add_context(sealing, "name", "dog.jpg"), sealing);
-    STATUS(OK, objseal_sealing_set_digests(sealing, OBJSEAL_CRC32C | OBJSEAL_MD5), sealing);
-    STATUS(ARGUMENT, objseal_sealing_set_digests(sealing, 64), sealing);
-    STATUS(ENGINE, objseal_sealing_set_engine(sealing, 1, "none"), sealing);
-    STATUS(ARGUMENT, objseal_sealing_set_engine(sealing, 0, "soft"), sealing);
-    STATUS(OK, objseal_sealing_set_engine(sealing, 1, "soft"), sealing);
-    STATUS(OK, objseal_sealing_set_check(sealing, true), sealing);
-    stored = sealed(sealing, plain, 100, &len);
-    CHECK(objseal_sealed_len(sealing, 100, &sealed_len) == OBJSEAL_STATUS_OK && sealed_len == len);
-    STATUS(TOO_LONG, objseal_sealed_len(sealing, UINT64_MAX, &sealed_len), sealing);
+    STATUS(OK, objseal_seal_options_add_keyring_key(seal_options, 1, keyring, "photos"), seal_options);
+    STATUS(OK, objseal_seal_options_add_context(seal_options, "name", "cat.jpg"), seal_options);
+    STATUS(ARGUMENT, objseal_seal_options_add_context(seal_options, "name", "dog.jpg"), seal_options);
+    STATUS(OK, objseal_seal_options_set_digests(seal_options, OBJSEAL_CRC32C | OBJSEAL_MD5), seal_options);
+    STATUS(ARGUMENT, objseal_seal_options_set_digests(seal_options, 64), seal_options);
+    STATUS(ENGINE, objseal_seal_options_set_engine(seal_options, 1, "none"), seal_options);
+    STATUS(ARGUMENT, objseal_seal_options_set_engine(seal_options, 0, "soft"), seal_options);
+    STATUS(OK, objseal_seal_options_set_engine(seal_options, 1, "soft"), seal_options);
+    STATUS(OK, objseal_seal_options_set_check(seal_options), seal_options);
+    stored = sealed(seal_options, plain, 100, &len);
+    CHECK(objseal_sealed_len(seal_options, 100, &sealed_len) == OBJSEAL_STATUS_OK && sealed_len == len);
+    STATUS(TOO_LONG, objseal_sealed_len(seal_options, UINT64_MAX, &sealed_len), seal_options);
 
     /* Without a key, and with one. */
     memory from = {stored, len, 0};
@@ -263,53 +298,66 @@ static void policy_info_and_rewrap(const char *folder) {
     CHECK(info == NULL);
     from.fail = 0;
 
-#define OPENING(more)                                                                              \
+#define OPEN_OPTIONS(more)                                                                              \
     do {                                                                                           \
-        OK(objseal_opening_new(&opening));                                                         \
-        STATUS(OK, objseal_opening_add_keyring(opening, keyring), opening);                        \
-        STATUS(OK, objseal_opening_add_context(opening, "name", "cat.jpg"), opening);              \
-        STATUS(OK, more, opening);                                                                 \
+        OK(objseal_open_options_new(&open_options));                                                         \
+        STATUS(OK, objseal_open_options_add_keyring(open_options, keyring), open_options);                        \
+        STATUS(OK, objseal_open_options_add_context(open_options, "name", "cat.jpg"), open_options);              \
+        STATUS(OK, more, open_options);                                                                 \
     } while (0)
-    objseal_opening *opening = NULL;
-    OPENING(objseal_opening_set_minimum_layers(opening, 2));
-    demanded(opening, stored, len, plain, OBJSEAL_STATUS_OK);
-    OPENING(objseal_opening_set_minimum_layers(opening, 3));
-    demanded(opening, stored, len, plain, OBJSEAL_STATUS_POLICY);
-    OPENING(objseal_opening_set_minimum_generation(opening, 1));
-    demanded(opening, stored, len, plain, OBJSEAL_STATUS_OK);
-    OPENING(objseal_opening_set_minimum_generation(opening, 2));
-    demanded(opening, stored, len, plain, OBJSEAL_STATUS_POLICY);
-    OPENING(objseal_opening_set_object_id(opening, id));
-    demanded(opening, stored, len, plain, OBJSEAL_STATUS_OK);
+    objseal_open_options *open_options = NULL;
+    OPEN_OPTIONS(objseal_open_options_set_minimum_layers(open_options, 2));
+    demanded(open_options, stored, len, plain, OBJSEAL_STATUS_OK);
+    OPEN_OPTIONS(objseal_open_options_set_minimum_layers(open_options, 3));
+    demanded(open_options, stored, len, plain, OBJSEAL_STATUS_POLICY);
+    OPEN_OPTIONS(objseal_open_options_set_minimum_generation(open_options, 1));
+    demanded(open_options, stored, len, plain, OBJSEAL_STATUS_OK);
+    OPEN_OPTIONS(objseal_open_options_set_minimum_generation(open_options, 2));
+    demanded(open_options, stored, len, plain, OBJSEAL_STATUS_POLICY);
+    OPEN_OPTIONS(objseal_open_options_set_object_id(open_options, id));
+    demanded(open_options, stored, len, plain, OBJSEAL_STATUS_OK);
     id[0] ^= 1;
-    OPENING(objseal_opening_set_object_id(opening, id));
-    demanded(opening, stored, len, plain, OBJSEAL_STATUS_POLICY);
-    OPENING(objseal_opening_accept_suite(opening, "Cobblestone-256"));
-    STATUS(ARGUMENT, objseal_opening_accept_suite(opening, "none"), opening);
-    demanded(opening, stored, len, plain, OBJSEAL_STATUS_OK);
-    OPENING(objseal_opening_accept_service(opening, "keyring"));
-    demanded(opening, stored, len, plain, OBJSEAL_STATUS_OK);
-    OPENING(objseal_opening_accept_service(opening, "single-key"));
-    demanded(opening, stored, len, plain, OBJSEAL_STATUS_KEY_NOT_FOUND);
-    OPENING(objseal_opening_accept_key(opening, "photos"));
-    demanded(opening, stored, len, plain, OBJSEAL_STATUS_KEY_NOT_FOUND);
-    OPENING(objseal_opening_accept_key(opening, "photos"));
-    STATUS(OK, objseal_opening_accept_key(opening, "outer"), opening);
-    demanded(opening, stored, len, plain, OBJSEAL_STATUS_OK);
-    OPENING(objseal_opening_add_context(opening, "more", ""));
-    demanded(opening, stored, len, plain, OBJSEAL_STATUS_POLICY);
-    OPENING(objseal_opening_any_context(opening));
-    demanded(opening, stored, len, plain, OBJSEAL_STATUS_OK);
-    OPENING(objseal_opening_set_engine(opening, 2, "rustcrypto"));
-    STATUS(ARGUMENT, objseal_opening_add_keyring(opening, keyring), opening);
-    demanded(opening, stored, len, plain, OBJSEAL_STATUS_OK);
-    OK(objseal_opening_new(&opening));
-    STATUS(OK, objseal_opening_add_keyring(opening, keyring), opening);
-    demanded(opening, stored, len, plain, OBJSEAL_STATUS_POLICY);
+    OPEN_OPTIONS(objseal_open_options_set_object_id(open_options, id));
+    demanded(open_options, stored, len, plain, OBJSEAL_STATUS_POLICY);
+    OPEN_OPTIONS(objseal_open_options_accept_suite(open_options, "Cobblestone-256"));
+    STATUS(ARGUMENT, objseal_open_options_accept_suite(open_options, "none"), open_options);
+    demanded(open_options, stored, len, plain, OBJSEAL_STATUS_OK);
+    /* Which keys, for every layer (0) and for one. */
+    for (uint8_t of = 0; of <= 2; of++) {
+        OPEN_OPTIONS(objseal_open_options_accept_service(open_options, of, "keyring"));
+        demanded(open_options, stored, len, plain, OBJSEAL_STATUS_OK);
+        OPEN_OPTIONS(objseal_open_options_accept_service(open_options, of, "single-key"));
+        demanded(open_options, stored, len, plain, OBJSEAL_STATUS_KEY_NOT_FOUND);
+        OPEN_OPTIONS(objseal_open_options_accept_key(open_options, of, "photos"));
+        demanded(open_options, stored, len, plain, of == 1 ? OBJSEAL_STATUS_OK : OBJSEAL_STATUS_KEY_NOT_FOUND);
+        OPEN_OPTIONS(objseal_open_options_accept_key(open_options, of, "outer"));
+        demanded(open_options, stored, len, plain, of == 2 ? OBJSEAL_STATUS_OK : OBJSEAL_STATUS_KEY_NOT_FOUND);
+        OPEN_OPTIONS(objseal_open_options_accept_key(open_options, of, "photos"));
+        STATUS(OK, objseal_open_options_accept_key(open_options, of, "outer"), open_options);
+        demanded(open_options, stored, len, plain, OBJSEAL_STATUS_OK);
+    }
+    OPEN_OPTIONS(objseal_open_options_accept_key(open_options, 1, "photos"));
+    STATUS(OK, objseal_open_options_accept_key(open_options, 2, "outer"), open_options);
+    STATUS(ARGUMENT, objseal_open_options_accept_key(open_options, 3, "none"), open_options);
+    STATUS(ARGUMENT, objseal_open_options_accept_service(open_options, 3, "none"), open_options);
+    demanded(open_options, stored, len, plain, OBJSEAL_STATUS_OK);
+    /* What is demanded of every layer holds beside what is demanded of one. */
+    OPEN_OPTIONS(objseal_open_options_accept_key(open_options, 0, "photos"));
+    STATUS(OK, objseal_open_options_accept_key(open_options, 2, "outer"), open_options);
+    demanded(open_options, stored, len, plain, OBJSEAL_STATUS_KEY_NOT_FOUND);
+    OPEN_OPTIONS(objseal_open_options_add_context(open_options, "more", ""));
+    demanded(open_options, stored, len, plain, OBJSEAL_STATUS_POLICY);
+    OPEN_OPTIONS(objseal_open_options_any_context(open_options));
+    demanded(open_options, stored, len, plain, OBJSEAL_STATUS_OK);
+    OPEN_OPTIONS(objseal_open_options_set_engine(open_options, 2, "rustcrypto"));
+    demanded(open_options, stored, len, plain, OBJSEAL_STATUS_OK);
+    OK(objseal_open_options_new(&open_options));
+    STATUS(OK, objseal_open_options_add_keyring(open_options, keyring), open_options);
+    demanded(open_options, stored, len, plain, OBJSEAL_STATUS_POLICY);
 
     objseal_reader *reader = NULL;
-    OPENING(objseal_opening_any_context(opening));
-    STATUS(OK, objseal_reader_new(opening, read_memory, &from, len, &reader), opening);
+    OPEN_OPTIONS(objseal_open_options_any_context(open_options));
+    STATUS(OK, objseal_reader_new(open_options, read_memory, &from, len, &reader), open_options);
     STATUS(OK, objseal_reader_info(reader, &info), reader);
     CHECK(objseal_info_digest(info, OBJSEAL_MD5, digest, 15) == 16);
     CHECK(objseal_info_digest(info, OBJSEAL_CRC32C, digest, sizeof digest) == 4);
@@ -327,31 +375,63 @@ static void policy_info_and_rewrap(const char *folder) {
     from.fail = 0;
     objseal_reader_free(reader);
 
-    /* A rotated key, under which the object is put; what was made of the keyring goes by the new version. */
+    /* A rotated key: options that have it stay with their version, and the object is put under the new one. */
     STATUS(OK, objseal_keyring_rotate(keyring, "photos", &version), keyring);
     CHECK(version == 2);
-    uint8_t *before = ROOM(len);
+    objseal_seal_options *new_options = NULL;
+    OK(objseal_seal_options_new(&new_options));
+    STATUS(OK, objseal_seal_options_add_keyring_key(new_options, 1, keyring, "photos"), new_options);
+    STATUS(OK, objseal_seal_options_add_keyring_key(new_options, 2, keyring, "outer"), new_options);
+    CHECK(version_under(seal_options, plain) == 1 && version_under(new_options, plain) == 2);
+    objseal_upload *upload = NULL;
+    uint8_t *before = ROOM(len), state[4096];
+    STATUS(OK, objseal_seal_options_set_upload_keyring_key(new_options, keyring, "photos"), new_options);
+    STATUS(OK, objseal_upload_new(new_options, &upload), new_options);
+    STATUS(OK, objseal_upload_state(upload, state, sizeof state, &written), upload);
+    objseal_upload_free(upload);
+    STATUS(OK, objseal_upload_resume(open_options, state, written, &upload), open_options);
+    objseal_upload_free(upload);
     memcpy(before, stored, len);
-    STATUS(OK, objseal_rewrap(opening, sealing, read_memory, write_memory, &from, len), opening);
+    STATUS(OK, objseal_rewrap(open_options, new_options, read_memory, write_memory, &from, len), open_options);
     CHECK(memcmp(before + OBJSEAL_BODY_OFFSET, stored + OBJSEAL_BODY_OFFSET, len - OBJSEAL_BODY_OFFSET) == 0);
     OK(objseal_inspect(read_memory, &from, len, &info));
     STATUS(OK, objseal_info_key(info, 0, &layer, &service, &name, &version), info);
     CHECK(version == 2 && objseal_info_generation(info) == 2);
     objseal_info_free(info);
-    CHECK(opened(opening, stored, len, plain, 100) == OBJSEAL_STATUS_OK);
-    STATUS(OK, objseal_opening_set_minimum_generation(opening, 2), opening);
-    CHECK(opened(opening, before, len, plain, 100) == OBJSEAL_STATUS_POLICY);
-    objseal_opening_free(opening);
+    CHECK(opened(open_options, stored, len, plain, 100) == OBJSEAL_STATUS_OK);
+    STATUS(OK, objseal_open_options_set_minimum_generation(open_options, 2), open_options);
+    CHECK(opened(open_options, before, len, plain, 100) == OBJSEAL_STATUS_POLICY);
+    objseal_open_options_free(open_options);
 
     /* The other handle of the same file does not have the new version until it reads it. */
-    OK(objseal_opening_new(&opening));
-    STATUS(OK, objseal_opening_any_context(opening), opening);
-    STATUS(OK, objseal_opening_add_keyring(opening, again), opening);
-    CHECK(opened(opening, stored, len, plain, 100) == OBJSEAL_STATUS_KEY_NOT_FOUND);
+    OK(objseal_open_options_new(&open_options));
+    STATUS(OK, objseal_open_options_any_context(open_options), open_options);
+    STATUS(OK, objseal_open_options_add_keyring(open_options, again), open_options);
+    CHECK(opened(open_options, stored, len, plain, 100) == OBJSEAL_STATUS_KEY_NOT_FOUND);
     STATUS(OK, objseal_keyring_reload(again), again);
     objseal_keyring_free(again);
-    CHECK(opened(opening, stored, len, plain, 100) == OBJSEAL_STATUS_OK);
-    objseal_opening_free(opening);
+    CHECK(opened(open_options, stored, len, plain, 100) == OBJSEAL_STATUS_OK);
+    objseal_open_options_free(open_options);
+
+    /* Of two keyrings that have a key of the same name, the right one opens. */
+    snprintf(path, sizeof path, "%s/other", folder);
+    OK(objseal_keyring_new(&again));
+    STATUS(OK, objseal_keyring_create(again, path, NULL, "photos"), again);
+    OK(objseal_open_options_new(&open_options));
+    STATUS(OK, objseal_open_options_any_context(open_options), open_options);
+    STATUS(OK, objseal_open_options_add_keyring(open_options, again), open_options);
+    CHECK(opened(open_options, before, len, plain, 100) == OBJSEAL_STATUS_AUTHENTICATION);
+    STATUS(OK, objseal_open_options_add_keyring(open_options, keyring), open_options);
+    CHECK(opened(open_options, before, len, plain, 100) == OBJSEAL_STATUS_OK);
+    objseal_seal_options_free(new_options);
+    OK(objseal_seal_options_new(&new_options));
+    STATUS(OK, objseal_seal_options_add_keyring_key(new_options, 1, again, "photos"), new_options);
+    free(stored);
+    stored = sealed(new_options, plain, 100, &len);
+    CHECK(opened(open_options, stored, len, plain, 100) == OBJSEAL_STATUS_OK);
+    objseal_open_options_free(open_options);
+    objseal_seal_options_free(new_options);
+    objseal_keyring_free(again);
     objseal_keyring_free(keyring);
 
     /* A passphrase. */
@@ -362,7 +442,7 @@ static void policy_info_and_rewrap(const char *folder) {
     STATUS(KEYRING, objseal_keyring_open(keyring, path, NULL), keyring);
     STATUS(OK, objseal_keyring_open(keyring, path, "correct horse"), keyring);
     objseal_keyring_free(keyring);
-    objseal_sealing_free(sealing);
+    objseal_seal_options_free(seal_options);
     free(before);
     free(stored);
     free(plain);
@@ -371,16 +451,16 @@ static void policy_info_and_rewrap(const char *folder) {
 static void head_and_body(void) {
     objseal_key *key = key_of(1);
     for (int layers = 1; layers <= 2; layers++) {
-        objseal_sealing *sealing = sealing_under(key, layers);
-        objseal_opening *opening = opening_with(key);
-        STATUS(OK, objseal_sealing_set_digests(sealing, OBJSEAL_SHA256), sealing);
+        objseal_seal_options *seal_options = seal_options_under(key, layers);
+        objseal_open_options *open_options = open_options_with(key);
+        STATUS(OK, objseal_seal_options_set_digests(seal_options, OBJSEAL_SHA256), seal_options);
         size_t len = 100000, head_len = 0, body_len = 0, total = 0;
         uint64_t needed = 0;
         OK(objseal_body_sealed_len((uint8_t)layers, len, &needed));
         uint8_t *plain = pattern(len), *out = ROOM(len), *body = ROOM((size_t)needed), head[OBJSEAL_MAX_HEAD_LEN];
         objseal_envelope *made = NULL, *envelope = NULL, *rewrapped = NULL;
         objseal_info *info = NULL;
-        STATUS(OK, objseal_envelope_seal(sealing, plain, len, body, (size_t)needed, &body_len, 2, &made), sealing);
+        STATUS(OK, objseal_envelope_seal(seal_options, plain, len, body, (size_t)needed, &body_len, 2, &made), seal_options);
         CHECK(body_len == needed);
         STATUS(OUTPUT_TOO_SMALL, objseal_envelope_head(made, head, 10, &head_len), made);
         STATUS(OK, objseal_envelope_head(made, head, sizeof head, &head_len), made);
@@ -388,7 +468,7 @@ static void head_and_body(void) {
         CHECK(objseal_info_layers(info) == layers && objseal_info_plaintext_len(info) == UINT64_MAX);
         objseal_info_free(info);
         for (int way = 0; way < 2; way++) {
-            STATUS(OK, objseal_envelope_open(opening, head, head_len, &envelope), opening);
+            STATUS(OK, objseal_envelope_open(open_options, head, head_len, &envelope), open_options);
             STATUS(OK, objseal_envelope_info(envelope, &info), envelope);
             CHECK(objseal_info_plaintext_len(info) == len);
             uint8_t digest[32];
@@ -409,7 +489,7 @@ static void head_and_body(void) {
             objseal_reader_free(reader);
             /* Once more with a body in pieces. */
             objseal_sealer *sealer = NULL;
-            STATUS(OK, objseal_envelope_sealer_new(sealing, &sealer), sealing);
+            STATUS(OK, objseal_envelope_sealer_new(seal_options, &sealer), seal_options);
             STATUS(ARGUMENT, objseal_sealer_envelope(sealer, &envelope), sealer);
             free(body);
             body = push_sealed(sealer, plain, len, 12345, &body_len);
@@ -420,23 +500,23 @@ static void head_and_body(void) {
             objseal_sealer_free(sealer);
         }
         head[head_len - 1] ^= 1;
-        STATUS(AUTHENTICATION, objseal_envelope_open(opening, head, head_len, &envelope), opening);
+        STATUS(AUTHENTICATION, objseal_envelope_open(open_options, head, head_len, &envelope), open_options);
         CHECK(envelope == NULL);
         head[head_len - 1] ^= 1;
-        STATUS(FORMAT, objseal_envelope_open(opening, head, 3, &envelope), opening);
+        STATUS(FORMAT, objseal_envelope_open(open_options, head, 3, &envelope), open_options);
         /* The body of one under the head of the other. */
         objseal_opener *opener = NULL;
         STATUS(OK, objseal_envelope_opener_new(made, &opener), made);
         CHECK(push_opened(opener, body, body_len, 30000, out, &total) == OBJSEAL_STATUS_AUTHENTICATION && total == 0);
         objseal_opener_free(opener);
-        STATUS(OK, objseal_envelope_rewrap(made, sealing, &rewrapped), made);
+        STATUS(OK, objseal_envelope_rewrap(made, seal_options, &rewrapped), made);
         STATUS(OK, objseal_envelope_info(rewrapped, &info), rewrapped);
         CHECK(objseal_info_generation(info) == 2);
         objseal_info_free(info);
         objseal_envelope_free(rewrapped);
         objseal_envelope_free(made);
-        objseal_sealing_free(sealing);
-        objseal_opening_free(opening);
+        objseal_seal_options_free(seal_options);
+        objseal_open_options_free(open_options);
         free(body);
         free(out);
         free(plain);

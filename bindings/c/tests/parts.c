@@ -97,25 +97,32 @@ static void ranges(const objseal_envelope *envelope, const uint8_t *table, size_
 
 static void upload(int layers, size_t inline_len) {
     objseal_key *client = key_of(1), *server = key_of(2);
-    objseal_sealing *sealing = NULL;
-    objseal_opening *opening = NULL, *resuming = NULL;
+    objseal_seal_options *seal_options = NULL;
+    objseal_open_options *open_options = NULL, *resuming = NULL, *refusing = NULL;
     objseal_upload *first = NULL;
     uint8_t *plain = pattern(LEN), state[8192], head[OBJSEAL_MAX_HEAD_LEN], table[16384];
     size_t state_len = 0, head_len = 0, table_len = 0, chosen[3];
-    OK(objseal_sealing_new(&sealing));
-    for (int layer = 1; layer <= layers; layer++) OK(objseal_sealing_add_key(sealing, (uint8_t)layer, client));
-    STATUS(ARGUMENT, objseal_upload_new(sealing, &first), sealing);
-    OK(objseal_sealing_set_upload_key(sealing, server));
-    STATUS(OK, objseal_upload_new(sealing, &first), sealing);
+    OK(objseal_seal_options_new(&seal_options));
+    for (int layer = 1; layer <= layers; layer++) OK(objseal_seal_options_add_key(seal_options, (uint8_t)layer, client));
+    STATUS(ARGUMENT, objseal_upload_new(seal_options, &first), seal_options);
+    OK(objseal_seal_options_set_upload_key(seal_options, server));
+    STATUS(OK, objseal_upload_new(seal_options, &first), seal_options);
     STATUS(OK, objseal_upload_state(first, state, sizeof state, &state_len), first);
 
-    OK(objseal_opening_new(&resuming));
-    OK(objseal_opening_new(&opening));
-    OK(objseal_opening_add_key(opening, client));
+    OK(objseal_open_options_new(&resuming));
+    OK(objseal_open_options_new(&open_options));
+    OK(objseal_open_options_add_key(open_options, client));
     objseal_upload *resumed = NULL;
-    STATUS(AUTHENTICATION, objseal_upload_resume(opening, state, state_len, &resumed), opening);
-    OK(objseal_opening_add_key(resuming, server));
-    STATUS(OK, objseal_opening_set_minimum_layers(resuming, (uint8_t)layers), resuming);
+    STATUS(AUTHENTICATION, objseal_upload_resume(open_options, state, state_len, &resumed), open_options);
+    OK(objseal_open_options_add_key(resuming, server));
+    STATUS(OK, objseal_open_options_set_minimum_layers(resuming, (uint8_t)layers), resuming);
+    /* What is demanded of the keys of layers is not of the server's key; what is demanded of all keys is. */
+    for (uint8_t layer = 1; layer <= 2; layer++) STATUS(OK, objseal_open_options_accept_key(resuming, layer, "none"), resuming);
+    OK(objseal_open_options_new(&refusing));
+    OK(objseal_open_options_add_key(refusing, server));
+    STATUS(OK, objseal_open_options_accept_key(refusing, 0, "none"), refusing);
+    STATUS(KEY_NOT_FOUND, objseal_upload_resume(refusing, state, state_len, &resumed), refusing);
+    objseal_open_options_free(refusing);
 
     /* Any order, a part twice, each in what could be a process of its own. */
     size_t order[] = {2, 0, 1, 0};
@@ -163,7 +170,7 @@ static void upload(int layers, size_t inline_len) {
     CHECK((table_len > 0) == (inline_len == 0));
     objseal_envelope_free(envelope);
 
-    STATUS(OK, objseal_envelope_open(opening, head, head_len, &envelope), opening);
+    STATUS(OK, objseal_envelope_open(open_options, head, head_len, &envelope), open_options);
     STATUS(OK, objseal_envelope_info(envelope, &info), envelope);
     CHECK(objseal_info_in_parts(info) && objseal_info_plaintext_len(info) == LEN && objseal_info_layers(info) == layers);
     CHECK(objseal_info_composite_digest(info, OBJSEAL_MD5, id, sizeof id) == 16);
@@ -192,9 +199,9 @@ static void upload(int layers, size_t inline_len) {
     free(plain);
     objseal_envelope_free(envelope);
     objseal_upload_free(first);
-    objseal_opening_free(opening);
-    objseal_opening_free(resuming);
-    objseal_sealing_free(sealing);
+    objseal_open_options_free(open_options);
+    objseal_open_options_free(resuming);
+    objseal_seal_options_free(seal_options);
     objseal_key_free(client);
     objseal_key_free(server);
 }
