@@ -71,3 +71,26 @@ for line in sys.stdin:
         print(message["executable"])
 ' "$2" | tail -1
 }
+
+# floors FIRST NAME... -- [CHOSEN...]: runs the functions of these names, each of them a stage; of all but the first only
+# the chosen ones, if any are.
+floors() {
+    local first=$1 known=() floor
+    shift
+    while [ "$1" != -- ]; do
+        known+=("$1")
+        shift
+    done
+    shift
+    for floor in "$@"; do
+        [[ " ${known[*]} " == *" $floor "* ]] && continue
+        echo "no such floor: $floor; there are: ${known[*]}" >&2
+        trap - EXIT
+        exit 2
+    done
+    [ $# -gt 0 ] || set -- "${known[@]}"
+    for floor in "$first" "$@"; do
+        stage "$floor"
+        "$floor"
+    done
+}

@@ -12,7 +12,7 @@ rust = {p: p.read_text() for p in paths if p.suffix == ".rs"}
 faults = []
 
 for path, text in rust.items():
-    root = path.name in ("lib.rs", "main.rs", "build.rs") or path.parent.name in ("tests", "benches", "bin", "fuzz_targets")
+    root = path.name in ("lib.rs", "main.rs", "build.rs") or path.parent.name in ("tests", "benches", "bin", "examples", "fuzz_targets")
     name = path.parent.name if path.name == "mod.rs" else path.stem
     named = re.compile(rf"\bmod {name}\s*[;{{]|path = \"[^\"]*{path.name}\"")
     if not root and not any(named.search(other) for p, other in rust.items() if p != path):
