@@ -3,7 +3,8 @@
 //! MD5, SHA-1 and the CRCs are there because S3's clients ask for them. They prove nothing against an attacker; what is
 //! sealed does not need them.
 
-use crate::envelope::{Attributes, Digests};
+use crate::cobblestone::read_some;
+use crate::envelope::{Attributes, ChecksumAlgorithm, Digests};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,60 +14,69 @@ use core::str::FromStr;
 use crc_fast::{CrcAlgorithm, Digest as Crc};
 use md5::Md5;
 use sha1::Sha1;
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha512};
+use std::boxed::Box;
 use std::io::{self, Read};
+use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh64::Xxh64;
 
 /// A set of digests to compute.
 ///
 /// ```
 /// use objseal::checksums::{Digester, Wanted};
+/// use objseal::envelope::ChecksumAlgorithm;
 ///
 /// let mut digester = Digester::new(Wanted::SHA256 | Wanted::CRC32C);
 /// digester.update(b"123456789");
 /// let digests = digester.finish().digests;
-/// assert_eq!(digests.crc32c, Some(0xe306_9283));
-/// assert_eq!(digests.md5, None);
+/// assert_eq!(digests.get(ChecksumAlgorithm::Crc32c), Some(&[0xe3, 0x06, 0x92, 0x83][..]));
+/// assert_eq!(digests.get(ChecksumAlgorithm::Md5), None);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wanted(u8);
+pub struct Wanted(u16);
 
 impl Wanted {
     /// None.
     pub const NONE: Self = Self(0);
     /// SHA-256.
-    pub const SHA256: Self = Self(1);
+    pub const SHA256: Self = Self::of(ChecksumAlgorithm::Sha256);
     /// CRC-64/NVME.
-    pub const CRC64NVME: Self = Self(2);
+    pub const CRC64NVME: Self = Self::of(ChecksumAlgorithm::Crc64Nvme);
     /// CRC-32C.
-    pub const CRC32C: Self = Self(4);
+    pub const CRC32C: Self = Self::of(ChecksumAlgorithm::Crc32c);
     /// CRC-32.
-    pub const CRC32: Self = Self(8);
+    pub const CRC32: Self = Self::of(ChecksumAlgorithm::Crc32);
     /// SHA-1.
-    pub const SHA1: Self = Self(16);
+    pub const SHA1: Self = Self::of(ChecksumAlgorithm::Sha1);
     /// MD5.
-    pub const MD5: Self = Self(32);
+    pub const MD5: Self = Self::of(ChecksumAlgorithm::Md5);
+    /// SHA-512.
+    pub const SHA512: Self = Self::of(ChecksumAlgorithm::Sha512);
+    /// XXH64.
+    pub const XXHASH64: Self = Self::of(ChecksumAlgorithm::XxHash64);
+    /// XXH3 of 64 bits.
+    pub const XXHASH3: Self = Self::of(ChecksumAlgorithm::XxHash3);
+    /// XXH3 of 128 bits.
+    pub const XXHASH128: Self = Self::of(ChecksumAlgorithm::XxHash128);
 
-    fn has(self, one: Self) -> bool {
-        self.0 & one.0 != 0
+    /// This one alone.
+    #[must_use]
+    pub const fn of(algorithm: ChecksumAlgorithm) -> Self {
+        Self(1 << algorithm as u8)
+    }
+
+    fn algorithms(self) -> impl Iterator<Item = ChecksumAlgorithm> {
+        ChecksumAlgorithm::ALL.into_iter().filter(move |&algorithm| self.0 & Self::of(algorithm).0 != 0)
     }
 }
 
-/// The name of each, as FORMAT.md, the command and S3's headers have it.
-const NAMES: [(&str, Wanted); 6] = [
-    ("sha256", Wanted::SHA256),
-    ("crc64nvme", Wanted::CRC64NVME),
-    ("crc32c", Wanted::CRC32C),
-    ("crc32", Wanted::CRC32),
-    ("sha1", Wanted::SHA1),
-    ("md5", Wanted::MD5),
-];
-
-/// One digest, by its name: `sha256`, `crc64nvme`, `crc32c`, `crc32`, `sha1` or `md5`.
+/// One digest, by [its name](ChecksumAlgorithm::name).
 impl FromStr for Wanted {
     type Err = UnknownDigest;
 
     fn from_str(name: &str) -> Result<Self, UnknownDigest> {
-        NAMES.iter().find(|(known, _)| *known == name).map(|&(_, one)| one).ok_or(UnknownDigest)
+        let algorithm = ChecksumAlgorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name);
+        algorithm.map(Self::of).ok_or(UnknownDigest)
     }
 }
 
@@ -78,31 +88,11 @@ pub struct UnknownDigest;
 impl fmt::Display for UnknownDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no such digest; known are:")?;
-        NAMES.iter().try_for_each(|(name, _)| write!(f, " {name}"))
+        ChecksumAlgorithm::ALL.iter().try_for_each(|algorithm| write!(f, " {}", algorithm.name()))
     }
 }
 
 impl core::error::Error for UnknownDigest {}
-
-impl Digests {
-    /// Those that there are, with their names, as bytes in the order that S3 has them.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
-        let values = [
-            self.sha256.map(|bytes| bytes.to_vec()),
-            self.crc64nvme.map(|crc| crc.to_be_bytes().to_vec()),
-            self.crc32c.map(|crc| crc.to_be_bytes().to_vec()),
-            self.crc32.map(|crc| crc.to_be_bytes().to_vec()),
-            self.sha1.map(|bytes| bytes.to_vec()),
-            self.md5.map(|bytes| bytes.to_vec()),
-        ];
-        NAMES.iter().zip(values).filter_map(|(&(name, _), value)| Some((name, value?)))
-    }
-
-    /// The one of this name.
-    fn get(&self, name: &str) -> Option<Vec<u8>> {
-        self.iter().find(|&(known, _)| known == name).map(|(_, value)| value)
-    }
-}
 
 impl BitOr for Wanted {
     type Output = Self;
@@ -115,66 +105,91 @@ impl BitOr for Wanted {
 /// Computes digests, and counts.
 pub struct Digester {
     len: u64,
-    sha256: Option<Sha256>,
-    crc64nvme: Option<Crc>,
-    crc32c: Option<Crc>,
-    crc32: Option<Crc>,
-    sha1: Option<Sha1>,
-    md5: Option<Md5>,
+    hashes: Vec<(ChecksumAlgorithm, Hash)>,
+}
+
+enum Hash {
+    Sha256(Sha256),
+    Sha512(Sha512),
+    Sha1(Sha1),
+    Md5(Md5),
+    Crc(Box<Crc>),
+    XxHash64(Box<Xxh64>),
+    Xxh3(Box<Xxh3>),
+}
+
+impl Hash {
+    fn new(algorithm: ChecksumAlgorithm) -> Self {
+        let crc = |algorithm| Self::Crc(Box::new(Crc::new(algorithm)));
+        match algorithm {
+            ChecksumAlgorithm::Sha256 => Self::Sha256(Sha256::new()),
+            ChecksumAlgorithm::Sha512 => Self::Sha512(Sha512::new()),
+            ChecksumAlgorithm::Sha1 => Self::Sha1(Sha1::new()),
+            ChecksumAlgorithm::Md5 => Self::Md5(Md5::new()),
+            ChecksumAlgorithm::Crc64Nvme => crc(CrcAlgorithm::Crc64Nvme),
+            ChecksumAlgorithm::Crc32c => crc(CrcAlgorithm::Crc32Iscsi),
+            ChecksumAlgorithm::Crc32 => crc(CrcAlgorithm::Crc32IsoHdlc),
+            ChecksumAlgorithm::XxHash64 => Self::XxHash64(Box::new(Xxh64::new(0))),
+            ChecksumAlgorithm::XxHash3 | ChecksumAlgorithm::XxHash128 => Self::Xxh3(Box::new(Xxh3::new())),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(hash) => hash.update(bytes),
+            Self::Sha512(hash) => hash.update(bytes),
+            Self::Sha1(hash) => hash.update(bytes),
+            Self::Md5(hash) => hash.update(bytes),
+            Self::Crc(crc) => crc.update(bytes),
+            Self::XxHash64(hash) => hash.update(bytes),
+            Self::Xxh3(hash) => hash.update(bytes),
+        }
+    }
+
+    /// The digest; of numbers the last bytes, as many as `algorithm` has.
+    fn finish(self, algorithm: ChecksumAlgorithm) -> Vec<u8> {
+        let digest = match self {
+            Self::Sha256(hash) => return hash.finalize().to_vec(),
+            Self::Sha512(hash) => return hash.finalize().to_vec(),
+            Self::Sha1(hash) => return hash.finalize().to_vec(),
+            Self::Md5(hash) => return hash.finalize().to_vec(),
+            Self::Crc(crc) => crc.finalize().into(),
+            Self::XxHash64(hash) => hash.digest().into(),
+            Self::Xxh3(hash) if algorithm == ChecksumAlgorithm::XxHash3 => hash.digest().into(),
+            Self::Xxh3(hash) => hash.digest128(),
+        };
+        digest.to_be_bytes()[16 - algorithm.len()..].to_vec()
+    }
 }
 
 impl Digester {
     /// Computes what is wanted.
     #[must_use]
     pub fn new(wanted: Wanted) -> Self {
-        let crc = |one, algorithm| wanted.has(one).then(|| Crc::new(algorithm));
-        Self {
-            len: 0,
-            sha256: wanted.has(Wanted::SHA256).then(Sha256::new),
-            crc64nvme: crc(Wanted::CRC64NVME, CrcAlgorithm::Crc64Nvme),
-            crc32c: crc(Wanted::CRC32C, CrcAlgorithm::Crc32Iscsi),
-            crc32: crc(Wanted::CRC32, CrcAlgorithm::Crc32IsoHdlc),
-            sha1: wanted.has(Wanted::SHA1).then(Sha1::new),
-            md5: wanted.has(Wanted::MD5).then(Md5::new),
-        }
+        Self { len: 0, hashes: wanted.algorithms().map(|algorithm| (algorithm, Hash::new(algorithm))).collect() }
     }
 
     /// Takes in the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.len = self.len.saturating_add(bytes.len() as u64);
-        if let Some(hash) = &mut self.sha256 {
-            hash.update(bytes);
-        }
-        for crc in [&mut self.crc64nvme, &mut self.crc32c, &mut self.crc32].into_iter().flatten() {
-            crc.update(bytes);
-        }
-        if let Some(hash) = &mut self.sha1 {
-            hash.update(bytes);
-        }
-        if let Some(hash) = &mut self.md5 {
-            hash.update(bytes);
-        }
+        self.hashes.iter_mut().for_each(|(_, hash)| hash.update(bytes));
     }
 
     /// The attributes of what was taken in.
     #[must_use]
     pub fn finish(self) -> Attributes {
         let mut attributes = Attributes::new(self.len);
-        attributes.digests = Digests {
-            sha256: self.sha256.map(|hash| hash.finalize().into()),
-            crc64nvme: self.crc64nvme.map(|crc| crc.finalize()),
-            crc32c: self.crc32c.map(crc32),
-            crc32: self.crc32.map(crc32),
-            sha1: self.sha1.map(|hash| hash.finalize().into()),
-            md5: self.md5.map(|hash| hash.finalize().into()),
-        };
+        for (algorithm, hash) in self.hashes {
+            put(&mut attributes.digests, algorithm, &hash.finish(algorithm));
+        }
         attributes
     }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "it has 32 bits")]
-fn crc32(crc: Crc) -> u32 {
-    crc.finalize() as u32
+/// Puts in a digest that was computed here, and so has the right length.
+fn put(digests: &mut Digests, algorithm: ChecksumAlgorithm, digest: &[u8]) {
+    let fits = digests.set(algorithm, digest);
+    debug_assert!(fits.is_ok());
 }
 
 /// Computes digests of what is read through it.
@@ -197,7 +212,7 @@ impl<R: Read> DigestReader<R> {
 
 impl<R: Read> Read for DigestReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = self.input.read(buffer)?;
+        let len = read_some(&mut self.input, buffer)?;
         self.digester.update(&buffer[..len]);
         Ok(len)
     }
@@ -214,52 +229,51 @@ pub fn of_parts(parts: &[Attributes]) -> Attributes {
     if parts.is_empty() {
         return whole;
     }
-    whole.digests.crc64nvme = combine(parts, CrcAlgorithm::Crc64Nvme, |digests| digests.crc64nvme);
-    whole.digests.crc32c = combine32(parts, CrcAlgorithm::Crc32Iscsi, |digests| digests.crc32c);
-    whole.digests.crc32 = combine32(parts, CrcAlgorithm::Crc32IsoHdlc, |digests| digests.crc32);
-
-    // Every digest but the CRC-64 has a composite.
-    for (name, one) in NAMES.into_iter().filter(|&(_, one)| one != Wanted::CRC64NVME) {
-        let all: Option<Vec<_>> = parts.iter().map(|part| part.digests.get(name)).collect();
-        let mut digester = Digester::new(one);
-        all.iter().flatten().for_each(|digest| digester.update(digest));
-        let digests = digester.finish().digests;
-        let composite = &mut whole.composite;
-        match one {
-            _ if all.is_none() => {}
-            Wanted::SHA256 => composite.sha256 = digests.sha256,
-            Wanted::CRC32C => composite.crc32c = digests.crc32c,
-            Wanted::CRC32 => composite.crc32 = digests.crc32,
-            Wanted::SHA1 => composite.sha1 = digests.sha1,
-            _ => composite.md5 = digests.md5,
+    for (algorithm, crc) in CRCS {
+        if let Some(combined) = combine(parts, algorithm, crc) {
+            put(&mut whole.digests, algorithm, &combined);
         }
     }
 
-    let etag = whole.composite.md5.unwrap_or_else(|| {
-        let mut hash = Sha256::new();
-        parts.iter().filter_map(|part| part.etag.as_ref()).for_each(|etag| hash.update(etag));
-        let mut cut = [0; 16];
-        cut.copy_from_slice(&hash.finalize()[..16]);
-        cut
-    });
-    whole.etag = Some(format!("{}-{}", hex(&etag), parts.len()));
+    // Every digest but the CRC-64 has a composite.
+    for algorithm in ChecksumAlgorithm::ALL.into_iter().filter(|&algorithm| algorithm != ChecksumAlgorithm::Crc64Nvme) {
+        let all: Option<Vec<_>> = parts.iter().map(|part| part.digests.get(algorithm)).collect();
+        if let Some(all) = all {
+            let mut hash = Hash::new(algorithm);
+            all.iter().for_each(|digest| hash.update(digest));
+            put(&mut whole.composite, algorithm, &hash.finish(algorithm));
+        }
+    }
+
+    let etag = whole.composite.get(ChecksumAlgorithm::Md5).map_or_else(
+        || {
+            let mut hash = Sha256::new();
+            parts.iter().filter_map(|part| part.etag.as_ref()).for_each(|etag| hash.update(etag));
+            hash.finalize()[..16].to_vec()
+        },
+        <[u8]>::to_vec,
+    );
+    let mut text: String = etag.iter().map(|byte| format!("{byte:02x}")).collect();
+    text.push_str(&format!("-{}", parts.len()));
+    whole.etag = Some(text);
     whole
 }
 
-/// 32 digits.
-fn hex(bytes: &[u8; 16]) -> String {
-    format!("{:032x}", u128::from_be_bytes(*bytes))
-}
+const CRCS: [(ChecksumAlgorithm, CrcAlgorithm); 3] = [
+    (ChecksumAlgorithm::Crc64Nvme, CrcAlgorithm::Crc64Nvme),
+    (ChecksumAlgorithm::Crc32c, CrcAlgorithm::Crc32Iscsi),
+    (ChecksumAlgorithm::Crc32, CrcAlgorithm::Crc32IsoHdlc),
+];
 
-fn combine(parts: &[Attributes], algorithm: CrcAlgorithm, of: impl Fn(&Digests) -> Option<u64>) -> Option<u64> {
+/// The CRC of what is behind each other, by the CRCs of the parts.
+fn combine(parts: &[Attributes], algorithm: ChecksumAlgorithm, crc: CrcAlgorithm) -> Option<Vec<u8>> {
+    let of = |part: &Attributes| {
+        let digest = part.digests.get(algorithm)?;
+        Some(digest.iter().fold(0, |crc, &byte| crc << 8 | u64::from(byte)))
+    };
     let mut parts = parts.iter();
-    let first = of(&parts.next()?.digests)?;
-    parts.try_fold(first, |crc, part| {
-        Some(crc_fast::checksum_combine(algorithm, crc, of(&part.digests)?, part.plaintext_len))
-    })
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "it has 32 bits")]
-fn combine32(parts: &[Attributes], algorithm: CrcAlgorithm, of: impl Fn(&Digests) -> Option<u32>) -> Option<u32> {
-    combine(parts, algorithm, |digests| of(digests).map(u64::from)).map(|crc| crc as u32)
+    let first = of(parts.next()?)?;
+    let combined = parts
+        .try_fold(first, |so_far, part| Some(crc_fast::checksum_combine(crc, so_far, of(part)?, part.plaintext_len)))?;
+    Some(combined.to_be_bytes()[8 - algorithm.len()..].to_vec())
 }

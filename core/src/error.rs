@@ -30,8 +30,10 @@ pub enum Error {
         /// Bytes given.
         given: usize,
     },
-    /// The last run of the message was reserved already.
+    /// It was finished: the last run of the message was reserved, or its end was opened.
     Finished,
+    /// Another run of the message failed: the message is lost.
+    FailedBefore,
     /// The range is not within the plaintext.
     OutOfRange {
         /// Length of the plaintext, in bytes.
@@ -97,7 +99,8 @@ impl fmt::Display for Error {
             Self::WrongRunLength { reserved, given } => {
                 write!(f, "{given} bytes of plaintext were given, and {reserved} were reserved")
             }
-            Self::Finished => f.write_str("the last run of this message was reserved already"),
+            Self::Finished => f.write_str("it was finished already"),
+            Self::FailedBefore => f.write_str("another run of this message failed, so the message is lost"),
             Self::OutOfRange { plaintext_len } => {
                 write!(f, "the range is not within the {plaintext_len} bytes of plaintext")
             }
@@ -133,6 +136,7 @@ impl From<Error> for std::io::Error {
             Error::OutputTooSmall { .. }
             | Error::WrongRunLength { .. }
             | Error::Finished
+            | Error::FailedBefore
             | Error::EnginesAlike(..)
             | Error::OutOfRange { .. } => ErrorKind::InvalidInput,
         };

@@ -164,7 +164,11 @@ pub mod faults {
 
     /// Twice the place of the engine in `Engine::all`, and the fault; 0 for none.
     static PLANTED: AtomicUsize = AtomicUsize::new(0);
+    /// The one chunk that it hits, or `EVERY`.
+    static HIT: AtomicU64 = AtomicU64::new(EVERY);
     static CHUNKS: [AtomicU64; 16] = [const { AtomicU64::new(0) }; 16];
+
+    const EVERY: u64 = u64::MAX;
 
     fn place(engine: Engine) -> usize {
         Engine::all().position(|known| known == engine).unwrap_or(usize::MAX)
@@ -173,7 +177,14 @@ pub mod faults {
     /// Plants a fault in an engine, for the whole process, in place of the one that was there.
     pub fn plant(fault: Option<(Engine, Fault)>) {
         let planted = fault.map_or(0, |(engine, fault)| place(engine) * 2 + fault as usize);
+        HIT.store(EVERY, Ordering::SeqCst);
         PLANTED.store(planted, Ordering::SeqCst);
+    }
+
+    /// The same, but it hits only one chunk: the one that `engine` does after so many others. For one thread.
+    pub fn plant_once(engine: Engine, fault: Fault, after: u64) {
+        plant(Some((engine, fault)));
+        HIT.store(chunks(engine) + after, Ordering::SeqCst);
     }
 
     /// How many chunks `engine` has sealed and opened so far.
@@ -182,28 +193,37 @@ pub mod faults {
         CHUNKS[place(engine)].load(Ordering::SeqCst)
     }
 
-    fn has(engine: Engine, fault: Fault) -> bool {
-        PLANTED.load(Ordering::Relaxed) == place(engine) * 2 + fault as usize
+    /// Whether chunk number `chunk` of the engine is hit.
+    fn has(engine: Engine, fault: Fault, chunk: u64) -> bool {
+        let hit = HIT.load(Ordering::Relaxed);
+        PLANTED.load(Ordering::Relaxed) == place(engine) * 2 + fault as usize && (hit == EVERY || hit == chunk)
     }
 
     pub(crate) fn tag(engine: Engine, tag: &Tag) -> Tag {
-        CHUNKS[place(engine)].fetch_add(1, Ordering::Relaxed);
+        let chunk = CHUNKS[place(engine)].fetch_add(1, Ordering::Relaxed);
         let mut tag = *tag;
-        tag[0] ^= u8::from(has(engine, Fault::Tag));
+        tag[0] ^= u8::from(has(engine, Fault::Tag, chunk));
         tag
     }
 
     pub(crate) fn plaintext_to_seal(engine: Engine, plaintext: &[u8]) -> Cow<'_, [u8]> {
         let mut plaintext = Cow::Borrowed(plaintext);
-        if has(engine, Fault::KeyStream) {
-            opened_plaintext(engine, plaintext.to_mut());
+        if has(engine, Fault::KeyStream, chunks(engine)) {
+            change(plaintext.to_mut());
         }
         plaintext
     }
 
+    /// Its tag has been counted.
     pub(crate) fn opened_plaintext(engine: Engine, plaintext: &mut [u8]) {
+        if has(engine, Fault::KeyStream, chunks(engine) - 1) {
+            change(plaintext);
+        }
+    }
+
+    fn change(plaintext: &mut [u8]) {
         if let Some(first) = plaintext.first_mut() {
-            *first ^= u8::from(has(engine, Fault::KeyStream));
+            *first ^= 1;
         }
     }
 }

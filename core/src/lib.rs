@@ -38,7 +38,7 @@
 //! - `alloc`: functions that return a `Vec<u8>`.
 //! - `getrandom`: randomness from the operating system.
 //! - `aws-lc`: AWS-LC as another engine; needs a C compiler. Turns on `std`.
-//! - `checksums`: SHA-256, CRC-64/NVME, CRC-32C, CRC-32, SHA-1 and MD5 of plaintexts, as S3 has them. Turns on `std`.
+//! - `checksums`: digests of plaintexts, as S3 has them. Turns on `std`.
 //! - `rayon`: a `rayon::ThreadPool` can do the parallel work.
 //!
 //! Without features the crate needs neither the standard library nor an allocator; randomness then comes from a
@@ -74,6 +74,8 @@ pub mod envelope;
 mod error;
 #[cfg(feature = "std")]
 pub mod file;
+#[cfg(feature = "std")]
+mod first_error;
 mod gcm;
 #[cfg(objseal_hazmat)]
 pub mod hazmat;

@@ -3,10 +3,10 @@
 use crate::cobblestone::{CHUNK_LEN, HEADER_LEN, TAG_LEN};
 
 /// Most bytes that one AES-256-GCM invocation may encrypt: 2^39 - 256 bits (SP 800-38D, section 5.2.1.1).
-pub const GCM_MAX_DATA_LEN: u64 = (1 << 36) - 32;
+pub(crate) const GCM_MAX_DATA_LEN: u64 = (1 << 36) - 32;
 
 /// Most bytes of additional data of one AES-256-GCM invocation: 2^64 - 1 bits (SP 800-38D, section 5.2.1.1).
-pub const GCM_MAX_AAD_LEN: u64 = (1 << 61) - 1;
+pub(crate) const GCM_MAX_AAD_LEN: u64 = (1 << 61) - 1;
 
 /// Most chunks of one message (C2SP chunked-encryption: Cobblestone-256).
 pub const MAX_CHUNKS: u64 = 1 << 38;
@@ -29,12 +29,12 @@ pub const MAX_LAYERS: u8 = 2;
 /// Most wrapped keys of a layer ([FORMAT.md](crate::envelope::format), section 5).
 pub const MAX_WRAPPED_KEYS: usize = 8;
 
-/// Longest wrapped key, in bytes: the longest that AWS KMS gives (its API reference: Encrypt, CiphertextBlob).
-pub const MAX_WRAPPED_LEN: usize = 6_144;
+/// Longest blob of a wrapping key, in bytes: the longest that AWS KMS gives (its API reference: Encrypt, CiphertextBlob).
+pub const MAX_BLOB_LEN: usize = 6_144;
 
-/// Longest blob of a wrapping key, in bytes: what the local wrap leaves of a wrapped key
+/// What a head keeps for what comes late, in bytes: attributes and parts
 /// ([FORMAT.md](crate::envelope::format), section 6).
-pub const MAX_BLOB_LEN: usize = MAX_WRAPPED_LEN - (HEADER_LEN + 32 + TAG_LEN);
+pub const LATE_FIELDS_LEN: usize = 2_304;
 
 /// Longest name of a key service and longest key id, in bytes: the longest key id of AWS KMS (its API reference:
 /// Encrypt, KeyId).

@@ -5,8 +5,8 @@
 
 use objseal::Key;
 use objseal::envelope::{
-    EncryptionContext, EnvelopeError, KeyRequest, KeyServiceError, KeyServiceErrorKind, OpenOptions, SealOptions,
-    WrappingKey,
+    EncryptionContext, EnvelopeError, KeyKind, KeyRequest, KeyServiceError, KeyServiceErrorKind, OpenOptions,
+    SealOptions, ServiceContext, WrappingKey,
 };
 use std::collections::HashMap;
 use std::error::Error;
@@ -67,7 +67,8 @@ impl Client {
         let gone = KeyServiceErrorKind::Unreachable;
         self.questions.send((number, blob)).map_err(|_| gone)?;
         let (blob, secret) = answer.await.map_err(|_| gone)?;
-        let key = WrappingKey::new(Self::SERVICE, key_id, 0, &blob, Key::from_bytes(&secret));
+        let key = WrappingKey::new(Self::SERVICE, key_id, 0, Key::from_bytes(&secret))
+            .and_then(|key| key.with_blob(KeyKind::Object, ServiceContext::Object, &blob));
         let key = Arc::new(key.map_err(|error| KeyServiceError::new(KeyServiceErrorKind::Malformed, error))?);
         lock(&self.given).push(Arc::downgrade(&key));
         Ok(key)

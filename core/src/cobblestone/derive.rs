@@ -1,6 +1,7 @@
 //! From key, salt and context to the secrets of one message.
 
-use super::{COMMITMENT_LEN, SALT_LEN};
+use super::SALT_LEN;
+use super::layout::COMMITMENT_LEN;
 use crate::arch::{KEY_LEN, NONCE_LEN};
 use crate::engine::{Choice, LayerKey};
 use crate::error::Error;

@@ -2,6 +2,7 @@
 
 use super::{Cobblestone, HEADER_LEN, Opener, SEALED_CHUNK_LEN, Sealer};
 use crate::error::Error;
+use crate::first_error::FirstError;
 use std::io::{self, Read, Write};
 use std::vec::Vec;
 use zeroize::Zeroizing;
@@ -17,7 +18,7 @@ trait Transform {
     fn update_len(&self, input_len: usize) -> Result<usize, Error>;
     fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error>;
     fn finish_len(&self) -> usize;
-    fn finish(self, out: &mut [u8]) -> Result<usize, Error>;
+    fn finish(&mut self, out: &mut [u8]) -> Result<usize, Error>;
 
     /// [`update`](Self::update) into all of `out`.
     fn update_vec(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
@@ -28,10 +29,7 @@ trait Transform {
     }
 
     /// [`finish`](Self::finish) into all of `out`.
-    fn finish_vec(self, out: &mut Vec<u8>) -> Result<(), Error>
-    where
-        Self: Sized,
-    {
+    fn finish_vec(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
         out.resize(self.finish_len(), 0);
         let len = self.finish(out)?;
         out.truncate(len);
@@ -49,8 +47,8 @@ impl Transform for Sealer {
     fn finish_len(&self) -> usize {
         self.finish_len()
     }
-    fn finish(self, out: &mut [u8]) -> Result<usize, Error> {
-        self.finish(out)
+    fn finish(&mut self, out: &mut [u8]) -> Result<usize, Error> {
+        self.finish_in_place(out)
     }
 }
 
@@ -64,35 +62,40 @@ impl Transform for Opener<'_> {
     fn finish_len(&self) -> usize {
         self.finish_len()
     }
-    fn finish(self, out: &mut [u8]) -> Result<usize, Error> {
-        self.finish(out)
+    fn finish(&mut self, out: &mut [u8]) -> Result<usize, Error> {
+        self.finish_in_place(out)
     }
 }
 
 /// Writes what is left of a transform's output to `inner`.
 struct Writer<T, W> {
-    /// `None` after a failure: part of the output may be missing, so there is no going on.
-    transform: Option<T>,
+    /// After a failure part of the output may be missing, so there is no going on.
+    transform: Result<T, FirstError>,
     inner: W,
     out: Zeroizing<Vec<u8>>,
 }
 
 impl<T: Transform, W: Write> Writer<T, W> {
     fn new(transform: T, inner: W) -> Self {
-        Self { transform: Some(transform), inner, out: Zeroizing::new(Vec::with_capacity(MAX_OUT_LEN)) }
+        Self { transform: Ok(transform), inner, out: Zeroizing::new(Vec::with_capacity(MAX_OUT_LEN)) }
     }
 
     fn write(&mut self, input: &[u8]) -> io::Result<usize> {
-        let mut transform = self.transform.take().ok_or_else(failed_before)?;
+        let transform = self.transform.as_mut().map_err(|first| first.again())?;
         let piece = &input[..input.len().min(PIECE_LEN)];
-        transform.update_vec(piece, &mut self.out)?;
-        self.inner.write_all(&self.out)?;
-        self.transform = Some(transform);
+        let written = transform.update_vec(piece, &mut self.out).map_err(io::Error::from);
+        let written = written.and_then(|()| self.inner.write_all(&self.out));
+        written.inspect_err(|error| self.transform = Err(FirstError::of(error)))?;
         Ok(piece.len())
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.transform.as_ref().map_err(FirstError::again)?;
+        self.inner.flush()
+    }
+
     fn finish(mut self) -> io::Result<W> {
-        let transform = self.transform.take().ok_or_else(failed_before)?;
+        let transform = self.transform.as_mut().map_err(|first| first.again())?;
         transform.finish_vec(&mut self.out)?;
         self.inner.write_all(&self.out)?;
         self.inner.flush()?;
@@ -113,7 +116,7 @@ struct Reader<T, R> {
 enum ReaderState<T> {
     Running(T),
     Finished,
-    Failed,
+    Failed(FirstError),
 }
 
 impl<T: Transform, R: Read> Reader<T, R> {
@@ -132,13 +135,10 @@ impl<T: Transform, R: Read> Reader<T, R> {
             return Ok(0);
         }
         while self.taken == self.out.len() {
-            match core::mem::replace(&mut self.state, ReaderState::Failed) {
-                ReaderState::Running(transform) => self.step(transform)?,
-                ReaderState::Finished => {
-                    self.state = ReaderState::Finished;
-                    return Ok(0);
-                }
-                ReaderState::Failed => return Err(failed_before()),
+            match &self.state {
+                ReaderState::Running(_) => self.step()?,
+                ReaderState::Finished => return Ok(0),
+                ReaderState::Failed(first) => return Err(first.again()),
             }
         }
         let rest = &self.out[self.taken..];
@@ -148,31 +148,35 @@ impl<T: Transform, R: Read> Reader<T, R> {
         Ok(len)
     }
 
-    /// Reads once, and fills `out` with what that gives.
-    fn step(&mut self, mut transform: T) -> io::Result<()> {
+    /// Reads once, and fills `out` with what that gives. Where reading fails, the caller may try again.
+    fn step(&mut self) -> io::Result<()> {
+        // It stays where it is: moved away, it would leave behind what is pending.
+        let ReaderState::Running(transform) = &mut self.state else { return Ok(()) };
         self.taken = 0;
         self.out.clear();
-        let len = match self.inner.read(&mut self.input) {
-            Ok(len) => len,
-            Err(error) => {
-                // Nothing was consumed: the caller may try again.
-                self.state = ReaderState::Running(transform);
-                return Err(error);
-            }
-        };
-        if len == 0 {
-            transform.finish_vec(&mut self.out).inspect_err(|_| self.out.clear())?;
-            self.state = ReaderState::Finished;
+        let len = read_some(&mut self.inner, &mut self.input)?;
+        let done = if len == 0 {
+            transform.finish_vec(&mut self.out)
         } else {
-            transform.update_vec(&self.input[..len], &mut self.out).inspect_err(|_| self.out.clear())?;
-            self.state = ReaderState::Running(transform);
+            transform.update_vec(&self.input[..len], &mut self.out)
+        };
+        if let Err(error) = done {
+            self.out.clear();
+            let error = error.into();
+            self.state = ReaderState::Failed(FirstError::of(&error));
+            return Err(error);
+        }
+        if len == 0 {
+            self.state = ReaderState::Finished;
         }
         Ok(())
     }
 }
 
-fn failed_before() -> io::Error {
-    io::Error::other("an earlier operation failed")
+/// Reads once. A reader that breaks its contract and says that it read more than there was room for is an error, not a panic.
+pub(crate) fn read_some(input: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> io::Result<usize> {
+    let len = input.read(buffer)?;
+    if len <= buffer.len() { Ok(len) } else { Err(io::Error::other("the input read more than there was room for")) }
 }
 
 /// Seals what is written to it. Call [`finish`](Self::finish): a message without its last chunk cannot be opened.
@@ -206,9 +210,9 @@ impl<W: Write> Write for SealWriter<W> {
         self.0.write(plaintext)
     }
 
-    /// Flushes the inner writer. Up to 16 KiB of plaintext stay here until their chunk is whole.
+    /// Flushes the inner writer, unless a write failed. Up to 16 KiB of plaintext stay here until their chunk is whole.
     fn flush(&mut self) -> io::Result<()> {
-        self.0.inner.flush()
+        self.0.flush()
     }
 }
 
@@ -233,9 +237,9 @@ impl<W: Write> Write for OpenWriter<'_, W> {
         self.0.write(sealed)
     }
 
-    /// Flushes the inner writer. Up to 16 KiB stay here until their chunk is whole.
+    /// Flushes the inner writer, unless a write failed. Up to 16 KiB stay here until their chunk is whole.
     fn flush(&mut self) -> io::Result<()> {
-        self.0.inner.flush()
+        self.0.flush()
     }
 }
 

@@ -6,7 +6,7 @@ use core::ops::Range;
 /// Length of the salt at the start of a message, in bytes.
 pub const SALT_LEN: usize = 24;
 /// Length of the key commitment after the salt, in bytes.
-pub const COMMITMENT_LEN: usize = 32;
+pub(super) const COMMITMENT_LEN: usize = 32;
 /// Length of salt and commitment together: where chunk 0 begins.
 pub const HEADER_LEN: usize = SALT_LEN + COMMITMENT_LEN;
 /// Plaintext bytes in every chunk but the last.

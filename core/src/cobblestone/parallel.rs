@@ -115,19 +115,21 @@ impl Cobblestone<'_> {
 }
 
 impl SharedSealer {
-    /// Seals all that is stored in `input` as the whole message, from the start, into the start of `out`; returns how many
-    /// bytes that took. What is not [`in_memory`](ReadAt::in_memory) is copied before it is looked at, so `input` may be
+    /// Seals the first `len` bytes that are stored in `input` as the whole message, from the start, into the start of `out`;
+    /// returns how many bytes that took. What is not [`in_memory`](ReadAt::in_memory) is copied before it is looked at, so `input` may be
     /// memory that others change meanwhile.
     ///
     /// # Errors
-    /// What `input` says; [`Error::OutputTooSmall`], [`Error::Finished`] or [`Error::TooLong`] as [`io::Error`]s.
+    /// What `input` says; [`Error::OutputTooSmall`], [`Error::Finished`] if a run was taken before, or [`Error::TooLong`] as
+    /// [`io::Error`]s.
     pub fn seal_at(
         &self,
         workers: &impl Workers,
         input: &(impl ReadAt + Sync + ?Sized),
+        len: u64,
         out: &mut [u8],
     ) -> io::Result<usize> {
-        let len = usize::try_from(input.size()?).map_err(|_| Error::TooLong)?;
+        let len = usize::try_from(len).map_err(|_| Error::TooLong)?;
         let out = prefix(out, sealed_buffer_len(len)?)?;
         let (header_out, chunks_out) = out.split_at_mut(HEADER_LEN);
         header_out.copy_from_slice(self.header());
@@ -139,7 +141,16 @@ impl SharedSealer {
             let mut rest = rest.lock().unwrap_or_else(PoisonError::into_inner);
             let Some((at, out)) = rest.take() else { return Ok(None) };
             let last = len - at < PIECE_LEN;
-            let run = if last { self.last_run(len - at)? } else { self.next_run(PIECE_LEN / CHUNK_LEN)? };
+            let run = if last { self.last_run(len - at) } else { self.next_run(PIECE_LEN / CHUNK_LEN) };
+            let run = match run {
+                // The thread that failed has the error.
+                Err(Error::FailedBefore) if at > 0 => return Ok(None),
+                run => run?,
+            };
+            // Somebody else took a run.
+            if run.first_chunk() != (at / CHUNK_LEN) as u64 {
+                return Err(Error::Finished);
+            }
             let (now, later) = out.split_at_mut(run.sealed_len());
             if !last {
                 *rest = Some((at + PIECE_LEN, later));

@@ -4,6 +4,7 @@
 //! and when all windows before have been written, it writes its own. So reading, work and writing overlap, and each
 //! window stays in the cache of one core.
 
+use super::io::read_some;
 use super::parallel::Workers;
 use super::pass::{One, Pass, Two};
 use super::{CHUNK_LEN, ChunkOpener, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, SharedSealer};
@@ -133,7 +134,7 @@ impl ChunkOpener {
 pub(super) fn read_full(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut len = 0;
     while len < buffer.len() {
-        match input.read(&mut buffer[len..]) {
+        match read_some(input, &mut buffer[len..]) {
             Ok(0) => break,
             Ok(n) => len += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

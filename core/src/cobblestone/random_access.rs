@@ -8,6 +8,7 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::boxed::Box;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{vec, vec::Vec};
 use zeroize::Zeroizing;
@@ -281,7 +282,7 @@ impl<S: ReadAt> RandomAccess<S> {
         let first_len = window_len((piece_len - start % CHUNK).min(len));
         let failure = Mutex::new(None);
         let opened = AtomicU64::new(0);
-        {
+        let outcome = {
             let (first, rest) = out.split_at_mut(first_len);
             let pieces = core::iter::once(first).chain(rest.chunks_mut(window_len(piece_len)));
             let pieces = Mutex::new(pieces.scan(start, |at, piece| {
@@ -291,7 +292,7 @@ impl<S: ReadAt> RandomAccess<S> {
             }));
             let next = || lock(&pieces).next();
             let failed = || lock(&failure).is_some();
-            workers.run(&|| {
+            let job = || {
                 while let Some((at, piece)) = next().filter(|_| !failed()) {
                     match self.open_range_into(at, piece) {
                         Ok(()) => {
@@ -302,15 +303,19 @@ impl<S: ReadAt> RandomAccess<S> {
                         }
                     }
                 }
-            });
-        }
+            };
+            catch_unwind(AssertUnwindSafe(|| workers.run(&job)))
+        };
         let mut failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
         if opened.into_inner() < len {
             // The pool made no call, or kept a panic to itself.
             failure = failure.or_else(|| Some(Error::WorkersFailed.into()));
         }
-        if failure.is_some() {
+        if outcome.is_err() || failure.is_some() {
             out.fill(0);
+        }
+        if let Err(panic) = outcome {
+            resume_unwind(panic);
         }
         failure.map_or(Ok(()), Err)
     }

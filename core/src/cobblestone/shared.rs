@@ -14,7 +14,7 @@ use core::fmt;
 use core::sync::atomic::AtomicU32 as Counter;
 #[cfg(target_has_atomic = "64")]
 use core::sync::atomic::AtomicU64 as Counter;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// What numbers a chunk, as far as this CPU can count atomically.
 #[cfg(not(target_has_atomic = "64"))]
@@ -36,11 +36,13 @@ pub struct SharedSealer {
     header: Header,
     /// First chunk that no run has, or `END`.
     next: Counter,
+    /// Whether a run failed.
+    failed: AtomicBool,
 }
 
 impl SharedSealer {
     pub(super) fn new(body: Body, header: Header) -> Self {
-        Self { body, header, next: Counter::new(0) }
+        Self { body, header, next: Counter::new(0), failed: AtomicBool::new(false) }
     }
 
     /// The first bytes of the message.
@@ -64,7 +66,7 @@ impl SharedSealer {
     /// Takes the next `chunks` chunks; there will be more after them.
     ///
     /// # Errors
-    /// [`Error::Finished`] after [`last_run`](Self::last_run); [`Error::TooLong`].
+    /// [`Error::Finished`] after [`last_run`](Self::last_run); [`Error::FailedBefore`]; [`Error::TooLong`].
     pub fn next_run(&self, chunks: usize) -> Result<Run<'_>, Error> {
         let plaintext_len = chunks.checked_mul(CHUNK_LEN).ok_or(Error::TooLong)?;
         let sealed_len = chunks.checked_mul(SEALED_CHUNK_LEN).ok_or(Error::TooLong)?;
@@ -72,13 +74,13 @@ impl SharedSealer {
             // One index stays free for the last chunk.
             first.checked_add(chunks as u64).filter(|&next| next < END)
         })?;
-        Ok(Run { body: &self.body, first, plaintext_len, sealed_len, last: false })
+        Ok(Run { sealer: self, first, plaintext_len, sealed_len, last: false })
     }
 
     /// Takes the rest of the message: `plaintext_len` bytes, any number, perhaps none.
     ///
     /// # Errors
-    /// [`Error::Finished`] if it was taken before; [`Error::TooLong`].
+    /// [`Error::Finished`] if it was taken before; [`Error::FailedBefore`]; [`Error::TooLong`].
     pub fn last_run(&self, plaintext_len: usize) -> Result<Run<'_>, Error> {
         let whole_chunks = (plaintext_len / CHUNK_LEN) as u64;
         let tags = plaintext_len / CHUNK_LEN * TAG_LEN + TAG_LEN;
@@ -87,11 +89,14 @@ impl SharedSealer {
             let last_chunk = first.checked_add(whole_chunks);
             last_chunk.filter(|&chunk| chunk < END).map(|_| END)
         })?;
-        Ok(Run { body: &self.body, first, plaintext_len, sealed_len, last: true })
+        Ok(Run { sealer: self, first, plaintext_len, sealed_len, last: true })
     }
 
     /// Moves `next` on atomically, so that no two runs share a chunk; returns where it was.
     fn take(&self, advance: impl Fn(u64) -> Option<u64>) -> Result<u64, Error> {
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(Error::FailedBefore);
+        }
         let taken = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| {
             advance(next.into()).and_then(|next| next.try_into().ok())
         });
@@ -110,7 +115,7 @@ impl fmt::Debug for SharedSealer {
 /// The right to seal some consecutive chunks of a message, once.
 #[must_use = "the message has a hole where a run was taken and not sealed"]
 pub struct Run<'s> {
-    body: &'s Body,
+    sealer: &'s SharedSealer,
     first: u64,
     plaintext_len: usize,
     sealed_len: usize,
@@ -118,6 +123,12 @@ pub struct Run<'s> {
 }
 
 impl Run<'_> {
+    /// Which chunk of the message it begins with.
+    #[cfg(feature = "std")]
+    pub(super) fn first_chunk(&self) -> u64 {
+        self.first
+    }
+
     /// How many bytes [`seal`](Self::seal) writes.
     #[must_use]
     pub fn sealed_len(&self) -> usize {
@@ -128,16 +139,22 @@ impl Run<'_> {
     /// took.
     ///
     /// # Errors
-    /// [`Error::WrongRunLength`], [`Error::OutputTooSmall`]: the message is lost then.
+    /// [`Error::WrongRunLength`], [`Error::OutputTooSmall`], [`Error::CheckFailed`]: the message is lost then, and no other
+    /// run is to be had.
     pub fn seal(self, plaintext: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        let sealer = self.sealer;
+        self.seal_chunks(plaintext, out).inspect_err(|_| sealer.failed.store(true, Ordering::Relaxed))
+    }
+
+    fn seal_chunks(self, plaintext: &[u8], out: &mut [u8]) -> Result<usize, Error> {
         if plaintext.len() != self.plaintext_len {
             return Err(Error::WrongRunLength { reserved: self.plaintext_len, given: plaintext.len() });
         }
         let out = prefix(out, self.sealed_len)?;
         if self.last {
-            self.body.seal_last(self.first, plaintext, out)?;
+            self.sealer.body.seal_last(self.first, plaintext, out)?;
         } else {
-            self.body.seal(self.first, plaintext, out)?;
+            self.sealer.body.seal(self.first, plaintext, out)?;
         }
         Ok(out.len())
     }

@@ -84,11 +84,13 @@ pub struct Sealer {
     /// Chunks written so far.
     chunks: u64,
     pending: Pending<CHUNK_LEN>,
+    /// What went wrong when part of the input had been consumed: nothing more comes out.
+    failed: Option<Error>,
 }
 
 impl Sealer {
     pub(super) fn new(body: Body, header: Header) -> Self {
-        Self { body, header: Some(header), chunks: 0, pending: Pending::new() }
+        Self { body, header: Some(header), chunks: 0, pending: Pending::new(), failed: None }
     }
 
     /// How many bytes [`update`](Self::update) writes when it is given `input_len` bytes.
@@ -108,9 +110,17 @@ impl Sealer {
     /// Takes in `input`, writes all chunks that are whole to the start of `out`, and returns how many bytes that took.
     ///
     /// # Errors
-    /// [`Error::TooLong`], [`Error::OutputTooSmall`]; nothing was consumed or written then.
+    /// [`Error::TooLong`], [`Error::OutputTooSmall`]; nothing was consumed or written then. [`Error::CheckFailed`]: the
+    /// message is lost then, and every later call says the same.
     pub fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        self.failed.map_or(Ok(()), Err)?;
         let out = prefix(out, self.update_len(input.len())?)?;
+        self.seal(input, out).inspect_err(|&error| self.failed = Some(error))?;
+        Ok(out.len())
+    }
+
+    /// Seals into all of `out`.
+    fn seal(&mut self, input: &[u8], out: &mut [u8]) -> Result<(), Error> {
         let mut chunks_out = self.write_header(out);
         let mut input = input;
         if self.pending.len > 0 {
@@ -130,7 +140,7 @@ impl Sealer {
             self.chunks += whole_chunks as u64;
             self.pending.top_up(rest);
         }
-        Ok(out.len())
+        Ok(())
     }
 
     /// How many bytes [`finish`](Self::finish) writes: at most 16,455.
@@ -152,6 +162,12 @@ impl Sealer {
     /// # Errors
     /// [`Error::OutputTooSmall`]: the message is lost then, so ask [`finish_len`](Self::finish_len) before.
     pub fn finish(mut self, out: &mut [u8]) -> Result<usize, Error> {
+        self.finish_in_place(out)
+    }
+
+    /// [`finish`](Self::finish) for a sealer on the heap: moved away, it would leave behind what is pending.
+    pub(crate) fn finish_in_place(&mut self, out: &mut [u8]) -> Result<usize, Error> {
+        self.failed.map_or(Ok(()), Err)?;
         let out = prefix(out, self.finish_len())?;
         let chunk_out = self.write_header(out);
         self.body.seal_last(self.chunks, self.pending.get(), chunk_out)?;
@@ -318,7 +334,12 @@ impl<'a> Opener<'a> {
     /// # Errors
     /// [`Error::Authentication`] if the message was cut short or changed; what would have been written is all zeros
     /// then. [`Error::OutputTooSmall`]: the last chunk is lost then, so ask [`finish_len`](Self::finish_len) before.
-    pub fn finish(self, out: &mut [u8]) -> Result<usize, Error> {
+    pub fn finish(mut self, out: &mut [u8]) -> Result<usize, Error> {
+        self.finish_in_place(out)
+    }
+
+    /// [`finish`](Self::finish) for an opener on the heap, which is wiped where it is.
+    pub(crate) fn finish_in_place(&mut self, out: &mut [u8]) -> Result<usize, Error> {
         let out = prefix(out, self.finish_len())?;
         let opened = match &self.state {
             // A message never ends with its header or with a whole chunk.

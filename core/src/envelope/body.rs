@@ -129,16 +129,28 @@ impl NewBody {
         input: &(impl ReadAt + Sync + ?Sized),
         out: &mut [u8],
     ) -> io::Result<usize> {
-        let layers = u8::try_from(self.layers.len()).unwrap_or(u8::MAX);
         let len = input.size()?;
+        self.seal_len_at(workers, input, len, out)
+    }
+
+    /// Seals the first `len` bytes of what is stored: the size is asked for once, whatever becomes of the input.
+    #[cfg(feature = "std")]
+    pub(crate) fn seal_len_at(
+        self,
+        workers: &impl Workers,
+        input: &(impl ReadAt + Sync + ?Sized),
+        len: u64,
+        out: &mut [u8],
+    ) -> io::Result<usize> {
+        let layers = u8::try_from(self.layers.len()).unwrap_or(u8::MAX);
         let needed = sealed_len(layers, len).and_then(|len| usize::try_from(len).ok()).ok_or(Error::TooLong)?;
         let given = out.len();
         let out = out.get_mut(..needed).ok_or(Error::OutputTooSmall { needed, given })?;
         if let [only] = &self.layers[..] {
-            return only.seal_at(workers, input, out);
+            return only.seal_at(workers, input, len, out);
         }
-        self.seal_stream(StoredReader::new(input)?, out, workers)?;
-        Ok(needed)
+        let sealed = self.seal_stream(StoredReader::new(input, len), out, workers)?;
+        if sealed == len { Ok(needed) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
     /// Seals `plaintext`, all there is.
@@ -159,7 +171,7 @@ impl NewBody {
     #[must_use]
     pub fn sealer(self) -> Sealer {
         let layers = self.layers.into_iter().map(SharedSealer::into_sealer);
-        Sealer { layers: layers.collect(), inner: Zeroizing::default() }
+        Sealer { layers: layers.collect(), inner: Zeroizing::default(), failed: None }
     }
 }
 
@@ -173,8 +185,9 @@ pub(crate) struct StoredReader<'s, S: ?Sized> {
 
 #[cfg(feature = "std")]
 impl<'s, S: ReadAt + ?Sized> StoredReader<'s, S> {
-    pub(crate) fn new(stored: &'s S) -> io::Result<Self> {
-        Ok(Self { stored, at: 0, len: stored.size()? })
+    /// Reads the first `len` bytes.
+    pub(crate) fn new(stored: &'s S, len: u64) -> Self {
+        Self { stored, at: 0, len }
     }
 }
 
@@ -201,6 +214,8 @@ pub struct Sealer {
     layers: Vec<cobblestone::Sealer>,
     /// What comes out of the inner one.
     inner: Zeroizing<Vec<u8>>,
+    /// What went wrong when part of the input had been consumed: nothing more comes out.
+    failed: Option<Error>,
 }
 
 impl Sealer {
@@ -216,9 +231,14 @@ impl Sealer {
     ///
     /// # Errors
     /// [`Error::TooLong`] and [`Error::OutputTooSmall`]: nothing was consumed or written then. [`Error::CheckFailed`] if
-    /// it was to be checked: the body is lost then.
+    /// it was to be checked: the body is lost then, and every later call says the same.
     pub fn update_into(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        self.failed.map_or(Ok(()), Err)?;
         let out = prefix(out, self.update_len(input.len())?)?;
+        self.seal(input, out).inspect_err(|&error| self.failed = Some(error))
+    }
+
+    fn seal(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
         let mut done = 0;
         for piece in pieces(input) {
             done += match &mut self.layers[..] {
@@ -258,15 +278,19 @@ impl Sealer {
     /// # Errors
     /// Those of [`update_into`](Self::update_into). The body is lost then, so ask [`finish_len`](Self::finish_len) before.
     pub fn finish_into(mut self, out: &mut [u8]) -> Result<usize, Error> {
+        self.failed.map_or(Ok(()), Err)?;
         let out = prefix(out, self.finish_len())?;
-        let mut outermost = self.layers.pop().ok_or(Error::Finished)?;
-        let mut done = 0;
-        if let Some(inner) = self.layers.pop() {
-            self.inner.clear();
-            append(&mut self.inner, inner.finish_len(), |room| inner.finish(room))?;
-            done = outermost.update(&self.inner, out)?;
+        // They stay where they are: moved away, they would leave behind what is pending.
+        match &mut self.layers[..] {
+            [inner, outer] => {
+                self.inner.clear();
+                append(&mut self.inner, inner.finish_len(), |room| inner.finish_in_place(room))?;
+                let done = outer.update(&self.inner, out)?;
+                Ok(done + outer.finish_in_place(&mut out[done..])?)
+            }
+            [only] => only.finish_in_place(out),
+            _ => Err(Error::Finished),
         }
-        Ok(done + outermost.finish(&mut out[done..])?)
     }
 
     /// Appends the rest of the body to `out`. Without it the body does not open.
@@ -294,13 +318,19 @@ fn append(out: &mut Vec<u8>, len: usize, fill: impl FnOnce(&mut [u8]) -> Result<
 
 /// Opens a body whose salts are known.
 pub struct StoredBody {
-    /// The innermost first.
+    /// The innermost first. None opens nothing.
     layers: Vec<(Message, Salt)>,
 }
 
 impl StoredBody {
     pub(super) fn new(layers: Vec<(Message, Salt)>) -> Self {
         Self { layers }
+    }
+
+    /// The last of the layers.
+    #[cfg(feature = "std")]
+    fn outermost(&self) -> Result<usize, Error> {
+        self.layers.len().checked_sub(1).ok_or(Error::Authentication)
     }
 
     /// What opens the message of a layer, from 0, given its header.
@@ -332,7 +362,7 @@ impl StoredBody {
             io::ErrorKind::UnexpectedEof => Error::refused(Refusal::Length).into(),
             _ => error,
         })?;
-        let outermost = self.chunk_opener(self.layers.len() - 1, &header)?;
+        let outermost = self.chunk_opener(self.outermost()?, &header)?;
         if self.layers.len() == 1 {
             let len = outermost.open_stream(input, output, workers)?;
             return Ok((len, Vec::from([outermost.engine()])));
@@ -360,7 +390,7 @@ impl StoredBody {
         }
         let mut header = [0; HEADER_LEN];
         source.read_exact_at(&mut header, 0)?;
-        let outermost = self.layers.len() - 1;
+        let outermost = self.outermost()?;
         let opened = self.chunk_opener(outermost, &header)?.open_at(source)?;
         (0..outermost)
             .rev()
@@ -460,7 +490,7 @@ impl Progress {
     fn finish(self, out: &mut [u8]) -> Result<usize, Error> {
         match self {
             Self::Header(_) => Err(Error::Authentication),
-            Self::Chunks(opener) => opener.finish(out),
+            Self::Chunks(mut opener) => opener.finish_in_place(out),
         }
     }
 }

@@ -6,6 +6,8 @@ use core::str;
 
 /// From this tag on a field is optional: a reader that does not know it passes over it.
 const FIRST_OPTIONAL_TAG: u16 = 0x8000;
+/// From this tag on a field is private to whoever seals.
+pub(super) const FIRST_PRIVATE_TAG: u16 = 0xC000;
 
 /// Reads values from the front of some bytes.
 #[derive(Clone)]
@@ -59,10 +61,14 @@ impl<'b> Reader<'b> {
         self.bytes(len.into())
     }
 
+    /// All that is left.
+    pub(super) fn all(&mut self) -> &'b [u8] {
+        core::mem::take(&mut self.0)
+    }
+
     /// All that is left, as text.
     pub(super) fn all_text(&mut self) -> Result<&'b str, FormatError> {
-        let all = core::mem::take(&mut self.0);
-        str::from_utf8(all).map_err(|_| FormatError::Malformed)
+        str::from_utf8(self.all()).map_err(|_| FormatError::Malformed)
     }
 
     pub(super) fn short_text(&mut self) -> Result<&'b str, FormatError> {

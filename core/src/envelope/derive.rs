@@ -5,7 +5,7 @@ use crate::key::Key;
 use hmac::digest::array::Array;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha512;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Version of the format.
 pub(super) const VERSION: u8 = 1;
@@ -25,6 +25,7 @@ pub(super) enum Role {
     Attributes = 3,
     Wrap = 4,
     Upload = 5,
+    Receipt = 6,
 }
 
 /// Where a Cobblestone message belongs: the beginning, or all, of its context.
@@ -63,6 +64,27 @@ pub(super) enum Subkey {
     Mac,
     Attributes,
     Receipt,
+    Table,
+}
+
+impl Subkey {
+    pub(super) const ALL: [Self; 4] = [Self::Mac, Self::Attributes, Self::Receipt, Self::Table];
+}
+
+/// What a wrapping key is expanded for.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose<'o> {
+    Wrap,
+    Fingerprint(&'o ObjectId),
+}
+
+/// Expands a wrapping key: the first bytes of the output are what is asked for.
+pub(super) fn expand(wrapping_key: &Key, purpose: Purpose<'_>) -> Zeroizing<[u8; 64]> {
+    let (name, object_id): (&[u8], &[u8]) = match purpose {
+        Purpose::Wrap => (b"wrap", &[]),
+        Purpose::Fingerprint(object_id) => (b"fingerprint", object_id.as_bytes()),
+    };
+    expand_block(core::slice::from_ref(wrapping_key), &[LABEL, b"/", name, &[0], object_id])
 }
 
 /// The subkey that `which` says, of the object with these data keys, the innermost first.
@@ -71,21 +93,29 @@ pub(super) fn subkey(data_keys: &[Key], object_id: &ObjectId, which: Subkey) -> 
         Subkey::Mac => b"mac",
         Subkey::Attributes => b"attributes",
         Subkey::Receipt => b"receipt",
+        Subkey::Table => b"table",
     };
     let layers = u8::try_from(data_keys.len()).unwrap_or(u8::MAX);
-    // HKDF-Expand of one block: T(1) = HMAC(key, info || 0x01) (RFC 5869, section 2.3).
-    let mut block = hmac(data_keys, &[LABEL, b"/", name, &[0, VERSION, layers], object_id.as_bytes(), &[1]]);
-    let mut bytes = [0; Key::LEN];
-    bytes.copy_from_slice(&block[..Key::LEN]);
-    let key = Key::from_bytes(&bytes);
-    bytes.zeroize();
-    block.zeroize();
-    key
+    let block = expand_block(data_keys, &[LABEL, b"/", name, &[0, VERSION, layers], object_id.as_bytes()]);
+    first_key(&block)
 }
 
-/// The first 32 bytes of HMAC-SHA-512.
-pub(super) fn mac(key: &Key, bytes: &[u8]) -> [u8; MAC_LEN] {
-    let full = hmac(core::slice::from_ref(key), &[bytes]);
+/// The key that `block` begins with.
+pub(super) fn first_key(block: &Zeroizing<[u8; 64]>) -> Key {
+    let mut bytes = Zeroizing::new([0; Key::LEN]);
+    bytes.copy_from_slice(&block[..Key::LEN]);
+    Key::from_bytes(&bytes)
+}
+
+/// HKDF-Expand of one block: T(1) = HMAC(key, info || 0x01) (RFC 5869, section 2.3). `info` is of five pieces.
+fn expand_block(keys: &[Key], info: &[&[u8]; 5]) -> Zeroizing<[u8; 64]> {
+    let [a, b, c, d, e] = info;
+    Zeroizing::new(hmac(keys, &[a, b, c, d, e, &[1]]))
+}
+
+/// The first 32 bytes of HMAC-SHA-512 over the pieces, one behind the other.
+pub(super) fn mac(key: &Key, pieces: &[&[u8]]) -> [u8; MAC_LEN] {
+    let full = hmac(core::slice::from_ref(key), pieces);
     let mut mac = [0; MAC_LEN];
     mac.copy_from_slice(&full[..MAC_LEN]);
     mac

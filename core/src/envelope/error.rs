@@ -16,7 +16,7 @@ pub enum FormatError {
     UnknownVersion(u8),
     /// It has a field that this library does not know and must not ignore.
     UnknownField(u16),
-    /// It uses something that this library does not know: a mode, a suite, a number of layers.
+    /// It uses something that this library does not know: a suite, a kind of key, a number of layers.
     Unsupported,
     /// It is not encoded as the format says.
     Malformed,
@@ -30,7 +30,7 @@ impl fmt::Display for FormatError {
             Self::NotSealed => f.write_str("this is not a sealed object"),
             Self::UnknownVersion(version) => write!(f, "this sealed object is of version {version}, and 1 is known"),
             Self::UnknownField(tag) => write!(f, "this sealed object needs field {tag:#06x}, which is not known"),
-            Self::Unsupported => f.write_str("this sealed object uses a mode or suite that is not known"),
+            Self::Unsupported => f.write_str("this sealed object uses a suite or a kind of key that is not known"),
             Self::Malformed => f.write_str("the head of this sealed object is not well-formed"),
             Self::TooLong => f.write_str(
                 "the head has no room for it: a name, the encryption context or the list of keys is too long",
@@ -54,6 +54,13 @@ pub enum EnvelopeError {
     },
     /// No key was given to seal a layer under.
     NoKey,
+    /// The key at hand is another one of the same name, as far as the stored fingerprint says. Nothing proves it.
+    OtherKey {
+        /// The key service.
+        service: String,
+        /// The root key, as the service calls it.
+        key_id: String,
+    },
     /// The object is not what the caller's policy demands.
     Policy(Demand),
     /// A key service did not give the key.
@@ -134,6 +141,9 @@ impl fmt::Display for EnvelopeError {
                 Ok(())
             }
             Self::NoKey => f.write_str("no key was given to seal a layer under"),
+            Self::OtherKey { service, key_id } => {
+                write!(f, "the object was sealed under another key of that name: {key_id:?} of {service:?}")
+            }
             Self::Policy(Demand::Context) => f.write_str("the object does not have the encryption context asked for"),
             Self::Policy(Demand::ObjectId) => f.write_str("the object does not have the object id asked for"),
             Self::Policy(Demand::Generation) => f.write_str("the head of the object is older than asked for"),

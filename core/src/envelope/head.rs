@@ -1,16 +1,20 @@
 //! The head of a sealed object: FORMAT.md, section 5.
 
-use super::attributes::{MAX_SEALED_LEN, MIN_SEALED_LEN};
+use super::attributes::{ChecksumAlgorithm, MAX_SEALED_LEN, MIN_SEALED_LEN};
 use super::body::Salt;
-use super::codec::{Reader, put_field, put_short};
+use super::codec::{FIRST_PRIVATE_TAG, Reader, put_field, put_short};
 use super::context::EncryptionContext;
 use super::derive::{MAC_LEN, VERSION};
 use super::error::{EnvelopeError, FormatError};
 use super::parts::{self, Part};
 use super::plan::Entries;
-use super::wrapping_key::WRAP_LEN;
+use super::wrapping_key::{Fingerprint, KeyKind, ServiceContext, WRAP_LEN};
 use crate::error::{Error, Refusal};
-use crate::limits::{MAX_HEAD_LEN, MAX_KEY_ID_LEN, MAX_LAYERS, MAX_PARTS, MAX_WRAPPED_KEYS, MAX_WRAPPED_LEN};
+use crate::limits::{
+    MAX_BLOB_LEN, MAX_CONTEXT_LEN, MAX_CONTEXT_PAIRS, MAX_HEAD_LEN, MAX_KEY_ID_LEN, MAX_LAYERS, MAX_PARTS,
+    MAX_WRAPPED_KEYS,
+};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -18,7 +22,7 @@ use core::fmt;
 const MAGIC: &[u8; 7] = b"objseal";
 
 const TAG_OBJECT_ID: u16 = 1;
-const TAG_MODE: u16 = 2;
+const TAG_BOUND_KEYS: u16 = 2;
 const TAG_SUITES: u16 = 3;
 const TAG_WRAPPED_KEYS: u16 = 4;
 const TAG_CONTEXT: u16 = 5;
@@ -26,7 +30,7 @@ const TAG_GENERATION: u16 = 6;
 const TAG_BODY_SALTS: u16 = 7;
 const TAG_ATTRIBUTES: u16 = 8;
 const TAG_PARTS: u16 = 9;
-const TAG_DETACHED_TABLE: u16 = 10;
+const TAG_TABLE: u16 = 10;
 
 /// The random identity of an object.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,21 +66,6 @@ impl fmt::Debug for ObjectId {
     }
 }
 
-/// Which kind of key service an object was sealed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-#[repr(u8)]
-pub enum Mode {
-    /// A keyring.
-    Keyring = 1,
-}
-
-impl Mode {
-    fn decode(value: u8) -> Result<Self, FormatError> {
-        if value == Self::Keyring as u8 { Ok(Self::Keyring) } else { Err(FormatError::Unsupported) }
-    }
-}
-
 /// How a layer is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -100,7 +89,7 @@ impl Suite {
     }
 }
 
-/// A data key, wrapped under the wrapping key of a key service.
+/// A data key, wrapped under the wrapping key of a key service: FORMAT.md, section 6.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WrappedKey {
@@ -112,28 +101,29 @@ pub struct WrappedKey {
     pub key_id: String,
     /// The version of the root key, from 1; 0 where the service keeps that to itself.
     pub key_version: u32,
-    /// What the service needs to give the wrapping key again, and the wrap.
-    pub bytes: Vec<u8>,
+    /// What the wrapping key is.
+    pub kind: KeyKind,
+    /// What the service was given as its own encryption context.
+    pub service_context: ServiceContext,
+    /// What the service needs to give the wrapping key again.
+    pub blob: Vec<u8>,
+    /// What tells the wrapping key from another of the same name.
+    pub(super) fingerprint: Option<Fingerprint>,
+    pub(super) wrap: [u8; WRAP_LEN],
 }
 
 impl WrappedKey {
-    /// What the service needs to give the wrapping key again.
-    #[must_use]
-    pub fn blob(&self) -> &[u8] {
-        &self.bytes[..self.bytes.len().saturating_sub(WRAP_LEN)]
-    }
-
-    /// That it is within its bounds: its fields are for everybody to change.
-    pub(super) fn check(&self) -> Result<(), FormatError> {
+    fn check(&self) -> Result<(), FormatError> {
         check_name(&self.service)?;
         check_name(&self.key_id)?;
-        if self.bytes.len() > MAX_WRAPPED_LEN {
+        if self.blob.len() > MAX_BLOB_LEN {
             return Err(FormatError::TooLong);
         }
-        if self.layer <= MAX_LAYERS && !self.bytes.is_empty() { Ok(()) } else { Err(FormatError::Malformed) }
+        let without_blob = self.kind != KeyKind::Local || self.blob.is_empty();
+        if self.layer <= MAX_LAYERS && without_blob { Ok(()) } else { Err(FormatError::Malformed) }
     }
 
-    /// What entries are sorted by: everything before the wrapped bytes, as it is stored.
+    /// What entries are sorted by, as it is stored.
     fn sort_key(&self) -> Vec<u8> {
         let mut out = Vec::new();
         out.push(self.layer);
@@ -145,14 +135,22 @@ impl WrappedKey {
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.sort_key());
-        put_short(out, &self.bytes);
+        out.extend_from_slice(&[self.kind as u8, self.service_context as u8]);
+        put_short(out, &self.blob);
+        out.extend_from_slice(self.fingerprint.as_ref().map_or(&[], |fingerprint| &fingerprint[..]));
+        out.extend_from_slice(&self.wrap);
     }
 
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, FormatError> {
         let layer = reader.u8()?;
         let (service, key_id) = (reader.short_text()?.into(), reader.short_text()?.into());
         let key_version = reader.u32()?;
-        Ok(Self { layer, service, key_id, key_version, bytes: reader.short()?.to_vec() })
+        let (kind, service_context) = (KeyKind::decode(reader.u8()?)?, ServiceContext::decode(reader.u8()?)?);
+        let blob = reader.short()?.to_vec();
+        let fingerprint = if kind == KeyKind::Customer { None } else { Some(reader.array()?) };
+        let wrap = reader.array()?;
+        let read = Self { layer, service, key_id, key_version, kind, service_context, blob, fingerprint, wrap };
+        read.check().map(|()| read)
     }
 }
 
@@ -202,32 +200,33 @@ pub enum Content {
         /// Its salts, the innermost layer's first.
         salts: Vec<Salt>,
     },
-    /// Parts, and these are they.
-    Parts(Vec<Part>),
-    /// Parts, and the table that says which is stored elsewhere.
-    DetachedTable(DetachedTable),
+    /// Parts, and a table that says which.
+    Parts {
+        /// What the head says about the table.
+        table: TableFacts,
+        /// The table, sealed, unless it is stored elsewhere.
+        sealed: Option<Vec<u8>>,
+    },
 }
 
-/// What the head says about a part table that is stored elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the head says about a part table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct DetachedTable {
+pub struct TableFacts {
     /// How many parts there are.
     pub parts: u32,
     /// Length of the plaintext of all parts, in bytes.
     pub plaintext_len: u64,
+    /// By which algorithm the digest of each part is in the table, if it is.
+    pub checksum: Option<ChecksumAlgorithm>,
     /// The salts of the table, the innermost layer's first.
     pub salts: Vec<Salt>,
 }
 
-impl DetachedTable {
-    pub(super) fn new(parts: u32, plaintext_len: u64, salts: Vec<Salt>) -> Self {
-        Self { parts, plaintext_len, salts }
-    }
-
+impl TableFacts {
     /// That the table has the length that so many parts give.
     pub(super) fn check_len(&self, layers: u8, len: u64) -> Result<(), Error> {
-        let expected = u64::from(self.parts) * parts::entry_len(layers) as u64;
+        let expected = u64::from(self.parts) * parts::entry_len(layers, self.checksum) as u64;
         if len == expected { Ok(()) } else { Err(Error::refused(Refusal::Table)) }
     }
 
@@ -240,7 +239,7 @@ impl DetachedTable {
         last: bool,
     ) -> Result<Vec<Part>, EnvelopeError> {
         let refused = || Error::refused(Refusal::Table);
-        let table = parts::decode(entries, layers, before, self.parts).map_err(|_| refused())?;
+        let table = parts::decode(entries, layers, self.checksum, before, self.parts).map_err(|_| refused())?;
         let end = table.last().map(|part| part.plaintext.end);
         if last && end != Some(self.plaintext_len) { Err(refused().into()) } else { Ok(table) }
     }
@@ -248,8 +247,24 @@ impl DetachedTable {
     fn encode(&self) -> Vec<u8> {
         let mut out = self.parts.to_be_bytes().to_vec();
         out.extend_from_slice(&self.plaintext_len.to_be_bytes());
+        out.push(self.checksum.map_or(0, |algorithm| algorithm as u8));
         out.extend_from_slice(self.salts.as_flattened());
         out
+    }
+
+    fn decode_facts(value: &[u8], layers: u8) -> Result<Self, FormatError> {
+        let mut reader = Reader::new(value);
+        let (parts, plaintext_len) = (reader.u32()?, reader.u64()?);
+        let checksum = match reader.u8()? {
+            0 => None,
+            tag => Some(ChecksumAlgorithm::of_tag(tag.into()).ok_or(FormatError::Unsupported)?),
+        };
+        let salts = decode_salts(&mut reader, layers)?;
+        reader.end()?;
+        if !(1..=MAX_PARTS).contains(&parts) {
+            return Err(FormatError::Malformed);
+        }
+        Ok(Self { parts, plaintext_len, checksum, salts })
     }
 }
 
@@ -259,25 +274,32 @@ impl DetachedTable {
 pub struct Head {
     /// The random identity of the object.
     pub object_id: ObjectId,
-    /// Which kind of key service it was sealed for.
-    pub mode: Mode,
     /// How each layer is sealed, the innermost first.
     pub suites: Vec<Suite>,
     /// The data keys, wrapped for each recipient; sorted.
     pub wrapped_keys: Vec<WrappedKey>,
-    /// The public pairs that the wraps are bound to.
+    /// The public pairs that the object is bound to. Of a head that was only parsed those that are stored; of one that was
+    /// opened all.
     pub context: EncryptionContext,
+    /// The keys of the pairs that are bound and not stored, sorted.
+    pub bound_keys: Vec<String>,
     /// Grows by one whenever the head is rewritten, from 1.
     pub generation: u64,
     /// What the object consists of.
     pub content: Content,
     /// The sealed attributes, in heads that are written after the body.
     pub attributes: Option<Vec<u8>>,
-    /// Optional fields that this version does not know, as they were read.
-    pub(super) unknown: Vec<(u16, Vec<u8>)>,
+    /// Optional fields that this version does not know, as they were read, and private ones.
+    pub(super) others: BTreeMap<u16, Vec<u8>>,
 }
 
 impl Head {
+    /// The private field of this tag, from 0xC000 on: see [`SealOptions::with_field`](super::SealOptions::with_field).
+    #[must_use]
+    pub fn field(&self, tag: u16) -> Option<&[u8]> {
+        self.others.get(&tag).filter(|_| tag >= FIRST_PRIVATE_TAG).map(Vec::as_slice)
+    }
+
     /// Reads a stored head, without verifying it.
     ///
     /// # Errors
@@ -301,11 +323,7 @@ impl Head {
 
     /// Reads the fields of a head whose parts are not known yet, as they are kept in an upload state.
     pub(super) fn decode_draft(fields: &[u8]) -> Result<Self, FormatError> {
-        let without = |contents: Contents<'_>, _: &[Suite]| match contents.0 {
-            None => Ok(Content::Parts(Vec::new())),
-            Some(_) => Err(FormatError::Malformed),
-        };
-        Self::decode_fields(fields, without)
+        Self::decode_fields(fields, |contents, _| contents.decode_none())
     }
 
     /// The fields of such a head.
@@ -319,40 +337,34 @@ impl Head {
         decode_content: impl FnOnce(Contents<'_>, &[Suite]) -> Result<Content, FormatError>,
     ) -> Result<Self, FormatError> {
         let mut reader = Reader::new(fields);
-        let (mut object_id, mut mode, mut suites, mut generation) = (None, None, None, None);
+        let (mut object_id, mut bound_keys, mut suites, mut generation) = (None, Vec::new(), None, None);
         let (mut content, mut attributes) = (Contents::default(), None);
         let mut wrapped_keys = Vec::new();
         let mut context = EncryptionContext::new();
-        let mut unknown = Vec::new();
+        let mut others = BTreeMap::new();
         let mut previous = None;
         while let Some(field) = reader.field(previous)? {
             previous = Some(field.tag);
             let mut value = Reader::new(field.value);
             match field.tag {
                 TAG_OBJECT_ID => object_id = Some(ObjectId(value.array()?)),
-                TAG_MODE => mode = Some(Mode::decode(value.u8()?)?),
+                TAG_BOUND_KEYS => bound_keys = decode_bound_keys(&mut value)?,
                 TAG_SUITES => suites = Some(decode_suites(&mut value)?),
                 TAG_WRAPPED_KEYS => wrapped_keys = decode_wrapped_keys(&mut value)?,
-                TAG_CONTEXT => {
-                    context = EncryptionContext::decode(field.value)?;
-                    value = Reader::new(&[]);
-                }
+                TAG_CONTEXT => context = EncryptionContext::decode(value.all())?,
                 TAG_GENERATION => generation = Some(value.u64()?),
-                TAG_BODY_SALTS | TAG_PARTS | TAG_DETACHED_TABLE => {
-                    content.take(field.tag, field.value)?;
-                    value = Reader::new(&[]);
-                }
+                TAG_BODY_SALTS => content.body_salts = Some(value.all()),
+                TAG_PARTS => content.parts = Some(value.all()),
+                TAG_TABLE => content.table = Some(value.all()),
                 TAG_ATTRIBUTES => {
                     if !(MIN_SEALED_LEN..=MAX_SEALED_LEN).contains(&field.value.len()) {
                         return Err(FormatError::Malformed);
                     }
-                    attributes = Some(field.value.to_vec());
-                    value = Reader::new(&[]);
+                    attributes = Some(value.all().to_vec());
                 }
                 _ => {
                     field.require_optional()?;
-                    unknown.push((field.tag, field.value.to_vec()));
-                    value = Reader::new(&[]);
+                    others.insert(field.tag, value.all().to_vec());
                 }
             }
             value.end()?;
@@ -361,15 +373,19 @@ impl Head {
         let suites = suites.ok_or(missing)?;
         let head = Self {
             object_id: object_id.ok_or(missing)?,
-            mode: mode.ok_or(missing)?,
             content: decode_content(content, &suites)?,
             attributes,
             suites,
             wrapped_keys,
             context,
+            bound_keys,
             generation: generation.filter(|&generation| generation > 0).ok_or(missing)?,
-            unknown,
+            others,
         };
+        let keys = head.context.len() + head.bound_keys.len();
+        if keys > MAX_CONTEXT_PAIRS || head.bound_keys.iter().any(|key| head.context.get(key).is_some()) {
+            return Err(FormatError::Malformed);
+        }
         check_wrapped_keys(&head.wrapped_keys, head.layers())?;
         Ok(head)
     }
@@ -386,7 +402,11 @@ impl Head {
         out.extend_from_slice(MAGIC);
         out.push(VERSION);
         put_field(&mut out, TAG_OBJECT_ID, self.object_id.as_bytes());
-        put_field(&mut out, TAG_MODE, &[self.mode as u8]);
+        if !self.bound_keys.is_empty() {
+            let mut bound_keys = Vec::new();
+            self.bound_keys.iter().for_each(|key| put_short(&mut bound_keys, key.as_bytes()));
+            put_field(&mut out, TAG_BOUND_KEYS, &bound_keys);
+        }
         let suites = self.suites.iter().flat_map(|&suite| (suite as u16).to_be_bytes());
         put_field(&mut out, TAG_SUITES, &suites.collect::<Vec<_>>());
         let mut wrapped_keys = Vec::new();
@@ -397,11 +417,8 @@ impl Head {
             return Err(FormatError::TooLong);
         }
         put_field(&mut out, TAG_WRAPPED_KEYS, &wrapped_keys);
-        if !self.context.is_empty() {
-            let context = self.context.encode();
-            if context.len() > MAX_HEAD_LEN {
-                return Err(FormatError::TooLong);
-            }
+        let context = self.context.encode();
+        if !context.is_empty() {
             put_field(&mut out, TAG_CONTEXT, &context);
         }
         put_field(&mut out, TAG_GENERATION, &self.generation.to_be_bytes());
@@ -411,20 +428,19 @@ impl Head {
         if let Some(attributes) = &self.attributes {
             put_field(&mut out, TAG_ATTRIBUTES, attributes);
         }
-        match &self.content {
-            Content::Body { .. } => {}
+        if let Content::Parts { table, sealed } = &self.content {
             // Not known yet.
-            Content::Parts(table) if table.is_empty() => {}
-            Content::Parts(table) => {
-                let entries = parts::encode(table);
-                if entries.len() > MAX_HEAD_LEN {
+            if table.parts > 0 {
+                put_field(&mut out, TAG_PARTS, &table.encode());
+            }
+            if let Some(sealed) = sealed {
+                if sealed.len() > MAX_HEAD_LEN {
                     return Err(FormatError::TooLong);
                 }
-                put_field(&mut out, TAG_PARTS, &entries);
+                put_field(&mut out, TAG_TABLE, sealed);
             }
-            Content::DetachedTable(table) => put_field(&mut out, TAG_DETACHED_TABLE, &table.encode()),
         }
-        for (tag, value) in &self.unknown {
+        for (tag, value) in &self.others {
             put_field(&mut out, *tag, value);
         }
         if out.len() + MAC_LEN > MAX_HEAD_LEN { Err(FormatError::TooLong) } else { Ok(out) }
@@ -470,44 +486,58 @@ pub(super) fn decode_suites(value: &mut Reader<'_>) -> Result<Vec<Suite>, Format
     if suites.is_empty() { Err(FormatError::Malformed) } else { Ok(suites) }
 }
 
-/// The fields that say what the object consists of, as they are read: exactly one of them must be there.
+/// The fields that say what the object consists of, as they are read.
 #[derive(Default)]
-struct Contents<'b>(Option<(u16, &'b [u8])>);
+struct Contents<'b> {
+    body_salts: Option<&'b [u8]>,
+    parts: Option<&'b [u8]>,
+    table: Option<&'b [u8]>,
+}
 
-impl<'b> Contents<'b> {
-    fn take(&mut self, tag: u16, value: &'b [u8]) -> Result<(), FormatError> {
-        if self.0.is_some() {
+impl Contents<'_> {
+    fn decode(self, suites: &[Suite]) -> Result<Content, FormatError> {
+        let layers = u8::try_from(suites.len()).unwrap_or(u8::MAX);
+        match (self.body_salts, self.parts, self.table) {
+            (Some(salts), None, None) => {
+                let mut reader = Reader::new(salts);
+                let salts = decode_salts(&mut reader, layers)?;
+                reader.end().map(|()| Content::Body { salts })
+            }
+            (None, Some(facts), sealed) => {
+                let table = TableFacts::decode_facts(facts, layers)?;
+                Ok(Content::Parts { table, sealed: sealed.map(<[u8]>::to_vec) })
+            }
+            _ => Err(FormatError::Malformed),
+        }
+    }
+
+    fn decode_none(self) -> Result<Content, FormatError> {
+        match (self.body_salts, self.parts, self.table) {
+            (None, None, None) => Ok(Content::unknown_parts()),
+            _ => Err(FormatError::Malformed),
+        }
+    }
+}
+
+impl Content {
+    /// Parts that are still to come.
+    pub(super) fn unknown_parts() -> Self {
+        Self::Parts { table: TableFacts::default(), sealed: None }
+    }
+}
+
+fn decode_bound_keys(value: &mut Reader<'_>) -> Result<Vec<String>, FormatError> {
+    let mut keys: Vec<String> = Vec::new();
+    while !value.is_empty() {
+        let key = value.short_text()?;
+        let previous = keys.last().map_or("", String::as_str);
+        // Strictly rising, and so never empty.
+        if key <= previous || keys.len() >= MAX_CONTEXT_PAIRS || key.len() > MAX_CONTEXT_LEN {
             return Err(FormatError::Malformed);
         }
-        self.0 = Some((tag, value));
-        Ok(())
+        keys.push(key.into());
     }
-
-    fn decode(self, suites: &[Suite]) -> Result<Content, FormatError> {
-        let (tag, value) = self.0.ok_or(FormatError::Malformed)?;
-        let layers = u8::try_from(suites.len()).unwrap_or(u8::MAX);
-        let mut reader = Reader::new(value);
-        let content = match tag {
-            TAG_BODY_SALTS => Content::Body { salts: decode_salts(&mut reader, layers)? },
-            TAG_PARTS => {
-                let count = u32::try_from(value.len() / parts::entry_len(layers)).unwrap_or(u32::MAX);
-                let table = parts::decode(value, layers, None, count)?;
-                if table.is_empty() {
-                    return Err(FormatError::Malformed);
-                }
-                return Ok(Content::Parts(table));
-            }
-            _ => {
-                let (parts, plaintext_len) = (reader.u32()?, reader.u64()?);
-                if !(1..=MAX_PARTS).contains(&parts) {
-                    return Err(FormatError::Malformed);
-                }
-                Content::DetachedTable(DetachedTable::new(parts, plaintext_len, decode_salts(&mut reader, layers)?))
-            }
-        };
-        reader.end()?;
-        Ok(content)
-    }
+    if keys.is_empty() { Err(FormatError::Malformed) } else { Ok(keys) }
 }
 
 fn decode_salts(value: &mut Reader<'_>, layers: u8) -> Result<Vec<Salt>, FormatError> {
@@ -527,7 +557,6 @@ fn decode_wrapped_keys(value: &mut Reader<'_>) -> Result<Vec<WrappedKey>, Format
 
 /// That the wrapped keys are within their bounds and in their order, and that each layer has some.
 fn check_wrapped_keys(wrapped_keys: &[WrappedKey], layers: u8) -> Result<(), FormatError> {
-    wrapped_keys.iter().try_for_each(WrappedKey::check)?;
     let mut of_layers = 0;
     for layer in 1..=layers {
         let count = wrapped_keys.iter().filter(|key| key.layer == layer).count();

@@ -2,7 +2,8 @@
 
 use super::attributes::{Attributes, MAX_SEALED_LEN};
 use super::body::{NewBody, Salt, StoredBody};
-use super::derive::{PLACE_LEN, Place, Role, Subkey, mac, subkey};
+use super::context::ContextDigest;
+use super::derive::{MAC_LEN, PLACE_LEN, Place, Role, Subkey, mac, subkey};
 use super::error::EnvelopeError;
 use super::head::ObjectId;
 use crate::cobblestone::Cobblestone;
@@ -33,12 +34,12 @@ impl Engines {
     }
 
     /// What does `layer`, from 1.
-    fn of(self, layer: u8) -> Choice {
+    pub(super) fn of(self, layer: u8) -> Choice {
         if layer <= 1 { self.inner } else { self.outer() }
     }
 
     /// What checks `layer`, if it is to be checked.
-    fn check_of(self, layer: u8) -> Option<Choice> {
+    pub(super) fn check_of(self, layer: u8) -> Option<Choice> {
         let other = if layer <= 1 { self.outer() } else { self.inner };
         self.check.then_some(other)
     }
@@ -80,6 +81,29 @@ impl Frame {
         (1..=self.layers).map(move |layer| self.message(role, place_layer(layer), layer, 0, key))
     }
 
+    /// Starts sealing a record whose salts are pinned elsewhere.
+    pub(super) fn start_record(&self, role: Role, key: &Key, random: &dyn RandomSource) -> Result<NewBody, Error> {
+        let messages = self.record_messages(role, key);
+        let sealers = messages.map(|message| message.cobblestone().with_random(random).shared_sealer());
+        Ok(NewBody::new(sealers.collect::<Result<_, _>>()?))
+    }
+
+    /// What opens such a record.
+    pub(super) fn record_opener(&self, role: Role, key: &Key, salts: &[Salt]) -> StoredBody {
+        StoredBody::new(self.record_messages(role, key).zip(salts.iter().copied()).collect())
+    }
+
+    /// Seals the attributes record: FORMAT.md, section 7.
+    pub(super) fn seal_attributes(
+        &self,
+        key: &Key,
+        attributes: &Attributes,
+        random: &dyn RandomSource,
+    ) -> Result<Vec<u8>, EnvelopeError> {
+        let fields = Zeroizing::new(attributes.encode()?);
+        Ok(self.seal_record(Role::Attributes, key, &fields, random)?)
+    }
+
     /// Seals a record under `key`, in as many layers as the object has: FORMAT.md, section 3.
     pub(super) fn seal_record(
         &self,
@@ -115,9 +139,19 @@ pub(super) struct Layers {
 }
 
 impl Layers {
+    /// `data_keys` must not have grown: a vector that does leaves copies of its keys behind.
     pub(super) fn new(data_keys: Vec<Key>, object_id: ObjectId, engines: Engines) -> Self {
         let layers = u8::try_from(data_keys.len()).unwrap_or(u8::MAX);
         Self { frame: Frame { object_id, layers, engines }, data_keys }
+    }
+
+    /// The data keys that a plan found, and which entry gave each.
+    pub(super) fn found(found: Vec<(usize, Key)>, object_id: ObjectId, engines: Engines) -> (Vec<usize>, Self) {
+        let entries = found.iter().map(|&(entry, _)| entry).collect();
+        // Copied one by one, and wiped where they were: moved out of the vector they would stay in its memory.
+        let mut data_keys = Vec::with_capacity(found.len());
+        data_keys.extend(found.iter().map(|(_, key)| Key::from_bytes(key.expose_secret())));
+        (entries, Self::new(data_keys, object_id, engines))
     }
 
     pub(super) fn count(&self) -> u8 {
@@ -144,11 +178,6 @@ impl Layers {
         self
     }
 
-    /// The MAC over what is stored.
-    pub(super) fn mac(&self, which: Subkey, bytes: &[u8]) -> [u8; super::derive::MAC_LEN] {
-        mac(&self.subkey(which), bytes)
-    }
-
     /// Starts sealing a message in each layer, the outer one around the inner one.
     pub(super) fn seal(&self, role: Role, part: u32, random: &dyn RandomSource) -> Result<NewBody, Error> {
         let sealers =
@@ -166,16 +195,6 @@ impl Layers {
         layers.map(move |(layer, data_key)| self.frame.message(role, layer, layer, part, data_key))
     }
 
-    /// Seals the attributes record: FORMAT.md, section 7.
-    pub(super) fn seal_attributes(
-        &self,
-        attributes: &Attributes,
-        random: &dyn RandomSource,
-    ) -> Result<Vec<u8>, EnvelopeError> {
-        let fields = Zeroizing::new(attributes.encode()?);
-        Ok(self.frame.seal_record(Role::Attributes, &self.subkey(Subkey::Attributes), &fields, random)?)
-    }
-
     /// Opens the attributes record.
     pub(super) fn open_attributes(&self, sealed: &[u8]) -> Result<Attributes, EnvelopeError> {
         if sealed.len() > MAX_SEALED_LEN {
@@ -185,9 +204,43 @@ impl Layers {
         Ok(Attributes::decode(&fields)?)
     }
 
-    fn subkey(&self, which: Subkey) -> Key {
+    pub(super) fn subkey(&self, which: Subkey) -> Key {
         subkey(&self.data_keys, &self.frame.object_id, which)
     }
+}
+
+/// All subkeys of an object, for who does not have its data keys.
+pub(super) struct Subkeys([Key; Subkey::ALL.len()]);
+
+impl Subkeys {
+    const LEN: usize = Key::LEN * Subkey::ALL.len();
+
+    pub(super) fn of(layers: &Layers) -> Self {
+        Self(Subkey::ALL.map(|which| layers.subkey(which)))
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (keys, rest) = bytes.as_chunks();
+        let keys: &[[u8; Key::LEN]; Subkey::ALL.len()] = keys.try_into().ok().filter(|_| rest.is_empty())?;
+        Some(Self(keys.each_ref().map(Key::from_bytes)))
+    }
+
+    pub(super) fn to_bytes(&self) -> Zeroizing<[u8; Self::LEN]> {
+        let mut bytes = Zeroizing::new([0; Self::LEN]);
+        for (room, key) in bytes.chunks_exact_mut(Key::LEN).zip(&self.0) {
+            room.copy_from_slice(key.expose_secret());
+        }
+        bytes
+    }
+
+    pub(super) fn get(&self, which: Subkey) -> &Key {
+        &self.0[which as usize]
+    }
+}
+
+/// The MAC over a stored head whose object has these pairs.
+pub(super) fn head_mac(mac_key: &Key, stored: &[u8], context: &ContextDigest) -> [u8; MAC_LEN] {
+    mac(mac_key, &[stored, context])
 }
 
 /// The key and the context of one Cobblestone message, and what seals and opens it.

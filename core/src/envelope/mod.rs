@@ -15,8 +15,8 @@
 //! use objseal::envelope::{OpenOptions, SealOptions, WrappingKey};
 //! use std::sync::Arc;
 //!
-//! let inner = Arc::new(WrappingKey::new("my-kms", "photos", 1, b"", Key::generate()?)?);
-//! let outer = Arc::new(WrappingKey::new("my-kms", "server", 1, b"", Key::generate()?)?);
+//! let inner = Arc::new(WrappingKey::new("my-kms", "photos", 1, Key::generate()?)?);
+//! let outer = Arc::new(WrappingKey::new("my-kms", "server", 1, Key::generate()?)?);
 //! # if objseal::Engine::AwsLc.is_available() {
 //! let (envelope, body) = SealOptions::new(inner.clone()).with_outer_key(outer.clone()).start()?;
 //! let stored_head = envelope.stored().to_vec();
@@ -33,27 +33,30 @@
 //!
 //! ```
 //! # #[cfg(all(feature = "std", feature = "checksums"))] {
-//! use objseal::envelope::{Attributes, OpenOptions, SealOptions, WrappingKey, locate};
+//! use objseal::envelope::{Attributes, EncryptionContext, OpenOptions, SealOptions, WrappingKey, locate};
 //! use objseal::{Key, checksums, limits::INLINE_ENVELOPE_LEN};
 //! use std::sync::Arc;
 //!
 //! let customer = Arc::new(WrappingKey::from_key(Key::generate()?));
-//! let server = Arc::new(WrappingKey::new("my-server", "uploads", 1, b"", Key::generate()?)?);
-//! let state = SealOptions::new(customer.clone()).start_upload(&server)?.stored().to_vec();
+//! let server = Arc::new(WrappingKey::new("my-server", "uploads", 1, Key::generate()?)?);
+//! let place = EncryptionContext::from_pairs([("bucket", "photos"), ("key", "cat.jpg"), ("upload id", "17")])?;
+//! let (upload, _) = SealOptions::new(customer.clone()).start_upload(&server, &place)?;
+//! let state = upload.stored().to_vec();
 //!
-//! // Any process that has the state and the server's key seals parts, in any order.
-//! let upload = OpenOptions::new().with_key(server).resume_upload(&state)?;
-//! let (attempt, body) = upload.part(1)?;
+//! // Any process that has the state, the server's key and the object's seals parts, in any order.
+//! let (server_keys, customer_keys) = (OpenOptions::new().with_key(server), OpenOptions::new().with_key(customer));
+//! let upload = server_keys.resume_upload(&state, &place)?;
+//! let (attempt, body) = upload.unlock(&customer_keys)?.part(1)?;
 //! let stored_part = body.seal(b"the plaintext")?;
 //! let (receipt, proof) = upload.receipt(attempt, Attributes::new(13))?;
 //!
-//! // The client names the parts by number and ETag.
+//! // The client names the parts by number and ETag. Completing takes the server's key only.
 //! let etag = receipt.attributes.etag.unwrap_or_default();
 //! let selection = upload.select(&[(1, &etag)], &[&proof])?;
 //! let attributes = checksums::of_parts(&selection.attributes());
 //! let completed = upload.complete(&selection, &attributes, INLINE_ENVELOPE_LEN)?;
 //!
-//! let envelope = OpenOptions::new().with_key(customer).open(completed.envelope.stored())?;
+//! let envelope = customer_keys.open(&completed.head)?;
 //! let parts = envelope.parts(completed.table.as_deref())?;
 //! let wanted = locate(&parts, 4..8).unwrap_or_default();
 //! assert_eq!((wanted[0].part.number, wanted[0].stored.clone()), (1, 56..85));
@@ -102,7 +105,7 @@ mod service;
 mod upload;
 mod wrapping_key;
 
-pub use attributes::{Attributes, Digests};
+pub use attributes::{Attributes, ChecksumAlgorithm, ChecksumType, Digests};
 #[cfg(feature = "std")]
 pub(crate) use attributes::{MAX_SEALED_LEN, MIN_SEALED_LEN};
 #[cfg(feature = "std")]
@@ -112,7 +115,7 @@ pub use body::{
 };
 pub use context::EncryptionContext;
 pub use error::{Demand, EnvelopeError, FormatError, PartsError};
-pub use head::{Content, DetachedTable, Head, Mode, ObjectId, Suite, Unverified, WrappedKey};
+pub use head::{Content, Head, ObjectId, Suite, TableFacts, Unverified, WrappedKey};
 #[cfg(feature = "std")]
 pub use multipart::{PartStore, PartTable, PartsReader};
 pub use open::OpenOptions;
@@ -122,8 +125,8 @@ pub use plan::{KeyRequest, Plan};
 pub use policy::{AcceptedKeys, DemandedContext, Policy};
 pub use seal::SealOptions;
 pub use service::{KeyService, KeyServiceError, KeyServiceErrorKind};
-pub use upload::{Completed, PartAttempt, Receipt, Selection, Upload};
-pub use wrapping_key::WrappingKey;
+pub use upload::{Completed, PartAttempt, PartSealer, Receipt, Selection, Upload};
+pub use wrapping_key::{KeyKind, ServiceContext, WrappingKey};
 
 #[doc = include_str!("../doc/FORMAT.md")]
 pub mod format {}

@@ -1,7 +1,8 @@
 //! Reading objects in parts: the part table, as far as it is needed, and ranges across parts.
 
+use super::attributes::ChecksumAlgorithm;
 use super::error::EnvelopeError;
-use super::head::{Content, DetachedTable};
+use super::head::{Content, TableFacts};
 use super::opened::Envelope;
 use super::parts::{self, Part, PartRange};
 use crate::buffer;
@@ -13,42 +14,47 @@ use std::io;
 use std::vec::Vec;
 use zeroize::Zeroizing;
 
-/// The part table of an object. Of a detached one only the chunks are fetched that are needed.
+/// The part table of an object. Of one that is stored apart only the chunks are fetched that are needed.
 pub struct PartTable<S> {
     entries: Entries<S>,
     layers: u8,
-    count: u32,
-    plaintext_len: u64,
+    facts: TableFacts,
 }
 
 enum Entries<S> {
     Inline(Vec<Part>),
-    Detached(DetachedTable, RandomAccess<S>),
+    Detached(RandomAccess<S>),
 }
 
 impl Envelope {
     /// The part table. `detached` is what stores it, if it is not in the envelope, and is not used otherwise.
     ///
     /// # Errors
-    /// [`EnvelopeError::OtherContent`] as an [`io::Error`] if the object is not in parts, or its table is detached and was
+    /// [`EnvelopeError::OtherContent`] as an [`io::Error`] if the object is not in parts, or its table is stored apart and was
     /// not given; [`Error::Authentication`] as an [`io::Error`] if it is not the table of this object; what the source
     /// says.
     pub fn part_table<S: ReadAt>(&self, detached: Option<S>) -> io::Result<PartTable<S>> {
         let layers = self.head().layers();
-        match (&self.head().content, detached) {
-            (Content::Parts(parts), _) => {
-                let plaintext_len = parts.last().map_or(0, |part| part.plaintext.end);
-                let count = u32::try_from(parts.len()).unwrap_or(u32::MAX);
-                Ok(PartTable { entries: Entries::Inline(parts.clone()), layers, count, plaintext_len })
+        let Content::Parts { table: facts, sealed } = &self.head().content else {
+            return Err(io::Error::other(EnvelopeError::OtherContent));
+        };
+        let entries = match (sealed, detached) {
+            (Some(_), _) => Entries::Inline(self.parts(None).map_err(io_error)?),
+            (None, Some(source)) => {
+                let stored = self.table_opener(facts).open_at(source)?;
+                facts.check_len(layers, stored.len())?;
+                Entries::Detached(stored)
             }
-            (Content::DetachedTable(table), Some(source)) => {
-                let stored = self.detached_table(table).open_at(source)?;
-                table.check_len(layers, stored.len())?;
-                let (count, plaintext_len) = (table.parts, table.plaintext_len);
-                Ok(PartTable { entries: Entries::Detached(table.clone(), stored), layers, count, plaintext_len })
-            }
-            _ => Err(io::Error::other(EnvelopeError::OtherContent)),
-        }
+            (None, None) => return Err(io::Error::other(EnvelopeError::OtherContent)),
+        };
+        Ok(PartTable { entries, layers, facts: facts.clone() })
+    }
+}
+
+fn io_error(error: EnvelopeError) -> io::Error {
+    match error {
+        EnvelopeError::Authentication => Error::Authentication.into(),
+        error => io::Error::other(error),
     }
 }
 
@@ -56,13 +62,23 @@ impl<S: ReadAt> PartTable<S> {
     /// How many parts there are.
     #[must_use]
     pub fn count(&self) -> u32 {
-        self.count
+        self.facts.parts
     }
 
     /// Length of the plaintext of all parts, in bytes.
     #[must_use]
     pub fn plaintext_len(&self) -> u64 {
-        self.plaintext_len
+        self.facts.plaintext_len
+    }
+
+    /// By which algorithm the digest of each part is in the table, if it is.
+    #[must_use]
+    pub fn checksum(&self) -> Option<ChecksumAlgorithm> {
+        self.facts.checksum
+    }
+
+    fn entry_len(&self) -> usize {
+        parts::entry_len(self.layers, self.facts.checksum)
     }
 
     /// The parts from index `first` on, at most `count` of them. Indices are from 0, and not part numbers.
@@ -70,23 +86,23 @@ impl<S: ReadAt> PartTable<S> {
     /// # Errors
     /// As for [`part_table`](Envelope::part_table).
     pub fn parts(&self, first: u32, count: u32) -> io::Result<Vec<Part>> {
-        let end = first.saturating_add(count).min(self.count);
+        let end = first.saturating_add(count).min(self.facts.parts);
         let first = first.min(end);
         match &self.entries {
             Entries::Inline(parts) => Ok(parts[first as usize..end as usize].to_vec()),
-            Entries::Detached(table, stored) => {
-                let entry = parts::entry_len(self.layers) as u64;
+            Entries::Detached(stored) => {
+                let entry = self.entry_len() as u64;
                 // The entry before says where the first part begins.
                 let from = first.saturating_sub(1);
                 let bytes = stored.open_range(u64::from(from) * entry..u64::from(end) * entry)?;
                 let bytes = Zeroizing::new(bytes);
-                let (before, bytes) = bytes.split_at(if from < first { parts::entry_len(self.layers) } else { 0 });
+                let (before, bytes) = bytes.split_at(if from < first { self.entry_len() } else { 0 });
                 let before = before.first_chunk::<12>().map(|entry| {
                     let (number, end) = entry.split_at(4);
                     let word = |bytes: &[u8]| bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
                     (u32::try_from(word(number)).unwrap_or(u32::MAX), word(end))
                 });
-                let decoded = table.decode(self.layers, bytes, before, end == self.count && end > first);
+                let decoded = self.facts.decode(self.layers, bytes, before, end == self.facts.parts && end > first);
                 decoded.map_err(|_| Error::refused(Refusal::Table).into())
             }
         }
@@ -98,8 +114,8 @@ impl<S: ReadAt> PartTable<S> {
     /// [`Error::OutOfRange`] as an [`io::Error`] if they are not within the plaintext; as for
     /// [`part_table`](Envelope::part_table).
     pub fn locate(&self, range: Range<u64>) -> io::Result<Vec<PartRange>> {
-        if range.start > range.end || range.end > self.plaintext_len {
-            return Err(Error::OutOfRange { plaintext_len: self.plaintext_len }.into());
+        if range.start > range.end || range.end > self.plaintext_len() {
+            return Err(Error::OutOfRange { plaintext_len: self.plaintext_len() }.into());
         }
         if range.is_empty() {
             return Ok(Vec::new());
@@ -124,8 +140,8 @@ impl<S: ReadAt> PartTable<S> {
         let missing = || io::Error::from(Error::refused(Refusal::Table));
         // The part is in low..high, which begin and end at these bytes. Parts are mostly of one size, so where it should be
         // then is looked at first; after two such guesses, the middle.
-        let (mut low, mut high) = (0, self.count);
-        let (mut start, mut end) = (0, self.plaintext_len);
+        let (mut low, mut high) = (0, self.count());
+        let (mut start, mut end) = (0, self.plaintext_len());
         let mut guesses = 2_u32;
         while low < high && (start..end).contains(&at) {
             let parts = u128::from(high - low);
@@ -153,11 +169,11 @@ impl<S: ReadAt> PartTable<S> {
     /// The part at `index` and those beside it that can be read with it without another chunk of the table: index of the
     /// first, and how many.
     fn beside(&self, index: u32) -> (u32, u32) {
-        let (entry, chunk_len) = (parts::entry_len(self.layers) as u64, CHUNK_LEN as u64);
+        let (entry, chunk_len) = (self.entry_len() as u64, CHUNK_LEN as u64);
         let chunk = u64::from(index) * entry / chunk_len;
         // The entry before the first one is read as well.
         let first = if chunk == 0 { 0 } else { (chunk * chunk_len).div_ceil(entry) + 1 };
-        let end = ((chunk + 1) * chunk_len / entry).min(self.count.into());
+        let end = ((chunk + 1) * chunk_len / entry).min(self.count().into());
         match (u32::try_from(first), u32::try_from(end)) {
             (Ok(first), Ok(end)) if (first..end).contains(&index) => (first, end - first),
             _ => (index, 1),
@@ -200,8 +216,8 @@ impl<E: Borrow<Envelope>, S: ReadAt, P: PartStore> PartsReader<E, S, P> {
     /// # Errors
     /// [`Error::OutOfRange`] and [`Error::Authentication`] as [`io::Error`]s, or what the sources say.
     pub fn open_range(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
-        let out_of_range = Error::OutOfRange { plaintext_len: self.table.plaintext_len };
-        if range.end > self.table.plaintext_len {
+        let out_of_range = Error::OutOfRange { plaintext_len: self.table.plaintext_len() };
+        if range.end > self.table.plaintext_len() {
             return Err(out_of_range.into());
         }
         let len = range.end.checked_sub(range.start).and_then(|len| usize::try_from(len).ok());
@@ -224,7 +240,7 @@ impl<E: Borrow<Envelope>, S: ReadAt, P: PartStore> PartsReader<E, S, P> {
 
     fn open_into(&self, start: u64, out: &mut [u8]) -> io::Result<()> {
         let end = start.checked_add(out.len() as u64);
-        let end = end.ok_or(Error::OutOfRange { plaintext_len: self.table.plaintext_len })?;
+        let end = end.ok_or(Error::OutOfRange { plaintext_len: self.table.plaintext_len() })?;
         let mut rest = out;
         for PartRange { part, plaintext, .. } in self.table.locate(start..end)? {
             let len = usize::try_from(plaintext.end - plaintext.start).unwrap_or(usize::MAX);

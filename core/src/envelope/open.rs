@@ -4,7 +4,7 @@ use super::context::EncryptionContext;
 use super::derive::{MAC_LEN, Subkey};
 use super::error::EnvelopeError;
 use super::head::{Head, WrappedKey};
-use super::layers::{Engines, Layers};
+use super::layers::{Engines, Layers, head_mac};
 use super::opened::Envelope;
 use super::plan::{Entries, Plan};
 use super::policy::{DemandedContext, Policy};
@@ -152,27 +152,27 @@ impl OpenOptions {
         self.follow(self.plan_head(stored, |entry| self.can_answer(entry))?)
     }
 
-    /// How to come by the key of an upload state: see [`plan`](Self::plan). The policy says which keys it may be under, and
-    /// what the object has to be like that it will be.
+    /// How to come by the key of an upload state: see [`plan`](Self::plan). The policy says which keys it may be under; `place`
+    /// is what it was [started](super::SealOptions::start_upload) with.
     ///
     /// # Errors
     /// [`EnvelopeError`]: it is not an upload state, or the policy does not accept its key.
-    pub fn plan_upload(&self, stored: &[u8]) -> Result<Plan<Upload>, EnvelopeError> {
-        upload::plan(self, stored, |_| true)
+    pub fn plan_upload(&self, stored: &[u8], place: &EncryptionContext) -> Result<Plan<Upload>, EnvelopeError> {
+        upload::plan(self, stored, place, |_| true)
     }
 
-    /// Goes on with an upload, in whatever process, by the keys and services among these options. The policy says which
-    /// keys its state may be under, and what the object has to be like that it will be.
+    /// Goes on with an upload, in whatever process, by the keys and services among these options: the server's. The policy
+    /// says which keys its state may be under; `place` is what it was [started](super::SealOptions::start_upload) with.
     ///
     /// # Errors
-    /// [`EnvelopeError`]: the state was changed, or nobody here has the key that it is under; what the policy does not accept.
-    pub fn resume_upload(&self, stored: &[u8]) -> Result<Upload, EnvelopeError> {
-        self.follow(upload::plan(self, stored, |entry| self.can_answer(entry))?)
+    /// [`EnvelopeError`]: the state was changed, or belongs to another place; nobody here has the key that it is under.
+    pub fn resume_upload(&self, stored: &[u8], place: &EncryptionContext) -> Result<Upload, EnvelopeError> {
+        self.follow(upload::plan(self, stored, place, |entry| self.can_answer(entry))?)
     }
 
     fn plan_head(&self, stored: &[u8], accepts: impl Fn(&WrappedKey) -> bool) -> Result<Plan<Envelope>, EnvelopeError> {
-        let head = Head::parse(stored)?.0;
-        self.policy.check(&head)?;
+        let mut head = Head::parse(stored)?.0;
+        self.policy.check(&mut head)?;
         let (layers, head) = (1..=head.layers(), Arc::new(head));
         let (of, stored, engines, random) = (Arc::clone(&head), stored.to_vec(), self.engines, self.random.clone());
         self.plan_of(of, layers, accepts, move |found| open(head, stored, engines, random, found))
@@ -191,7 +191,7 @@ impl OpenOptions {
     }
 
     /// Whether somebody here may have the key of this entry.
-    fn can_answer(&self, entry: &WrappedKey) -> bool {
+    pub(super) fn can_answer(&self, entry: &WrappedKey) -> bool {
         self.keys.iter().any(|key| key.is_of(entry))
             || self.services.iter().any(|service| service.name() == entry.service)
     }
@@ -208,12 +208,12 @@ impl OpenOptions {
         plan.finish()
     }
 
-    pub(super) fn engines(&self) -> Engines {
-        self.engines
-    }
-
     pub(super) fn random(&self) -> Source {
         self.random.clone()
+    }
+
+    pub(super) fn engines(&self) -> Engines {
+        self.engines
     }
 }
 
@@ -225,10 +225,10 @@ fn open(
     random: Source,
     found: Vec<(usize, Key)>,
 ) -> Result<Envelope, EnvelopeError> {
-    let (opened_by, data_keys) = found.into_iter().unzip();
-    let layers = Layers::new(data_keys, head.object_id, engines);
+    let (opened_by, layers) = Layers::found(found, head.object_id, engines);
     let (signed, stored_mac) = stored.split_last_chunk::<MAC_LEN>().ok_or(EnvelopeError::Authentication)?;
-    if !verdict(layers.mac(Subkey::Mac, signed).ct_eq(stored_mac)) {
+    let mac = head_mac(&layers.subkey(Subkey::Mac), signed, &head.context.digest());
+    if !verdict(mac.ct_eq(stored_mac)) {
         return Err(Error::refused(Refusal::Mac).into());
     }
     Ok(Envelope::opened(head, stored, layers, opened_by, random))

@@ -4,10 +4,11 @@ use super::attributes::Attributes;
 use super::body::StoredBody;
 use super::derive::{Role, Subkey};
 use super::error::EnvelopeError;
-use super::head::{Content, DetachedTable, Head, WrappedKey};
-use super::layers::Layers;
+use super::head::{Content, Head, TableFacts, WrappedKey};
+use super::layers::{Layers, head_mac};
 use super::parts::Part;
 use crate::engine::Engine;
+use crate::error::{Error, Refusal};
 use crate::random::Source;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -39,7 +40,7 @@ impl Envelope {
     /// The envelope of `head`, which gets its MAC.
     pub(super) fn make(head: Head, layers: Layers, random: Source) -> Result<Self, EnvelopeError> {
         let mut stored = head.encode()?;
-        stored.extend_from_slice(&layers.mac(Subkey::Mac, &stored));
+        stored.extend_from_slice(&head_mac(&layers.subkey(Subkey::Mac), &stored, &head.context.digest()));
         let first_of = |layer| head.wrapped_keys.iter().position(|key| key.layer == layer);
         let opened_by = (1..=head.layers()).filter_map(first_of).collect();
         Ok(Self { head: Arc::new(head), stored, layers, opened_by, random })
@@ -94,22 +95,18 @@ impl Envelope {
     /// All parts. `detached` is the stored part table, if it is not in the envelope.
     ///
     /// # Errors
-    /// [`EnvelopeError::OtherContent`] if the object is not in parts, or its table is detached and was not given;
+    /// [`EnvelopeError::OtherContent`] if the object is not in parts, or its table is stored apart and was not given;
     /// [`EnvelopeError::Authentication`] if it is not the table of this object.
     pub fn parts(&self, detached: Option<&[u8]>) -> Result<Vec<Part>, EnvelopeError> {
-        match (&self.head.content, detached) {
-            (Content::Parts(parts), _) => Ok(parts.clone()),
-            (Content::DetachedTable(table), Some(sealed)) => {
-                let entries = Zeroizing::new(self.detached_table(table).open(sealed)?);
-                table.check_len(self.head.layers(), entries.len() as u64)?;
-                table.decode(self.head.layers(), &entries, None, true)
-            }
-            _ => Err(EnvelopeError::OtherContent),
-        }
+        let Content::Parts { table, sealed } = &self.head.content else { return Err(EnvelopeError::OtherContent) };
+        let sealed = sealed.as_deref().or(detached).ok_or(EnvelopeError::OtherContent)?;
+        let entries = Zeroizing::new(self.table_opener(table).open(sealed)?);
+        table.check_len(self.head.layers(), entries.len() as u64)?;
+        table.decode(self.head.layers(), &entries, None, true)
     }
 
-    pub(super) fn detached_table(&self, table: &DetachedTable) -> StoredBody {
-        self.layers.open(Role::Table, 0, &table.salts)
+    pub(super) fn table_opener(&self, table: &TableFacts) -> StoredBody {
+        self.layers.frame().record_opener(Role::Table, &self.layers.subkey(Subkey::Table), &table.salts)
     }
 
     /// Seals the attributes, under salts of their own.
@@ -118,7 +115,8 @@ impl Envelope {
     /// [`EnvelopeError::Seal`] if there are no random bytes to be had; [`EnvelopeError::Format`] if an ETag is out of its
     /// bounds.
     pub fn seal_attributes(&self, attributes: &Attributes) -> Result<Vec<u8>, EnvelopeError> {
-        self.layers.seal_attributes(attributes, &self.random)
+        let key = self.layers.subkey(Subkey::Attributes);
+        self.layers.frame().seal_attributes(&key, attributes, &self.random)
     }
 
     /// Opens attributes that are stored outside of the head.
@@ -146,7 +144,14 @@ impl Envelope {
     /// # Errors
     /// [`EnvelopeError::Authentication`] and [`EnvelopeError::Format`] as for [`open_attributes`](Self::open_attributes).
     pub fn attributes(&self) -> Result<Option<Attributes>, EnvelopeError> {
-        self.head.attributes.as_ref().map(|sealed| self.open_attributes(sealed)).transpose()
+        let opened = self.head.attributes.as_ref().map(|sealed| self.open_attributes(sealed)).transpose()?;
+        // How long a body is shows when it is opened; how long parts are the head says.
+        if let (Some(attributes), Content::Parts { table, .. }) = (&opened, &self.head.content)
+            && attributes.plaintext_len != table.plaintext_len
+        {
+            return Err(Error::refused(Refusal::Length).into());
+        }
+        Ok(opened)
     }
 }
 

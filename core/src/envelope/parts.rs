@@ -1,15 +1,19 @@
 //! The part table, and where in the parts a range of the plaintext is: FORMAT.md, section 9.
 
+use super::attributes::ChecksumAlgorithm;
 use super::body::{Salt, sealed_len, sealed_range};
 use super::codec::Reader;
 use super::error::FormatError;
 use crate::cobblestone::{CHUNK_LEN, SALT_LEN};
 use crate::limits::{MAX_PART_LEN, MAX_PARTS};
 use alloc::vec::Vec;
+use core::fmt;
 use core::ops::Range;
+use zeroize::Zeroizing;
 
 /// A part of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Part {
     /// Its number, from 1.
     pub number: u32,
@@ -18,6 +22,19 @@ pub struct Part {
     /// The salts of its body, the innermost layer's first. They tell one attempt at a part from another: a stored body
     /// begins with the last of them.
     pub salts: Vec<Salt>,
+    /// Its digest, if the table has them: [`TableFacts::checksum`](super::TableFacts) says by which algorithm.
+    pub checksum: Vec<u8>,
+}
+
+/// Its digest tells of the plaintext.
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Part")
+            .field("number", &self.number)
+            .field("plaintext", &self.plaintext)
+            .field("salts", &self.salts)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Part {
@@ -85,16 +102,19 @@ pub fn locate(parts: &[Part], range: Range<u64>) -> Option<Vec<PartRange>> {
 }
 
 /// Length of an entry, in bytes.
-pub(super) const fn entry_len(layers: u8) -> usize {
-    12 + SALT_LEN * layers as usize
+pub(super) fn entry_len(layers: u8, checksum: Option<ChecksumAlgorithm>) -> usize {
+    12 + SALT_LEN * usize::from(layers) + checksum.map_or(0, ChecksumAlgorithm::len)
 }
 
-pub(super) fn encode(parts: &[Part]) -> Vec<u8> {
-    let mut out = Vec::new();
+/// The entries of parts, one behind the other.
+pub(super) fn encode(parts: &[Part]) -> Zeroizing<Vec<u8>> {
+    let len = |part: &Part| 12 + part.salts.as_flattened().len() + part.checksum.len();
+    let mut out = Zeroizing::new(Vec::with_capacity(parts.iter().map(len).sum()));
     for part in parts {
         out.extend_from_slice(&part.number.to_be_bytes());
         out.extend_from_slice(&part.plaintext.end.to_be_bytes());
         out.extend_from_slice(part.salts.as_flattened());
+        out.extend_from_slice(&part.checksum);
     }
     out
 }
@@ -103,20 +123,22 @@ pub(super) fn encode(parts: &[Part]) -> Vec<u8> {
 pub(super) fn decode(
     entries: &[u8],
     layers: u8,
+    checksum: Option<ChecksumAlgorithm>,
     mut before: Option<(u32, u64)>,
     count: u32,
 ) -> Result<Vec<Part>, FormatError> {
     let mut reader = Reader::new(entries);
-    let mut parts = Vec::with_capacity(entries.len() / entry_len(layers));
+    let mut parts = Vec::with_capacity(entries.len() / entry_len(layers, checksum));
     while !reader.is_empty() {
         let (number, end) = (reader.u32()?, reader.u64()?);
         let mut salts = Vec::with_capacity(usize::from(layers));
         for _ in 0..layers {
             salts.push(reader.array()?);
         }
+        let checksum = reader.bytes(checksum.map_or(0, ChecksumAlgorithm::len))?.to_vec();
         let (previous, start) = before.unwrap_or((0, 0));
         before = Some((number, end));
-        let part = Part { number, plaintext: start..end, salts };
+        let part = Part { number, plaintext: start..end, salts, checksum };
         part.check(previous, count)?;
         parts.push(part);
     }

@@ -5,7 +5,7 @@ use super::error::EnvelopeError;
 use super::head::{ObjectId, WrappedKey};
 use super::layers::Engines;
 use super::service::{KeyServiceError, KeyServiceErrorKind};
-use super::wrapping_key::{Binding, WrappingKey};
+use super::wrapping_key::{Binding, KeyKind, ServiceContext, WrappingKey};
 use crate::error::{Error, Refusal};
 use crate::key::Key;
 use alloc::boxed::Box;
@@ -55,10 +55,22 @@ impl KeyRequest {
         self.entry().key_version
     }
 
+    /// What the wrapping key is.
+    #[must_use]
+    pub fn kind(&self) -> KeyKind {
+        self.entry().kind
+    }
+
+    /// What the service was given as its own encryption context when it made the wrapping key.
+    #[must_use]
+    pub fn service_context(&self) -> ServiceContext {
+        self.entry().service_context
+    }
+
     /// What the service gave with the wrapping key.
     #[must_use]
     pub fn blob(&self) -> &[u8] {
-        self.entry().blob()
+        &self.entry().blob
     }
 
     /// The layer of the object, from 1, the innermost; 0 for the key of an upload state.
@@ -67,7 +79,7 @@ impl KeyRequest {
         self.entry().layer
     }
 
-    /// The encryption context of the object; empty for the key of an upload state.
+    /// The encryption context of the object, all of it; the place of an upload for the key of its state.
     #[must_use]
     pub fn context(&self) -> &EncryptionContext {
         self.of.context()
@@ -93,6 +105,17 @@ impl fmt::Debug for KeyRequest {
     }
 }
 
+/// What went wrong with the layer that is wanted.
+#[derive(Default)]
+struct Trouble {
+    /// A wrapping key did not open its entry, or a service refused.
+    refused: bool,
+    /// An entry whose key is another one of the same name, as its fingerprint says.
+    other_key: Option<usize>,
+    /// The first failure of a service.
+    failure: Option<KeyServiceError>,
+}
+
 /// How to come by the keys of something stored: which entry to ask for next, until there is a `T`.
 ///
 /// The caller's policy has decided already. Each accepted entry is named at most once, and none any more once a layer is
@@ -103,7 +126,7 @@ impl fmt::Debug for KeyRequest {
 /// # use objseal::Key;
 /// # use objseal::envelope::{KeyServiceErrorKind, OpenOptions, SealOptions, WrappingKey};
 /// # use std::sync::Arc;
-/// # let mine = Arc::new(WrappingKey::new("my-kms", "photos", 1, b"", Key::generate()?)?);
+/// # let mine = Arc::new(WrappingKey::new("my-kms", "photos", 1, Key::generate()?)?);
 /// # let (envelope, _) = SealOptions::new(mine.clone()).start()?;
 /// # let ask = |_: &objseal::envelope::KeyRequest| Ok(mine.clone());
 /// let mut plan = OpenOptions::new().plan(envelope.stored())?;
@@ -135,9 +158,7 @@ pub struct Plan<T> {
     /// Keys that the caller holds.
     held: Arc<[Arc<WrappingKey>]>,
     engines: Engines,
-    /// What went wrong with this layer.
-    refused: bool,
-    failure: Option<KeyServiceError>,
+    trouble: Trouble,
     finish: Box<Finish<T>>,
 }
 
@@ -174,8 +195,7 @@ impl<T> Plan<T> {
             found: Vec::with_capacity(2),
             held: keys.into(),
             engines,
-            refused: false,
-            failure: None,
+            trouble: Trouble::default(),
             finish: Box::new(finish),
         };
         plan.try_held();
@@ -221,8 +241,8 @@ impl<T> Plan<T> {
             }
             Err(error) => match error.kind() {
                 KeyServiceErrorKind::UnknownKey => {}
-                KeyServiceErrorKind::Refused => self.refused = true,
-                _ => self.failure = self.failure.take().or(Some(error)),
+                KeyServiceErrorKind::Refused => self.trouble.refused = true,
+                _ => self.trouble.failure = self.trouble.failure.take().or(Some(error)),
             },
         }
         false
@@ -239,18 +259,22 @@ impl<T> Plan<T> {
             layer: entry.layer,
             layers: self.of.layers(),
             context: self.of.context(),
-            engine: self.engines.engine(entry.layer),
+            engines: self.engines,
         };
         match key.unwrap(entry, &binding) {
             Ok(data_key) => {
                 self.found.push((index, data_key));
                 self.layer += 1;
                 self.asked = None;
-                (self.refused, self.failure) = (false, None);
+                self.trouble = Trouble::default();
                 true
             }
             Err(_) => {
-                self.refused = true;
+                if key.is_of(entry) && !key.seems_to_be_of(entry, &binding.object_id) {
+                    self.trouble.other_key = Some(index);
+                } else {
+                    self.trouble.refused = true;
+                }
                 false
             }
         }
@@ -261,15 +285,21 @@ impl<T> Plan<T> {
     /// # Errors
     /// [`EnvelopeError::KeyService`] if a service could not answer and no other entry opened the layer;
     /// [`EnvelopeError::Authentication`] if a wrapping key does not open its entry, or what was stored was changed;
+    /// [`EnvelopeError::OtherKey`] if it is another one of the same name;
     /// [`EnvelopeError::NoAcceptedKey`] if nobody has the key.
     pub fn finish(self) -> Result<T, EnvelopeError> {
         if self.layer > self.last_layer {
             return (self.finish)(self.found);
         }
-        match self.failure {
-            Some(error) => Err(EnvelopeError::KeyService(error)),
-            None if self.refused => Err(Error::refused(Refusal::Wrap).into()),
-            None => Err(no_accepted_key(&*self.of, self.layer)),
+        let Trouble { refused, other_key, failure } = self.trouble;
+        let other_key = other_key.map(|index| &self.of.entries()[index]);
+        match (failure, refused, other_key) {
+            (Some(error), ..) => Err(EnvelopeError::KeyService(error)),
+            (None, true, _) => Err(Error::refused(Refusal::Wrap).into()),
+            (None, false, Some(entry)) => {
+                Err(EnvelopeError::OtherKey { service: entry.service.clone(), key_id: entry.key_id.clone() })
+            }
+            (None, false, None) => Err(no_accepted_key(&*self.of, self.layer)),
         }
     }
 
@@ -279,10 +309,9 @@ impl<T> Plan<T> {
     where
         T: 'static,
     {
-        let Self { of, accepted, named, asked, layer, last_layer, found, held, engines, refused, failure, finish } =
-            self;
+        let Self { of, accepted, named, asked, layer, last_layer, found, held, engines, trouble, finish } = self;
         let finish: Box<Finish<U>> = Box::new(|found| more(finish(found)?));
-        Plan { of, accepted, named, asked, layer, last_layer, found, held, engines, refused, failure, finish }
+        Plan { of, accepted, named, asked, layer, last_layer, found, held, engines, trouble, finish }
     }
 }
 

@@ -9,11 +9,36 @@ use alloc::vec::Vec;
 /// The encryption context that an object must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DemandedContext {
-    /// This one, no pair more and none less.
+    /// These pairs, no more and none less, whether they are stored with it or only bound.
     Exactly(EncryptionContext),
-    /// Any: the object is then bound to nothing that the caller knows, and the store can answer with another one of the same
-    /// key.
+    /// Of the pairs that are [bound and not stored](EncryptionContext::bind) these, no more and none less, and whatever is
+    /// stored: for a server that knows where the object is, and not what else its client bound it to.
+    Known(EncryptionContext),
+    /// Whatever is stored, and nothing bound: the object is then bound to nothing that the caller knows, and the store can
+    /// answer with another one of the same key.
     Any,
+}
+
+impl DemandedContext {
+    /// All pairs of an object that has `stored` ones and keys of others; `None` if they are not what is demanded.
+    fn complete(&self, stored: &EncryptionContext, bound_keys: &[String]) -> Option<EncryptionContext> {
+        let mut context = stored.clone();
+        let none = EncryptionContext::new();
+        let known = match self {
+            Self::Exactly(demanded) => {
+                let same = stored.iter().all(|(key, value)| demanded.get(key) == Some(value));
+                if !same || demanded.len() != stored.len() + bound_keys.len() {
+                    return None;
+                }
+                demanded
+            }
+            Self::Known(known) if known.len() == bound_keys.len() => known,
+            Self::Any if bound_keys.is_empty() => &none,
+            _ => return None,
+        };
+        bound_keys.iter().try_for_each(|key| context.bind(key, known.get(key)?).ok())?;
+        Some(context)
+    }
 }
 
 /// No pairs.
@@ -63,10 +88,10 @@ pub struct Policy {
 }
 
 impl Policy {
-    pub(super) fn check(&self, head: &Head) -> Result<(), EnvelopeError> {
-        if matches!(&self.context, DemandedContext::Exactly(context) if *context != head.context) {
-            return Err(EnvelopeError::Policy(Demand::Context));
-        }
+    /// That the object is what is demanded. Its context is complete then.
+    pub(super) fn check(&self, head: &mut Head) -> Result<(), EnvelopeError> {
+        let context = self.context.complete(&head.context, &head.bound_keys);
+        head.context = context.ok_or(EnvelopeError::Policy(Demand::Context))?;
         if self.object_id.is_some_and(|object_id| object_id != head.object_id) {
             return Err(EnvelopeError::Policy(Demand::ObjectId));
         }

@@ -1,10 +1,11 @@
 //! Making the envelope of a new object, and wrapping the data key of an old one anew.
 
 use super::body::NewBody;
+use super::codec::FIRST_PRIVATE_TAG;
 use super::context::EncryptionContext;
 use super::derive::Role;
 use super::error::{EnvelopeError, FormatError};
-use super::head::{Content, Head, Mode, ObjectId, Suite};
+use super::head::{Content, Head, ObjectId, Suite};
 use super::layers::{Engines, Layers};
 use super::opened::Envelope;
 use super::wrapping_key::{Binding, WrappingKey};
@@ -12,8 +13,11 @@ use crate::cobblestone::SALT_LEN;
 use crate::engine::{Choice, Engine};
 use crate::error::{Error, RandomError};
 use crate::key::Key;
+use crate::limits::{LATE_FIELDS_LEN, MAX_HEAD_LEN};
 use crate::random::{RandomSource, Source};
 use crate::verdict::verdict;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -33,6 +37,7 @@ pub struct SealOptions {
     /// Those of the second layer, if there is one.
     outer_keys: Vec<Arc<WrappingKey>>,
     context: EncryptionContext,
+    fields: BTreeMap<u16, Vec<u8>>,
     engines: Engines,
     #[cfg(feature = "checksums")]
     digests: crate::checksums::Wanted,
@@ -46,6 +51,7 @@ impl Default for SealOptions {
             keys: Vec::new(),
             outer_keys: Vec::new(),
             context: EncryptionContext::new(),
+            fields: BTreeMap::new(),
             engines: Engines::best(),
             #[cfg(feature = "checksums")]
             digests: crate::checksums::Wanted::NONE,
@@ -85,6 +91,22 @@ impl SealOptions {
         Self { context, ..self }
     }
 
+    /// The same with a private field in the head, in clear and authentic, which [`Head::field`] gives back. Tags are from
+    /// 0xC000 on. What an object has already stays when it is rewrapped, unless it is set anew.
+    ///
+    /// # Errors
+    /// [`FormatError::Malformed`] for a tag below; [`FormatError::TooLong`] for a value longer than [`LATE_FIELDS_LEN`].
+    pub fn with_field(mut self, tag: u16, value: &[u8]) -> Result<Self, FormatError> {
+        if tag < FIRST_PRIVATE_TAG {
+            return Err(FormatError::Malformed);
+        }
+        if value.len() > LATE_FIELDS_LEN {
+            return Err(FormatError::TooLong);
+        }
+        self.fields.insert(tag, value.to_vec());
+        Ok(self)
+    }
+
     /// The same with the inner layer, or the only one, on another engine; see
     /// [`Cobblestone::with_engine`](crate::cobblestone::Cobblestone::with_engine).
     ///
@@ -105,8 +127,9 @@ impl SealOptions {
         Ok(self)
     }
 
-    /// The same, and opens every chunk that it seals on another engine before it is given out: with two layers on that
-    /// of the other layer. See [`Cobblestone::with_check`](crate::cobblestone::Cobblestone::with_check).
+    /// The same, and opens everything that it seals again before it is given out, every wrapped key and every chunk, on another
+    /// engine; with two layers on that of the other layer. See
+    /// [`Cobblestone::with_check`](crate::cobblestone::Cobblestone::with_check).
     #[must_use]
     pub fn with_check(mut self) -> Self {
         self.engines.check = true;
@@ -178,7 +201,12 @@ impl SealOptions {
         let body = layers.seal(Role::Body, 0, &drawn)?;
         let head = self.head(&layers, Content::Body { salts: body.salts() });
         let head = self.wrap(head, &layers, &drawn)?;
-        Ok((Envelope::make(head, layers, self.random())?, body))
+        let envelope = Envelope::make(head, layers, self.random())?;
+        // What comes late must find room, as no body is sealed in vain.
+        if envelope.stored().len() > MAX_HEAD_LEN - LATE_FIELDS_LEN {
+            return Err(FormatError::TooLong.into());
+        }
+        Ok((envelope, body))
     }
 
     pub(super) fn draw(&self, len: usize) -> Result<Drawn, Error> {
@@ -209,19 +237,24 @@ impl SealOptions {
     pub(super) fn head(&self, layers: &Layers, content: Content) -> Head {
         Head {
             object_id: layers.frame().object_id,
-            mode: Mode::Keyring,
             suites: vec![Suite::Cobblestone256; usize::from(self.layers())],
             wrapped_keys: Vec::new(),
             context: self.context.clone(),
+            bound_keys: self.bound_keys(),
             generation: 1,
             content,
             attributes: None,
-            unknown: Vec::new(),
+            others: self.fields.clone(),
         }
     }
 
+    fn bound_keys(&self) -> Vec<String> {
+        self.context.bound_keys().map(String::from).collect()
+    }
+
     /// Wraps the data keys of `old` under these keys and this context. Only the head is new: its generation grows by one, and
-    /// the body and the attributes stay as they are.
+    /// the body and the attributes stay as they are. Pairs that are bound and not stored can be others than before: that binds
+    /// the object to another place.
     ///
     /// Each new wrap is unwrapped again and compared before this returns. It is rotation, not revocation: who kept the data
     /// keys, or the old head and its root keys, still opens the object.
@@ -235,10 +268,13 @@ impl SealOptions {
         if object != given {
             return Err(EnvelopeError::OtherLayers { object, given });
         }
+        self.engines.check_for_sealing(given)?;
         let drawn = self.draw(SALT_LEN * self.wraps())?;
         let generation = old.head().generation.checked_add(1).ok_or(FormatError::TooLong)?;
         let context = self.context.clone();
-        let head = Head { wrapped_keys: Vec::new(), context, generation, ..old.head().clone() };
+        let bound_keys = self.bound_keys();
+        let mut head = Head { wrapped_keys: Vec::new(), context, bound_keys, generation, ..old.head().clone() };
+        head.others.extend(self.fields.clone());
         let layers = old.layers().copy().with_engines(self.engines);
         let head = self.wrap(head, &layers, &drawn)?;
         self.verify_wraps(&head, &layers)?;
@@ -277,8 +313,8 @@ impl SealOptions {
     }
 
     fn binding<'h>(&self, head: &'h Head, layer: u8) -> Binding<'h> {
-        let engine = self.engines.engine(layer);
-        Binding { object_id: head.object_id, layer, layers: head.layers(), context: &head.context, engine }
+        let engines = self.engines;
+        Binding { object_id: head.object_id, layer, layers: head.layers(), context: &head.context, engines }
     }
 }
 

@@ -1,23 +1,22 @@
 //! Uploads in parts: the state that outlives a process, receipts, and completion. FORMAT.md, section 9.
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, ChecksumAlgorithm};
 use super::body::{NewBody, Salt, sealed_len};
 use super::codec::{Reader, put_field};
-use super::derive::{MAC_LEN, Role, Subkey};
+use super::context::{ContextDigest, EncryptionContext};
+use super::derive::{self, Role, Subkey};
 use super::error::{EnvelopeError, FormatError, PartsError};
-use super::head::{Content, DetachedTable, Head, ObjectId, Suite, WrappedKey, decode_suites};
-use super::layers::{Frame, Layers};
+use super::head::{Content, Head, ObjectId, Suite, TableFacts, WrappedKey, decode_suites};
+use super::layers::{Engines, Frame, Layers, Subkeys, head_mac};
 use super::open::OpenOptions;
-use super::opened::Envelope;
 use super::parts::{self, Part};
 use super::plan::{Entries, Plan};
 use super::seal::{Drawn, SealOptions};
 use super::wrapping_key::{Binding, WrappingKey};
-use super::{EncryptionContext, derive};
 use crate::cobblestone::SALT_LEN;
 use crate::error::{Error, Refusal};
 use crate::key::Key;
-use crate::limits::{MAX_PART_LEN, MAX_PARTS, MAX_WRAPPED_KEYS};
+use crate::limits::{LATE_FIELDS_LEN, MAX_HEAD_LEN, MAX_PART_LEN, MAX_PARTS};
 use crate::random::{RandomSource, Source};
 use crate::verdict::verdict;
 use alloc::format;
@@ -34,8 +33,9 @@ const TAG_SUITES: u16 = 2;
 const TAG_WRAPPED_KEY: u16 = 3;
 const TAG_SECRETS: u16 = 4;
 
-const TAG_DATA_KEYS: u16 = 1;
+const TAG_SUBKEYS: u16 = 1;
 const TAG_HEAD: u16 = 2;
+const TAG_CONTEXT_DIGEST: u16 = 3;
 
 const TAG_NUMBER: u16 = 1;
 const TAG_SALTS: u16 = 2;
@@ -43,42 +43,62 @@ const TAG_ATTRIBUTES: u16 = 3;
 
 /// An object that is sealed in parts: in any order, at the same time, by several processes.
 ///
-/// Its [`stored`](Self::stored) state goes from process to process; whoever has it, and the server's key, can seal parts
-/// and complete the upload, without the key services that the object is for. Delete it when the upload has ended.
+/// Its [`stored`](Self::stored) state goes from process to process. Whoever has it, and the server's key, reads receipts and
+/// completes the upload, without the keys that the object is for; who seals parts needs those too
+/// ([`unlock`](Self::unlock)). Delete it when the upload has ended.
 ///
-/// An upload state opens neither parts nor objects.
+/// An upload state holds no data keys: it opens neither parts nor objects.
 pub struct Upload {
-    layers: Layers,
+    frame: Frame,
+    subkeys: Subkeys,
     /// A head that lacks the parts.
     draft: Head,
+    context: ContextDigest,
     stored: Vec<u8>,
     random: Source,
 }
 
+/// Seals the parts of an upload. It holds the data keys of the object.
+pub struct PartSealer {
+    layers: Layers,
+    random: Source,
+}
+
 impl SealOptions {
-    /// Begins an object in parts. The state of the upload is kept under `server_key`, the server's own: who seals parts needs
-    /// that one, and none of the object's.
+    /// Begins an object in parts. The state of the upload is kept under `server_key`, the server's own, and bound to `place`,
+    /// such as bucket, key and upload id: nothing of that is stored with it, and who resumes the upload gives the same.
     ///
     /// # Errors
     /// Those of [`start`](Self::start).
-    pub fn start_upload(&self, server_key: &WrappingKey) -> Result<Upload, EnvelopeError> {
+    pub fn start_upload(
+        &self,
+        server_key: &WrappingKey,
+        place: &EncryptionContext,
+    ) -> Result<(Upload, PartSealer), EnvelopeError> {
         let layers = usize::from(self.layers());
         // One call to the source for all of it: object id, data keys, the upload key, and the salts of all wraps and of
         // the secrets.
         let salts = SALT_LEN * (layers + self.wraps() + 1);
         let drawn = self.draw(ObjectId::LEN + Key::LEN * (layers + 1) + salts)?;
         let layers = self.draw_layers(&drawn)?;
-        let head = self.head(&layers, Content::Parts(Vec::new()));
+        let head = self.head(&layers, Content::unknown_parts());
         let draft = self.wrap(head, &layers, &drawn)?;
         let mut key_bytes = Zeroizing::new([0; Key::LEN]);
         drawn.fill(&mut *key_bytes).map_err(Error::from)?;
         let upload_key = Key::from_bytes(&key_bytes);
         let Frame { object_id, layers: count, engines } = *layers.frame();
-        let none = EncryptionContext::new();
-        let binding = Binding { object_id, layer: 0, layers: count, context: &none, engine: engines.engine(0) };
+        let binding = Binding { object_id, layer: 0, layers: count, context: place, engines };
         let wrapped_key = server_key.wrap(&binding, &upload_key, &drawn)?;
-        let stored = encode_state(&draft, &layers, &wrapped_key, &upload_key, &drawn)?;
-        Ok(Upload { layers, draft, stored, random: self.random() })
+        let mut upload = Upload {
+            frame: *layers.frame(),
+            subkeys: Subkeys::of(&layers),
+            context: draft.context.digest(),
+            draft,
+            stored: Vec::new(),
+            random: self.random(),
+        };
+        upload.stored = upload.encode_state(&wrapped_key, &upload_key, &drawn)?;
+        Ok((upload, PartSealer { layers, random: self.random() }))
     }
 }
 
@@ -86,57 +106,16 @@ impl SealOptions {
 pub(super) fn plan(
     options: &OpenOptions,
     stored: &[u8],
+    place: &EncryptionContext,
     accepts: impl Fn(&WrappedKey) -> bool,
 ) -> Result<Plan<Upload>, EnvelopeError> {
-    let state = Arc::new(State::parse(stored)?);
+    let state = Arc::new(State::parse(stored, place)?);
     let of: Arc<dyn Entries> = Arc::clone(&state) as _;
-    let (resumer, stored) = (options.clone(), stored.to_vec());
+    let (engines, random, stored) = (options.engines(), options.random(), stored.to_vec());
     options.plan_of(of, 0..=0, accepts, move |found| {
-        let (_, upload_key) = found.into_iter().next().ok_or(EnvelopeError::Authentication)?;
-        resume(&resumer, stored, &state, &upload_key)
+        let (_, upload_key) = found.first().ok_or(EnvelopeError::Authentication)?;
+        state.open(upload_key, engines, stored, random)
     })
-}
-
-fn resume(options: &OpenOptions, stored: Vec<u8>, state: &State, upload_key: &Key) -> Result<Upload, EnvelopeError> {
-    let engines = options.engines();
-    let frame = Frame { object_id: state.object_id, layers: state.layers(), engines };
-    let refused = |_| Error::refused(Refusal::Upload);
-    let secrets = frame.open_record(Role::Upload, upload_key, &state.secrets).map_err(refused)?;
-    let (data_keys, draft) = decode_secrets(&secrets)?;
-    if draft.object_id != state.object_id || draft.suites != state.suites || data_keys.len() != state.suites.len() {
-        return Err(Error::refused(Refusal::Upload).into());
-    }
-    options.policy().check(&draft)?;
-    engines.check_for_sealing(draft.layers())?;
-    let layers = Layers::new(data_keys, draft.object_id, engines);
-    Ok(Upload { layers, draft, stored, random: options.random() })
-}
-
-fn encode_state(
-    draft: &Head,
-    layers: &Layers,
-    wrapped_key: &WrappedKey,
-    upload_key: &Key,
-    random: &dyn RandomSource,
-) -> Result<Vec<u8>, EnvelopeError> {
-    let mut data_keys = Zeroizing::new(Vec::with_capacity(2 * Key::LEN));
-    layers.data_keys().iter().for_each(|key| data_keys.extend_from_slice(key.expose_secret()));
-    let draft_fields = draft.encode_draft()?;
-    // With its final capacity: a vector that grows leaves copies behind.
-    let mut secrets = Zeroizing::new(Vec::with_capacity(data_keys.len() + draft_fields.len() + 8));
-    put_field(&mut secrets, TAG_DATA_KEYS, &data_keys);
-    put_field(&mut secrets, TAG_HEAD, &draft_fields);
-
-    let mut stored = MAGIC.to_vec();
-    stored.push(derive::VERSION);
-    put_field(&mut stored, TAG_OBJECT_ID, draft.object_id.as_bytes());
-    let suites: Vec<_> = draft.suites.iter().flat_map(|&suite| (suite as u16).to_be_bytes()).collect();
-    put_field(&mut stored, TAG_SUITES, &suites);
-    let mut entry = Vec::new();
-    wrapped_key.encode(&mut entry);
-    put_field(&mut stored, TAG_WRAPPED_KEY, &entry);
-    put_field(&mut stored, TAG_SECRETS, &layers.frame().seal_record(Role::Upload, upload_key, &secrets, random)?);
-    Ok(stored)
 }
 
 /// An upload state as it is stored.
@@ -145,12 +124,12 @@ struct State {
     suites: Vec<Suite>,
     wrapped_key: WrappedKey,
     secrets: Vec<u8>,
-    /// The state is bound to none.
-    context: EncryptionContext,
+    /// What its key is bound to.
+    place: EncryptionContext,
 }
 
 impl State {
-    fn parse(stored: &[u8]) -> Result<Self, FormatError> {
+    fn parse(stored: &[u8], place: &EncryptionContext) -> Result<Self, FormatError> {
         let mut reader = Reader::new(stored);
         if reader.bytes(MAGIC.len()).ok() != Some(MAGIC) {
             return Err(FormatError::NotSealed);
@@ -168,23 +147,39 @@ impl State {
                 TAG_OBJECT_ID => object_id = Some(ObjectId::from_bytes(value.array()?)),
                 TAG_SUITES => suites = Some(decode_suites(&mut value)?),
                 TAG_WRAPPED_KEY => wrapped_key = Some(WrappedKey::decode(&mut value)?),
-                TAG_SECRETS => secrets = Some(value.bytes(field.value.len())?),
+                TAG_SECRETS => secrets = Some(value.all().to_vec()),
                 _ => {
                     field.require_optional()?;
-                    value = Reader::new(&[]);
+                    value.all();
                 }
             }
             value.end()?;
         }
         let missing = FormatError::Malformed;
-        let wrapped_key = wrapped_key.ok_or(missing)?;
-        wrapped_key.check()?;
-        if wrapped_key.layer != 0 {
-            return Err(missing);
+        Ok(Self {
+            object_id: object_id.ok_or(missing)?,
+            suites: suites.ok_or(missing)?,
+            wrapped_key: wrapped_key.filter(|entry: &WrappedKey| entry.layer == 0).ok_or(missing)?,
+            secrets: secrets.ok_or(missing)?,
+            place: place.clone(),
+        })
+    }
+
+    fn open(
+        &self,
+        upload_key: &Key,
+        engines: Engines,
+        stored: Vec<u8>,
+        random: Source,
+    ) -> Result<Upload, EnvelopeError> {
+        let frame = Frame { object_id: self.object_id, layers: self.layers(), engines };
+        let refused = |_| Error::refused(Refusal::Upload);
+        let secrets = frame.open_record(Role::Upload, upload_key, &self.secrets).map_err(refused)?;
+        let (subkeys, draft, context) = decode_secrets(&secrets)?;
+        if draft.object_id != self.object_id || draft.suites != self.suites {
+            return Err(Error::refused(Refusal::Upload).into());
         }
-        let (object_id, suites) = (object_id.ok_or(missing)?, suites.ok_or(missing)?);
-        let secrets: &[u8] = secrets.ok_or(missing)?;
-        Ok(Self { object_id, suites, wrapped_key, secrets: secrets.to_vec(), context: EncryptionContext::new() })
+        Ok(Upload { frame, subkeys, draft, context, stored, random })
     }
 }
 
@@ -202,32 +197,30 @@ impl Entries for State {
     }
 
     fn context(&self) -> &EncryptionContext {
-        &self.context
+        &self.place
     }
 }
 
-fn decode_secrets(fields: &[u8]) -> Result<(Vec<Key>, Head), FormatError> {
+fn decode_secrets(fields: &[u8]) -> Result<(Subkeys, Head, ContextDigest), FormatError> {
     let mut reader = Reader::new(fields);
-    let (mut data_keys, mut draft) = (Vec::new(), None);
+    let (mut subkeys, mut draft, mut context) = (None, None, None);
     let mut previous = None;
     while let Some(field) = reader.field(previous)? {
         previous = Some(field.tag);
         let mut value = Reader::new(field.value);
         match field.tag {
-            TAG_DATA_KEYS => {
-                while !value.is_empty() && data_keys.len() < MAX_WRAPPED_KEYS {
-                    data_keys.push(Key::from_bytes(&value.array()?));
-                }
-            }
-            TAG_HEAD => draft = Some(Head::decode_draft(value.bytes(field.value.len())?)?),
+            TAG_SUBKEYS => subkeys = Subkeys::from_bytes(value.all()),
+            TAG_HEAD => draft = Some(Head::decode_draft(value.all())?),
+            TAG_CONTEXT_DIGEST => context = Some(value.array()?),
             _ => {
                 field.require_optional()?;
-                value = Reader::new(&[]);
+                value.all();
             }
         }
         value.end()?;
     }
-    Ok((data_keys, draft.ok_or(FormatError::Malformed)?))
+    let missing = FormatError::Malformed;
+    Ok((subkeys.ok_or(missing)?, draft.ok_or(missing)?, context.ok_or(missing)?))
 }
 
 /// One attempt at sealing a part.
@@ -252,11 +245,12 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    fn encode(&self) -> Result<Vec<u8>, FormatError> {
-        let mut out = Vec::with_capacity(256);
+    fn encode(&self) -> Result<Zeroizing<Vec<u8>>, FormatError> {
+        let (salts, attributes) = (self.salts.as_flattened(), Zeroizing::new(self.attributes.encode()?));
+        let mut out = Zeroizing::new(Vec::with_capacity(16 + salts.len() + attributes.len()));
         put_field(&mut out, TAG_NUMBER, &self.number.to_be_bytes());
-        put_field(&mut out, TAG_SALTS, self.salts.as_flattened());
-        put_field(&mut out, TAG_ATTRIBUTES, &self.attributes.encode()?);
+        put_field(&mut out, TAG_SALTS, salts);
+        put_field(&mut out, TAG_ATTRIBUTES, &attributes);
         Ok(out)
     }
 
@@ -270,19 +264,18 @@ impl Receipt {
             match field.tag {
                 TAG_NUMBER => number = Some(value.u32()?),
                 TAG_SALTS => salts = (0..layers).map(|_| value.array()).collect::<Result<_, _>>()?,
-                TAG_ATTRIBUTES => attributes = Some(Attributes::decode(value.bytes(field.value.len())?)?),
+                TAG_ATTRIBUTES => attributes = Some(Attributes::decode(value.all())?),
                 _ => {
                     field.require_optional()?;
-                    value = Reader::new(&[]);
+                    value.all();
                 }
             }
             value.end()?;
         }
         let missing = FormatError::Malformed;
-        if salts.len() != usize::from(layers) {
-            return Err(missing);
-        }
-        Ok(Self { number: number.ok_or(missing)?, salts, attributes: attributes.ok_or(missing)? })
+        let number = number.filter(|number| (1..=MAX_PARTS).contains(number)).ok_or(missing)?;
+        let attributes = attributes.filter(|attributes: &Attributes| attributes.etag.is_some()).ok_or(missing)?;
+        if salts.len() == usize::from(layers) { Ok(Self { number, salts, attributes }) } else { Err(missing) }
     }
 }
 
@@ -294,6 +287,9 @@ pub struct Selection {
     pub receipts: Vec<usize>,
     /// For each part what its receipt says.
     pub parts: Vec<Receipt>,
+    /// By which algorithm the digest of each part goes into the part table, for who reads the object part by part. None
+    /// unless set; all parts must have it.
+    pub checksum: Option<ChecksumAlgorithm>,
 }
 
 impl Selection {
@@ -307,29 +303,36 @@ impl Selection {
     /// Length of the plaintext of all parts, in bytes.
     #[must_use]
     pub fn plaintext_len(&self) -> u64 {
-        // 10,000 parts of 5 GiB at most.
-        self.parts.iter().map(|part| part.attributes.plaintext_len).sum()
+        self.parts.iter().fold(0, |len, part| part.attributes.plaintext_len.saturating_add(len))
     }
 
-    fn table(&self) -> Vec<Part> {
-        let mut start = 0;
+    /// The parts as the table has them, if a reader takes them.
+    fn table(&self, layers: u8) -> Result<Vec<Part>, FormatError> {
+        let malformed = FormatError::Malformed;
+        let count = u32::try_from(self.parts.len()).ok().filter(|count| (1..=MAX_PARTS).contains(count));
+        let count = count.ok_or(malformed)?;
+        let (mut previous, mut start) = (0, 0_u64);
         let parts = self.parts.iter().map(|receipt| {
-            let end = start + receipt.attributes.plaintext_len;
-            let part = Part { number: receipt.number, plaintext: start..end, salts: receipt.salts.clone() };
-            start = end;
-            part
+            let Receipt { number, salts, attributes } = receipt;
+            let end = start.checked_add(attributes.plaintext_len).ok_or(malformed)?;
+            let digest = self.checksum.map(|algorithm| attributes.digests.get(algorithm).ok_or(malformed));
+            let checksum = digest.transpose()?.unwrap_or_default().to_vec();
+            let part = Part { number: *number, plaintext: start..end, salts: salts.clone(), checksum };
+            part.check(previous, count)?;
+            (previous, start) = (*number, end);
+            if salts.len() == usize::from(layers) { Ok(part) } else { Err(malformed) }
         });
         parts.collect()
     }
 }
 
-/// A completed upload.
+/// A completed upload, as it is to be stored.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Completed {
-    /// The envelope of the object.
-    pub envelope: Envelope,
-    /// The part table, if it is not in the envelope: to be stored beside it.
+    /// The head of the object.
+    pub head: Vec<u8>,
+    /// The part table, if it is not in the head: to be stored beside it.
     pub table: Option<Vec<u8>>,
 }
 
@@ -346,18 +349,72 @@ impl Upload {
         self.draft.object_id
     }
 
-    /// Begins an attempt at part `number`, from 1 to 10,000. Every attempt draws salts of its own, so a part
-    /// can be sealed again and again, and by several processes at the same time.
+    /// How to come by the object's own keys, to seal parts: see [`OpenOptions::plan`]. The policy holds for the object that it
+    /// will be.
     ///
     /// # Errors
-    /// [`PartsError::Number`]; [`EnvelopeError::Seal`] if there are no random bytes to be had.
-    pub fn part(&self, number: u32) -> Result<(PartAttempt, NewBody), EnvelopeError> {
-        if !(1..=MAX_PARTS).contains(&number) {
-            return Err(PartsError::Number(number).into());
+    /// [`EnvelopeError`]: the policy does not accept the object or its keys.
+    pub fn plan_parts(&self, options: &OpenOptions) -> Result<Plan<PartSealer>, EnvelopeError> {
+        self.plan_keys(options, |_| true)
+    }
+
+    /// Comes by the object's own keys, to seal parts, through the keys and services among `options`.
+    ///
+    /// # Errors
+    /// [`EnvelopeError`]: the policy does not accept the object or its keys; nobody here has them.
+    pub fn unlock(&self, options: &OpenOptions) -> Result<PartSealer, EnvelopeError> {
+        options.follow(self.plan_keys(options, |entry| options.can_answer(entry))?)
+    }
+
+    fn plan_keys(
+        &self,
+        options: &OpenOptions,
+        accepts: impl Fn(&WrappedKey) -> bool,
+    ) -> Result<Plan<PartSealer>, EnvelopeError> {
+        let mut head = self.draft.clone();
+        options.policy().check(&mut head)?;
+        let (engines, random) = (options.engines(), options.random());
+        engines.check_for_sealing(head.layers())?;
+        let (object_id, layers) = (head.object_id, 1..=head.layers());
+        let mac_key = Key::from_bytes(self.subkeys.get(Subkey::Mac).expose_secret());
+        options.plan_of(Arc::new(head), layers, accepts, move |found| {
+            let (_, layers) = Layers::found(found, object_id, engines);
+            // What is sealed has to open under the head to come.
+            if !verdict(layers.subkey(Subkey::Mac).expose_secret().ct_eq(mac_key.expose_secret())) {
+                return Err(Error::refused(Refusal::Upload).into());
+            }
+            Ok(PartSealer { layers, random })
+        })
+    }
+
+    fn encode_state(
+        &self,
+        wrapped_key: &WrappedKey,
+        upload_key: &Key,
+        random: &dyn RandomSource,
+    ) -> Result<Vec<u8>, EnvelopeError> {
+        let subkeys = self.subkeys.to_bytes();
+        let draft = self.draft.encode_draft()?;
+        // What comes late must find room, as no part is sealed in vain.
+        if draft.len() > MAX_HEAD_LEN - LATE_FIELDS_LEN {
+            return Err(FormatError::TooLong.into());
         }
-        let drawn = Drawn::new(&self.random, SALT_LEN * usize::from(self.layers.count()))?;
-        let body = self.layers.seal(Role::Body, number, &drawn)?;
-        Ok((PartAttempt { number, salts: body.salts() }, body))
+        // With its final capacity: a vector that grows leaves copies behind.
+        let mut secrets = Zeroizing::new(Vec::with_capacity(subkeys.len() + draft.len() + self.context.len() + 12));
+        put_field(&mut secrets, TAG_SUBKEYS, &subkeys[..]);
+        put_field(&mut secrets, TAG_HEAD, &draft);
+        put_field(&mut secrets, TAG_CONTEXT_DIGEST, &self.context);
+
+        let mut stored = MAGIC.to_vec();
+        stored.push(derive::VERSION);
+        put_field(&mut stored, TAG_OBJECT_ID, self.draft.object_id.as_bytes());
+        let suites: Vec<_> = self.draft.suites.iter().flat_map(|&suite| (suite as u16).to_be_bytes()).collect();
+        put_field(&mut stored, TAG_SUITES, &suites);
+        let mut entry = Vec::new();
+        wrapped_key.encode(&mut entry);
+        put_field(&mut stored, TAG_WRAPPED_KEY, &entry);
+        put_field(&mut stored, TAG_SECRETS, &self.frame.seal_record(Role::Upload, upload_key, &secrets, random)?);
+        Ok(stored)
     }
 
     /// The receipt of an attempt whose body has been stored: what is sealed with these attributes. Store it with the body.
@@ -380,8 +437,8 @@ impl Upload {
             attributes.etag = Some(format!("{:032x}", u128::from_be_bytes(salt)));
         }
         let receipt = Receipt { number, salts, attributes };
-        let mut stored = receipt.encode()?;
-        stored.extend_from_slice(&self.layers.mac(Subkey::Receipt, &stored));
+        let key = self.subkeys.get(Subkey::Receipt);
+        let stored = self.frame.seal_record(Role::Receipt, key, &receipt.encode()?, &self.random)?;
         Ok((receipt, stored))
     }
 
@@ -390,12 +447,9 @@ impl Upload {
     /// # Errors
     /// [`EnvelopeError::Authentication`].
     pub fn open_receipt(&self, stored: &[u8]) -> Result<Receipt, EnvelopeError> {
-        let refused = || Error::refused(Refusal::Receipt);
-        let (fields, stored_mac) = stored.split_last_chunk::<MAC_LEN>().ok_or_else(refused)?;
-        if !verdict(self.layers.mac(Subkey::Receipt, fields).ct_eq(stored_mac)) {
-            return Err(refused().into());
-        }
-        Ok(Receipt::decode(fields, self.layers.count())?)
+        let refused = |_| Error::refused(Refusal::Receipt);
+        let fields = self.frame.open_record(Role::Receipt, self.subkeys.get(Subkey::Receipt), stored);
+        Ok(Receipt::decode(&fields.map_err(refused)?, self.frame.layers)?)
     }
 
     /// Finds the parts that a client names by number and ETag, in their order, among the stored receipts of this upload.
@@ -411,7 +465,7 @@ impl Upload {
         let mut by_part: Vec<usize> = (0..receipts.len()).collect();
         by_part.sort_by_key(|&index| receipts[index].number);
 
-        let mut selection = Selection { receipts: Vec::new(), parts: Vec::new() };
+        let mut selection = Selection { receipts: Vec::new(), parts: Vec::new(), checksum: None };
         let mut previous = 0;
         for &(number, etag) in named {
             if !(1..=MAX_PARTS).contains(&number) {
@@ -427,7 +481,7 @@ impl Upload {
             let &index = with_etag.last().ok_or(PartsError::Missing(number))?;
             let receipt = &receipts[index];
             let len = receipt.attributes.plaintext_len;
-            if len > MAX_PART_LEN || (len == 0 && count > 1) || sealed_len(self.layers.count(), len).is_none() {
+            if len > MAX_PART_LEN || (len == 0 && count > 1) || sealed_len(self.frame.layers, len).is_none() {
                 return Err(PartsError::Size(number).into());
             }
             selection.receipts.push(index);
@@ -436,48 +490,72 @@ impl Upload {
         Ok(selection)
     }
 
-    /// Makes the envelope of the object that the parts are. The part table is in it as long as it is at most `inline_len`
+    /// Makes the head of the object that the parts are. The part table is in it as long as the head is at most `inline_len`
     /// bytes long then ([`INLINE_ENVELOPE_LEN`](crate::limits::INLINE_ENVELOPE_LEN) for those who have no better idea);
     /// otherwise it is given apart.
     ///
     /// # Errors
-    /// [`EnvelopeError::Format`] if `attributes` are not those of such an object, or do not fit; [`EnvelopeError::Seal`]
-    /// if there are no random bytes to be had.
+    /// [`EnvelopeError::Format`] if `selection` is not as [`select`](Self::select) gave it, `attributes` are not those of such an
+    /// object, or do not fit, or a part does not have the digest that the table is to have; [`EnvelopeError::Seal`] if there are no random bytes to be had.
     pub fn complete(
         &self,
         selection: &Selection,
         attributes: &Attributes,
         inline_len: usize,
     ) -> Result<Completed, EnvelopeError> {
-        let table = selection.table();
-        if attributes.plaintext_len != selection.plaintext_len() || table.is_empty() {
+        let parts = selection.table(self.frame.layers)?;
+        if attributes.plaintext_len != selection.plaintext_len() {
             return Err(FormatError::Malformed.into());
         }
-        let layers = usize::from(self.layers.count());
-        let drawn = Drawn::new(&self.random, SALT_LEN * layers * 2)?;
-        let sealed = self.layers.seal_attributes(attributes, &drawn)?;
-        let head = Head { attributes: Some(sealed), ..self.draft.clone() };
-        // Parts that take more than that alone need not be encoded to see it.
-        if table.len() * parts::entry_len(self.layers.count()) <= inline_len {
-            let head = Head { content: Content::Parts(table.clone()), ..head.clone() };
-            let envelope = Envelope::make(head, self.layers.copy(), self.random.clone());
-            match envelope {
-                Ok(envelope) if envelope.stored().len() <= inline_len => {
-                    return Ok(Completed { envelope, table: None });
-                }
+        let drawn = Drawn::new(&self.random, SALT_LEN * usize::from(self.frame.layers) * 2)?;
+        let key = self.subkeys.get(Subkey::Attributes);
+        let attributes_record = self.frame.seal_attributes(key, attributes, &drawn)?;
+        let body = self.frame.start_record(Role::Table, self.subkeys.get(Subkey::Table), &drawn)?;
+        let table = TableFacts {
+            parts: u32::try_from(parts.len()).unwrap_or(u32::MAX),
+            plaintext_len: attributes.plaintext_len,
+            checksum: selection.checksum,
+            salts: body.salts(),
+        };
+        let sealed = body.seal(&parts::encode(&parts))?;
+        let head = |sealed| {
+            let content = Content::Parts { table: table.clone(), sealed };
+            let head = Head { attributes: Some(attributes_record.clone()), content, ..self.draft.clone() };
+            let mut stored = head.encode()?;
+            stored.extend_from_slice(&head_mac(self.subkeys.get(Subkey::Mac), &stored, &self.context));
+            Ok::<_, EnvelopeError>(stored)
+        };
+        if sealed.len() <= inline_len {
+            match head(Some(sealed.clone())) {
+                Ok(head) if head.len() <= inline_len => return Ok(Completed { head, table: None }),
                 Ok(_) | Err(EnvelopeError::Format(FormatError::TooLong)) => {}
                 Err(error) => return Err(error),
             }
         }
-        let body = self.layers.seal(Role::Table, 0, &drawn)?;
-        let count = u32::try_from(table.len()).unwrap_or(u32::MAX);
-        let content = DetachedTable::new(count, attributes.plaintext_len, body.salts());
-        let sealed_table = body.seal(&parts::encode(&table))?;
-        let head = Head { content: Content::DetachedTable(content), ..head };
-        Ok(Completed {
-            envelope: Envelope::make(head, self.layers.copy(), self.random.clone())?,
-            table: Some(sealed_table),
-        })
+        Ok(Completed { head: head(None)?, table: Some(sealed) })
+    }
+}
+
+impl PartSealer {
+    /// Begins an attempt at part `number`, from 1 to 10,000. Every attempt draws salts of its own, so a part
+    /// can be sealed again and again, and by several processes at the same time.
+    ///
+    /// # Errors
+    /// [`PartsError::Number`]; [`EnvelopeError::Seal`] if there are no random bytes to be had.
+    pub fn part(&self, number: u32) -> Result<(PartAttempt, NewBody), EnvelopeError> {
+        if !(1..=MAX_PARTS).contains(&number) {
+            return Err(PartsError::Number(number).into());
+        }
+        let drawn = Drawn::new(&self.random, SALT_LEN * usize::from(self.layers.count()))?;
+        let body = self.layers.seal(Role::Body, number, &drawn)?;
+        Ok((PartAttempt { number, salts: body.salts() }, body))
+    }
+}
+
+impl fmt::Debug for PartSealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let object_id = &self.layers.frame().object_id;
+        f.debug_struct("PartSealer").field("object_id", object_id).finish_non_exhaustive()
     }
 }
 

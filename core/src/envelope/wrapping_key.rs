@@ -2,20 +2,21 @@
 
 use super::codec::put_short;
 use super::context::EncryptionContext;
-use super::derive::{Place, Role};
+use super::derive::{Place, Purpose, Role, expand, first_key};
 use super::error::FormatError;
 use super::head::{ObjectId, WrappedKey, check_name};
+use super::layers::Engines;
 use crate::cobblestone::{Cobblestone, sealed_len};
-use crate::engine::Engine;
 use crate::error::{Error, Refusal};
 use crate::key::Key;
 use crate::limits::MAX_BLOB_LEN;
 use crate::random::RandomSource;
+use crate::verdict::verdict;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use sha2::{Digest, Sha512};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// Length of a data key that was wrapped, in bytes.
@@ -24,6 +25,52 @@ pub(super) const WRAP_LEN: usize = match sealed_len(Key::LEN as u64) {
     Some(len) => len as usize,
     None => panic!("a key is shorter than a message can be"),
 };
+
+/// What a wrapping key is: FORMAT.md, section 6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum KeyKind {
+    /// Held by the service itself, as those of a keyring.
+    Local = 1,
+    /// Made by a key service for one object.
+    Object = 2,
+    /// Made by a key service for many objects, such as a bucket key.
+    Shared = 3,
+    /// Derived from a key that a customer gives with every request.
+    Customer = 4,
+}
+
+impl KeyKind {
+    pub(super) fn decode(value: u8) -> Result<Self, FormatError> {
+        let all = [Self::Local, Self::Object, Self::Shared, Self::Customer];
+        all.into_iter().find(|&kind| kind as u8 == value).ok_or(FormatError::Unsupported)
+    }
+}
+
+/// What a key service was given as its own encryption context when it made a wrapping key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum ServiceContext {
+    /// Nothing.
+    #[default]
+    None = 0,
+    /// The place of the object, as whoever sealed knows it, and the stored pairs of the object.
+    Object = 1,
+    /// The place of the object's bucket, and the stored pairs of the object.
+    Bucket = 2,
+}
+
+impl ServiceContext {
+    pub(super) fn decode(value: u8) -> Result<Self, FormatError> {
+        let all = [Self::None, Self::Object, Self::Bucket];
+        all.into_iter().find(|&context| context as u8 == value).ok_or(FormatError::Unsupported)
+    }
+}
+
+/// What tells a wrapping key from another of the same name, in words to people only.
+pub(super) type Fingerprint = [u8; 8];
 
 /// A secret that data keys are wrapped under in this process, and what its key service needs to give it again.
 ///
@@ -35,8 +82,12 @@ pub struct WrappingKey {
     service: String,
     key_id: String,
     key_version: u32,
+    kind: KeyKind,
+    service_context: ServiceContext,
     blob: Vec<u8>,
     secret: Key,
+    /// What wraps are sealed under.
+    wrap_key: Key,
 }
 
 impl WrappingKey {
@@ -45,28 +96,46 @@ impl WrappingKey {
     /// The id of such a key; its version is 1.
     pub const SINGLE_KEY_ID: &'static str = "key";
 
-    /// A wrapping key of a key service.
+    /// A wrapping key that its service finds by its id and version: of kind [`KeyKind::Local`].
     ///
     /// `service` and `key_id` are 1 to [`MAX_KEY_ID_LEN`](crate::limits::MAX_KEY_ID_LEN) bytes; `key_version` counts from
-    /// 1 and is 0 where the service keeps versions to itself; `blob` is what the service needs to give the same 32 bytes
-    /// again, empty if that is nothing, of at most [`MAX_BLOB_LEN`] bytes.
+    /// 1 and is 0 where the service keeps versions to itself.
     ///
     /// # Errors
     /// [`FormatError::TooLong`] beyond these lengths; [`FormatError::Malformed`] if a name is empty or has control
     /// characters.
-    pub fn new(service: &str, key_id: &str, key_version: u32, blob: &[u8], secret: Key) -> Result<Self, FormatError> {
+    pub fn new(service: &str, key_id: &str, key_version: u32, secret: Key) -> Result<Self, FormatError> {
         check_name(service)?;
         check_name(key_id)?;
+        Ok(Self::of(service, key_id, key_version, secret))
+    }
+
+    fn of(service: &str, key_id: &str, key_version: u32, secret: Key) -> Self {
+        let wrap_key = first_key(&expand(&secret, Purpose::Wrap));
+        let (service, key_id, kind) = (service.into(), key_id.into(), KeyKind::Local);
+        let (service_context, blob) = (ServiceContext::None, Vec::new());
+        Self { service, key_id, key_version, kind, service_context, blob, secret, wrap_key }
+    }
+
+    /// The same of another kind. `blob` is what the service needs to give the same secret again, of at most
+    /// [`MAX_BLOB_LEN`] bytes; `service_context` says what else it was given.
+    ///
+    /// # Errors
+    /// [`FormatError::TooLong`] for a longer blob; [`FormatError::Malformed`] for [`KeyKind::Local`], which has no blob.
+    pub fn with_blob(self, kind: KeyKind, service_context: ServiceContext, blob: &[u8]) -> Result<Self, FormatError> {
         if blob.len() > MAX_BLOB_LEN {
             return Err(FormatError::TooLong);
         }
-        Ok(Self { service: service.into(), key_id: key_id.into(), key_version, blob: blob.to_vec(), secret })
+        if kind == KeyKind::Local {
+            return Err(FormatError::Malformed);
+        }
+        Ok(Self { kind, service_context, blob: blob.to_vec(), ..self })
     }
 
     /// A wrapping key of a caller who keeps keys elsewhere.
     ///
-    /// Another key than the one that an object was sealed under is refused as
-    /// [`EnvelopeError::Authentication`](super::EnvelopeError::Authentication): nothing in the object says which key it was.
+    /// An object that was sealed under another one is refused as
+    /// [`EnvelopeError::OtherKey`](super::EnvelopeError::OtherKey).
     ///
     /// ```
     /// # #[cfg(feature = "std")] {
@@ -85,8 +154,7 @@ impl WrappingKey {
     /// ```
     #[must_use]
     pub fn from_key(secret: Key) -> Self {
-        let (service, key_id) = (Self::SINGLE_KEY_SERVICE.into(), Self::SINGLE_KEY_ID.into());
-        Self { service, key_id, key_version: 1, blob: Vec::new(), secret }
+        Self::of(Self::SINGLE_KEY_SERVICE, Self::SINGLE_KEY_ID, 1, secret)
     }
 
     /// The name of its key service.
@@ -107,6 +175,12 @@ impl WrappingKey {
         self.key_version
     }
 
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
     /// What the service needs to give it again.
     #[must_use]
     pub fn blob(&self) -> &[u8] {
@@ -124,7 +198,20 @@ impl WrappingKey {
         self.service == entry.service
             && self.key_id == entry.key_id
             && self.key_version == entry.key_version
-            && self.blob == entry.blob()
+            && self.kind == entry.kind
+            && self.service_context == entry.service_context
+            && self.blob == entry.blob
+    }
+
+    /// Whether the entry was made under this very secret, as far as its fingerprint says. Anybody could have written that.
+    pub(super) fn seems_to_be_of(&self, entry: &WrappedKey, object_id: &ObjectId) -> bool {
+        let Some(stored) = entry.fingerprint else { return true };
+        self.fingerprint(object_id).is_none_or(|fingerprint| verdict(fingerprint.ct_eq(&stored)))
+    }
+
+    fn fingerprint(&self, object_id: &ObjectId) -> Option<Fingerprint> {
+        let expanded = expand(&self.secret, Purpose::Fingerprint(object_id));
+        expanded.first_chunk().copied().filter(|_| self.kind != KeyKind::Customer)
     }
 
     /// Wraps a data key.
@@ -134,31 +221,35 @@ impl WrappingKey {
         data_key: &Key,
         random: &dyn RandomSource,
     ) -> Result<WrappedKey, Error> {
-        let mut bytes = vec![0; self.blob.len() + WRAP_LEN];
-        let (blob, wrap) = bytes.split_at_mut(self.blob.len());
-        blob.copy_from_slice(&self.blob);
         let context = self.context(binding);
-        let cobblestone = Cobblestone::new(&self.secret, &context).with_engine(binding.engine)?.with_random(random);
-        cobblestone.seal_into(data_key.expose_secret(), wrap)?;
+        let mut wrap = [0; WRAP_LEN];
+        let (choice, check) = (binding.engines.of(binding.layer), binding.engines.check_of(binding.layer));
+        let cobblestone = Cobblestone::new(&self.wrap_key, &context).with_choices(choice, check).with_random(random);
+        cobblestone.seal_into(data_key.expose_secret(), &mut wrap)?;
         Ok(WrappedKey {
             layer: binding.layer,
             service: self.service.clone(),
             key_id: self.key_id.clone(),
             key_version: self.key_version,
-            bytes,
+            kind: self.kind,
+            service_context: self.service_context,
+            blob: self.blob.clone(),
+            fingerprint: self.fingerprint(&binding.object_id),
+            wrap,
         })
     }
 
     /// Unwraps what [`wrap`](Self::wrap) gave, bound to the same.
     pub(super) fn unwrap(&self, entry: &WrappedKey, binding: &Binding<'_>) -> Result<Key, Error> {
         let refused = |_| Error::refused(Refusal::Wrap);
-        if !self.is_of(entry) || entry.bytes.len() != self.blob.len() + WRAP_LEN {
+        if !self.is_of(entry) {
             return Err(refused(Error::Authentication));
         }
         let mut plain = Zeroizing::new([0; Key::LEN]);
         let context = self.context(binding);
-        let cobblestone = Cobblestone::new(&self.secret, &context).with_engine(binding.engine)?;
-        cobblestone.open_into(&entry.bytes[self.blob.len()..], &mut *plain).map_err(refused)?;
+        let choice = binding.engines.of(binding.layer);
+        let cobblestone = Cobblestone::new(&self.wrap_key, &context).with_choices(choice, None);
+        cobblestone.open_into(&entry.wrap, &mut *plain).map_err(refused)?;
         Ok(Key::from_bytes(&plain))
     }
 
@@ -170,10 +261,9 @@ impl WrappingKey {
         put_short(&mut context, self.service.as_bytes());
         put_short(&mut context, self.key_id.as_bytes());
         context.extend_from_slice(&self.key_version.to_be_bytes());
-        binding.context.put_counted(&mut context);
-        if !self.blob.is_empty() {
-            context.extend_from_slice(&Sha512::digest(&self.blob));
-        }
+        context.extend_from_slice(&[self.kind as u8, self.service_context as u8]);
+        context.extend_from_slice(&Sha512::digest(&self.blob));
+        binding.context.put_all(&mut context);
         context
     }
 }
@@ -185,6 +275,7 @@ impl fmt::Debug for WrappingKey {
             .field("service", &self.service)
             .field("key_id", &self.key_id)
             .field("key_version", &self.key_version)
+            .field("kind", &self.kind)
             .finish_non_exhaustive()
     }
 }
@@ -200,6 +291,6 @@ pub(super) struct Binding<'a> {
     pub(super) layers: u8,
     /// The public pairs of the object.
     pub(super) context: &'a EncryptionContext,
-    /// The engine of the layer, so that a fault of one engine cannot show the data keys of both layers.
-    pub(super) engine: Engine,
+    /// That of the layer does the work, so that a fault of one engine cannot show the data keys of both layers.
+    pub(super) engines: Engines,
 }

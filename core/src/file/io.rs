@@ -3,7 +3,9 @@
 use super::slots::{SLOTS_LEN, SlotState};
 use super::stream::Info;
 use super::{FileError, Opener, Sealer};
+use crate::cobblestone::{CHUNK_LEN, read_some};
 use crate::envelope::{Attributes, Envelope, OpenOptions, SealOptions};
+use crate::first_error::FirstError;
 use core::ops::Range;
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -13,12 +15,15 @@ use zeroize::Zeroizing;
 
 /// Bytes taken in at a time.
 const PIECE_LEN: usize = 256 * 1024;
+/// Most bytes of plaintext that come out for one piece and what was pending before it. The buffer has this capacity from the
+/// start: a `Vec` that grows leaves copies of its plaintext behind.
+const MAX_OUT_LEN: usize = PIECE_LEN + 2 * CHUNK_LEN;
 
 /// A sealed file that is written to `W`. What is written to it is the plaintext; without [`finish`](Self::finish) the file
 /// does not open.
 pub struct SealWriter<W> {
-    /// `None` after a failure: part of the output may be missing, so there is no going on.
-    sealer: Option<Sealer>,
+    /// After a failure part of the output may be missing, so there is no going on.
+    sealer: Result<Sealer, FirstError>,
     inner: W,
     out: Vec<u8>,
 }
@@ -29,18 +34,15 @@ impl<W: Write> SealWriter<W> {
     /// # Errors
     /// [`FileError`].
     pub fn new(options: &SealOptions, inner: W) -> Result<Self, FileError> {
-        let mut writer = Self { sealer: Some(Sealer::new(options)?), inner, out: Vec::new() };
+        let mut writer = Self { sealer: Ok(Sealer::new(options)?), inner, out: Vec::new() };
         writer.write_piece(&[])?;
         Ok(writer)
     }
 
     fn write_piece(&mut self, piece: &[u8]) -> io::Result<()> {
-        let mut sealer = self.sealer.take().ok_or_else(failed_before)?;
-        let out = room(&mut self.out, sealer.update_len(piece.len())?);
-        let len = sealer.update(piece, out)?;
-        self.inner.write_all(&out[..len])?;
-        self.sealer = Some(sealer);
-        Ok(())
+        let sealer = self.sealer.as_mut().map_err(|first| first.again())?;
+        let written = seal_piece(sealer, piece, &mut self.out, &mut self.inner);
+        written.inspect_err(|error| self.sealer = Err(FirstError::of(error)))
     }
 
     /// Writes the end of the file, flushes, and gives `inner` back.
@@ -48,13 +50,19 @@ impl<W: Write> SealWriter<W> {
     /// # Errors
     /// [`FileError`]. What has been written then does not open.
     pub fn finish(mut self) -> Result<(W, Info), FileError> {
-        let sealer = self.sealer.take().ok_or_else(failed_before)?;
+        let sealer = self.sealer.map_err(|first| first.again())?;
         let out = room(&mut self.out, sealer.finish_len()?);
         let (len, sealed) = sealer.finish(out)?;
         self.inner.write_all(&out[..len])?;
         self.inner.flush()?;
         Ok((self.inner, sealed))
     }
+}
+
+fn seal_piece(sealer: &mut Sealer, piece: &[u8], out: &mut Vec<u8>, inner: &mut impl Write) -> io::Result<()> {
+    let out = room(out, sealer.update_len(piece.len())?);
+    let len = sealer.update(piece, out)?;
+    inner.write_all(&out[..len])
 }
 
 /// The first `len` bytes of a buffer that is used again and again.
@@ -68,14 +76,14 @@ fn room(buffer: &mut Vec<u8>, len: usize) -> &mut [u8] {
 impl<W: Write> Write for SealWriter<W> {
     fn write(&mut self, plaintext: &[u8]) -> io::Result<usize> {
         let piece = &plaintext[..plaintext.len().min(PIECE_LEN)];
-        if !piece.is_empty() {
-            self.write_piece(piece)?;
-        }
+        self.write_piece(piece)?;
         Ok(piece.len())
     }
 
-    /// Flushes `inner`. Up to a chunk in each layer waits for more, or for [`finish`](SealWriter::finish).
+    /// Flushes `inner`, unless a write failed. Up to a chunk in each layer waits for more, or for
+    /// [`finish`](SealWriter::finish).
     fn flush(&mut self) -> io::Result<()> {
+        self.sealer.as_ref().map_err(FirstError::again)?;
         self.inner.flush()
     }
 }
@@ -90,6 +98,8 @@ pub struct OpenReader<R> {
     out: Zeroizing<Vec<u8>>,
     /// The bytes of `out` that are to be given out.
     ready: Range<usize>,
+    /// Why there is no going on.
+    failed: Option<FirstError>,
 }
 
 impl<R: Read> OpenReader<R> {
@@ -104,7 +114,8 @@ impl<R: Read> OpenReader<R> {
             _ => FileError::from(error),
         })?;
         let opener = Opener::new(options, &slots)?;
-        Ok(Self { opener, inner, sealed: vec![0; PIECE_LEN], out: Zeroizing::default(), ready: 0..0 })
+        let out = Zeroizing::new(Vec::with_capacity(MAX_OUT_LEN));
+        Ok(Self { opener, inner, sealed: vec![0; PIECE_LEN], out, ready: 0..0, failed: None })
     }
 
     /// The envelope of the file.
@@ -123,17 +134,23 @@ impl<R: Read> OpenReader<R> {
     }
 
     /// Reads once, and makes ready what that gives. Where reading fails, the caller may try again.
-    fn step(&mut self) -> Result<(), FileError> {
-        let len = self.inner.read(&mut self.sealed)?;
-        let opened = if len == 0 {
+    fn step(&mut self) -> io::Result<()> {
+        self.failed.as_ref().map_or(Ok(()), |first| Err(first.again()))?;
+        let len = read_some(&mut self.inner, &mut self.sealed)?;
+        let opened = self.open(len).map_err(io::Error::from);
+        self.ready = 0..opened.inspect_err(|error| self.failed = Some(FirstError::of(error)))?;
+        Ok(())
+    }
+
+    /// Opens what was read; how many bytes that gives.
+    fn open(&mut self, len: usize) -> Result<usize, FileError> {
+        if len == 0 {
             let out = room(&mut self.out, self.opener.finish_len());
-            self.opener.finish(out)?
+            self.opener.finish(out)
         } else {
             let out = room(&mut self.out, self.opener.update_len(len));
-            self.opener.update(&self.sealed[..len], out)?
-        };
-        self.ready = 0..opened;
-        Ok(())
+            Ok(self.opener.update(&self.sealed[..len], out)?)
+        }
     }
 }
 
@@ -151,10 +168,6 @@ impl<R: Read> Read for OpenReader<R> {
         self.ready.start += len;
         Ok(len)
     }
-}
-
-fn failed_before() -> io::Error {
-    io::Error::other("an earlier read or write failed")
 }
 
 /// What is known of the object, without its data key.

@@ -20,8 +20,9 @@ pub struct Sealer {
     engines: Vec<Engine>,
     counter: Counter,
     tail_len: usize,
-    /// `None` after a failure.
     body: Option<envelope::Sealer>,
+    /// Why there is no body any more.
+    failed: Error,
 }
 
 impl Sealer {
@@ -34,7 +35,7 @@ impl Sealer {
         let slots = Some(Slots::encode(envelope.stored())?);
         let tail_len = tail::len(options.layers(), &Counter::new(options).finish())?;
         let (engines, counter) = (body.engines(), Counter::new(options));
-        Ok(Self { slots, envelope, engines, counter, tail_len, body: Some(body.sealer()) })
+        Ok(Self { slots, envelope, engines, counter, tail_len, body: Some(body.sealer()), failed: Error::Finished })
     }
 
     fn slots_len(&self) -> usize {
@@ -42,13 +43,13 @@ impl Sealer {
     }
 
     fn body(&self) -> Result<&envelope::Sealer, Error> {
-        self.body.as_ref().ok_or(Error::Finished)
+        self.body.as_ref().ok_or(self.failed)
     }
 
     /// How many bytes [`update`](Self::update) writes when it is given `input_len` bytes.
     ///
     /// # Errors
-    /// [`Error::TooLong`] if the file would be longer than one can be; [`Error::Finished`] after a failure.
+    /// [`Error::TooLong`] if the file would be longer than one can be; after a failure that failure.
     pub fn update_len(&self, input_len: usize) -> Result<usize, Error> {
         self.body()?.update_len(input_len)?.checked_add(self.slots_len()).ok_or(Error::TooLong)
     }
@@ -56,12 +57,13 @@ impl Sealer {
     /// Takes in `input`, writes all that is ready of the file to the start of `out`, and returns how many bytes that took.
     ///
     /// # Errors
-    /// [`Error::TooLong`] and [`Error::OutputTooSmall`]: nothing was consumed or written then. Any other: the file is lost.
+    /// [`Error::TooLong`] and [`Error::OutputTooSmall`]: nothing was consumed or written then. Any other: the file is lost, and
+    /// every later call says the same.
     pub fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
         let out = prefix(out, self.update_len(input.len())?)?;
-        let mut body = self.body.take().ok_or(Error::Finished)?;
+        let mut body = self.body.take().ok_or(self.failed)?;
         let written = self.write_slots(out);
-        let sealed = body.update_into(input, &mut out[written..])?;
+        let sealed = body.update_into(input, &mut out[written..]).inspect_err(|&error| self.failed = error)?;
         self.counter.update(input);
         self.body = Some(body);
         Ok(written + sealed)
@@ -78,7 +80,7 @@ impl Sealer {
     /// How many bytes [`finish`](Self::finish) writes.
     ///
     /// # Errors
-    /// [`Error::Finished`] after a failure.
+    /// After a failure that failure.
     pub fn finish_len(&self) -> Result<usize, Error> {
         Ok(self.slots_len() + self.body()?.finish_len() + self.tail_len)
     }
@@ -90,7 +92,7 @@ impl Sealer {
     /// [`FileError`]. The file is lost then, so ask [`finish_len`](Self::finish_len) before.
     pub fn finish(mut self, out: &mut [u8]) -> Result<(usize, Info), FileError> {
         let out = prefix(out, self.finish_len()?)?;
-        let body = self.body.take().ok_or(Error::Finished)?;
+        let body = self.body.take().ok_or(self.failed)?;
         let mut written = self.write_slots(out);
         written += body.finish_into(&mut out[written..])?;
         let Self { envelope, engines, counter, .. } = self;
@@ -113,8 +115,9 @@ impl fmt::Debug for Sealer {
 pub struct Opener {
     envelope: Envelope,
     slots: SlotState,
-    /// `None` after the end, and after a failure.
     body: Option<envelope::Opener>,
+    /// Why there is no body any more: the end was opened, or the first error.
+    ended: Error,
     /// The last bytes that came: the tail may begin anywhere in them.
     held: Vec<u8>,
     plaintext_len: u64,
@@ -145,7 +148,7 @@ impl Opener {
     fn of(envelope: Envelope, slots: SlotState) -> Result<Self, EnvelopeError> {
         let body = Some(envelope.body()?.opener());
         let held = Vec::with_capacity(2 * MAX_TAIL_LEN);
-        Ok(Self { envelope, slots, body, held, plaintext_len: 0, attributes: None })
+        Ok(Self { envelope, slots, body, ended: Error::Finished, held, plaintext_len: 0, attributes: None })
     }
 
     /// The envelope of the file.
@@ -183,18 +186,21 @@ impl Opener {
     /// # Errors
     /// [`Error::Authentication`] if the body is not the one of this file or was changed; what this call would have written
     /// is all zeros then, and nothing more comes out. [`Error::OutputTooSmall`]; nothing was consumed or written then.
-    /// [`Error::Finished`] after the end, and after a failure.
+    /// [`Error::Finished`] after the end; after a failure that failure.
     pub fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
         let out = prefix(out, self.update_len(input.len()))?;
         let released = self.released(input.len());
-        let mut body = self.body.take().ok_or(Error::Finished)?;
+        let mut body = self.body.take().ok_or(self.ended)?;
         let from_held = released.min(self.held.len());
         let (from_input, later) = input.split_at(released - from_held);
         let opened = body.update_into(&self.held[..from_held], out).and_then(|from_held| {
             let opened = body.update_into(from_input, &mut out[from_held..])?;
             Ok(from_held + opened)
         });
-        let written = opened.inspect_err(|_| out.fill(0))?;
+        let written = opened.inspect_err(|&error| {
+            out.fill(0);
+            self.ended = error;
+        })?;
         self.held.drain(..from_held);
         self.held.extend_from_slice(later);
         self.plaintext_len += written as u64;
@@ -213,11 +219,14 @@ impl Opener {
     ///
     /// # Errors
     /// [`FileError`]: the file was cut short or changed; what would have been written is all zeros then.
-    /// [`Error::OutputTooSmall`]; nothing was written then. [`Error::Finished`] after the end, and after a failure.
+    /// [`Error::OutputTooSmall`]; nothing was written then. [`Error::Finished`] after the end; after a failure that failure.
     pub fn finish(&mut self, out: &mut [u8]) -> Result<usize, FileError> {
         let out = prefix(out, self.finish_len())?;
-        let body = self.body.take().ok_or(Error::Finished)?;
-        self.finish_body(body, out).inspect_err(|_| out.fill(0))
+        let body = self.body.take().ok_or(self.ended)?;
+        self.finish_body(body, out).inspect_err(|_| {
+            out.fill(0);
+            self.ended = Error::Authentication;
+        })
     }
 
     fn finish_body(&mut self, mut body: envelope::Opener, out: &mut [u8]) -> Result<usize, FileError> {

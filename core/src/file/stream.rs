@@ -5,7 +5,7 @@ use super::tail::{self, TailReader};
 use super::{BODY_OFFSET, FileError};
 #[cfg(feature = "checksums")]
 use crate::checksums::Digester;
-use crate::cobblestone::{ReadAt, Workers};
+use crate::cobblestone::{ReadAt, Workers, read_some};
 use crate::engine::Engine;
 use crate::envelope::{self, Attributes, Envelope, OpenOptions, SealOptions, StoredReader};
 use crate::error::Error;
@@ -91,8 +91,8 @@ struct Counted<R> {
 
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let len = self.input.read(buffer)?;
-        self.counter.update(buffer.get(..len).unwrap_or_default());
+        let len = read_some(&mut self.input, buffer)?;
+        self.counter.update(&buffer[..len]);
         Ok(len)
     }
 }
@@ -114,16 +114,35 @@ pub fn seal_at(
     let mut out = out.get_mut(..needed).ok_or(Error::OutputTooSmall { needed, given })?;
     if options.has_digests() {
         // They take the bytes one after the other.
-        return Ok((needed, seal(options, StoredReader::new(input)?, out, workers)?));
+        return Ok((
+            needed,
+            seal_exactly(options, StoredReader::new(input, plaintext_len), out, workers, plaintext_len)?,
+        ));
     }
     let (envelope, body) = options.start()?;
     let engines = body.engines();
     out.write_all(&Slots::encode(envelope.stored())?)?;
-    let body_len = body.seal_at(workers, input, out)?;
+    let body_len = body.seal_len_at(workers, input, plaintext_len, out)?;
     let attributes = Attributes::new(plaintext_len);
     let mut end = out.get_mut(body_len..).unwrap_or_default();
     end.write_all(&tail::encode(&envelope.seal_attributes(&attributes)?))?;
     Ok((needed, Info { envelope, attributes, slots: SlotState::Same, engines }))
+}
+
+/// [`seal`], of an input that must have this length.
+fn seal_exactly(
+    options: &SealOptions,
+    input: impl Read + Send,
+    output: impl Write + Send,
+    workers: &impl Workers,
+    plaintext_len: u64,
+) -> Result<Info, FileError> {
+    let info = seal(options, input, output, workers)?;
+    if info.attributes.plaintext_len == plaintext_len {
+        Ok(info)
+    } else {
+        Err(io::Error::from(io::ErrorKind::UnexpectedEof).into())
+    }
 }
 
 /// What is known of a file that was sealed, or opened whole.

@@ -1,5 +1,6 @@
 //! What stands at the end of a file: the attributes and their length.
 
+use crate::cobblestone::read_some;
 use crate::envelope::{self, Attributes, FormatError, MAX_SEALED_LEN, MIN_SEALED_LEN};
 use crate::error::Error;
 use std::io::{self, Read};
@@ -90,7 +91,7 @@ impl<R: Read> Read for TailReader<R> {
             let read;
             if out.len() > 2 * MAX_TAIL_LEN {
                 // Much room: what is held goes first, the input follows it directly, and the end is held anew.
-                read = self.input.read(&mut out[held..])?;
+                read = read_some(&mut self.input, &mut out[held..])?;
                 if read > 0 {
                     out[..held].copy_from_slice(&self.held);
                     let (body, end) = out[..held + read].split_at((held + read).saturating_sub(MAX_TAIL_LEN));
@@ -102,7 +103,7 @@ impl<R: Read> Read for TailReader<R> {
                 }
             } else {
                 self.held.resize(held + MAX_TAIL_LEN, 0);
-                let result = self.input.read(&mut self.held[held..]);
+                let result = read_some(&mut self.input, &mut self.held[held..]);
                 self.held.truncate(held + *result.as_ref().unwrap_or(&0));
                 read = result?;
             }

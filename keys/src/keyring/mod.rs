@@ -51,9 +51,9 @@ use std::sync::Arc;
 /// The name of this key service in wrapped keys.
 pub const SERVICE: &str = "keyring";
 /// Longest name of a key, in bytes.
-pub const MAX_NAME_LEN: usize = 64;
+const MAX_NAME_LEN: usize = 64;
 /// Most versions of a key.
-pub const MAX_VERSIONS: usize = 10_000;
+const MAX_VERSIONS: usize = 10_000;
 
 /// Root keys in memory, by name and version.
 #[derive(Default)]
@@ -77,6 +77,10 @@ pub enum KeyringError {
     PassphraseNeeded,
     /// The passphrase is wrong, or the file was changed.
     WrongPassphrase,
+    /// A passphrase is empty, or has a NUL character.
+    BadPassphrase,
+    /// A passphrase was given, and the keyring is not protected by one.
+    NotProtected,
     /// The cost of the passphrase is below what is safe or above what is sensible.
     PassphraseCost,
     /// There is a key of this name already.
@@ -92,6 +96,11 @@ pub enum KeyringError {
         /// The permissions, as of `chmod`.
         mode: u32,
     },
+    /// The file belongs to another user than the one who reads it or root.
+    Owner {
+        /// The user id of the owner.
+        uid: u32,
+    },
     /// The file could not be read or written.
     Io(io::Error),
     /// Making a key failed.
@@ -105,6 +114,8 @@ impl fmt::Display for KeyringError {
             Self::UnknownVersion => f.write_str("this keyring is of a version that is not known"),
             Self::PassphraseNeeded => f.write_str("this keyring is protected by a passphrase"),
             Self::WrongPassphrase => f.write_str("wrong passphrase, or the keyring was changed"),
+            Self::BadPassphrase => f.write_str("a passphrase is not empty and has no NUL character"),
+            Self::NotProtected => f.write_str("a passphrase was given, and this keyring is not protected by one"),
             Self::PassphraseCost => f.write_str("the cost of the passphrase is not within its bounds"),
             Self::KeyExists => f.write_str("there is a key of this name already"),
             Self::UnknownKey => f.write_str("there is no key of this name"),
@@ -113,6 +124,7 @@ impl fmt::Display for KeyringError {
             Self::Permissions { mode } => {
                 write!(f, "its permissions are {mode:03o}, so other users can read it; make them 600")
             }
+            Self::Owner { uid } => write!(f, "it belongs to user {uid}: neither you nor root"),
             Self::Io(error) => error.fmt(f),
             Self::Seal(error) => error.fmt(f),
         }
@@ -169,7 +181,7 @@ impl Keyring {
     fn add_version(&mut self, name: &str, secret: Key) -> Result<u32, KeyringError> {
         let versions = self.keys.entry(name.into()).or_default();
         let version = version_number(versions.len() + 1);
-        let key = WrappingKey::new(SERVICE, name, version, b"", secret).map_err(|_| KeyringError::BadName)?;
+        let key = WrappingKey::new(SERVICE, name, version, secret).map_err(|_| KeyringError::BadName)?;
         versions.push(Arc::new(key));
         Ok(version)
     }

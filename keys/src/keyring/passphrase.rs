@@ -2,21 +2,52 @@
 
 use super::text::{self, FIRST_LINE, hex_to_bytes, push_hex};
 use super::{Keyring, KeyringError};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use objseal::cobblestone;
 use objseal::{Key, OsRandom, RandomSource};
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 use zeroize::{Zeroize, Zeroizing};
 
 const SALT_LEN: usize = 16;
 
 /// A passphrase, wiped when dropped.
-pub struct Passphrase(Zeroizing<String>);
+///
+/// It is taken in Unicode's normalization form C, so that it is the same however a keyboard or a file encodes it. A keyring
+/// that was put under another form of it opens as well.
+pub struct Passphrase {
+    /// In form C.
+    text: Zeroizing<String>,
+    /// As it was given, if that is another form.
+    given: Option<Zeroizing<String>>,
+}
 
 impl Passphrase {
     /// The passphrase that `text` is.
     #[must_use]
     pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
+        let given = Zeroizing::new(text);
+        if is_nfc(&given) {
+            return Self { text: given, given: None };
+        }
+        // With its final capacity: a string that grows leaves copies behind. Form C is at most three times as long.
+        let mut text = Zeroizing::new(String::with_capacity(3 * given.len()));
+        text.extend(given.nfc());
+        Self { text, given: Some(given) }
+    }
+
+    /// The passphrase in the first line of a file, without its end and a byte order mark.
+    ///
+    /// # Errors
+    /// [`KeyringError::BadPassphrase`] if it is empty or has a NUL character: the file is something else then.
+    pub fn from_first_line(file: &str) -> Result<Self, KeyringError> {
+        let line = file.split('\n').next().unwrap_or_default();
+        let line = line.strip_prefix('\u{feff}').unwrap_or(line);
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        if line.is_empty() || line.contains('\0') {
+            Err(KeyringError::BadPassphrase)
+        } else {
+            Ok(Self::new(line.into()))
+        }
     }
 }
 
@@ -28,8 +59,8 @@ impl core::fmt::Debug for Passphrase {
 
 /// What it costs to try a passphrase: the parameters of Argon2id.
 ///
-/// At least 19 MiB, 2 passes, 1 lane (OWASP's second choice for Argon2id), also when a keyring is read; at most 4 GiB,
-/// 64 passes, 64 lanes, so that a file cannot take the machine down.
+/// At least 19 MiB, 2 passes, 1 lane (OWASP's second choice for Argon2id), also when a keyring is read. At most 1 GiB, 64
+/// passes, 64 lanes, and memory times passes at most 2 GiB: a file that somebody else wrote costs a second or two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PassphraseCost {
     memory_kib: u32,
@@ -46,18 +77,23 @@ impl PassphraseCost {
     /// # Errors
     /// [`KeyringError::PassphraseCost`] outside them.
     pub fn new(memory_kib: u32, passes: u32, lanes: u32) -> Result<Self, KeyringError> {
-        let sensible = (19 * 1024..=4 * 1024 * 1024).contains(&memory_kib)
+        let sensible = (19 * 1024..=1024 * 1024).contains(&memory_kib)
             && (2..=64).contains(&passes)
+            && memory_kib * passes <= 2 * 1024 * 1024
             && (1..=64).contains(&lanes);
         if sensible { Ok(Self { memory_kib, passes, lanes }) } else { Err(KeyringError::PassphraseCost) }
     }
 
-    fn derive(self, passphrase: &Passphrase, salt: &[u8; SALT_LEN]) -> Result<Key, KeyringError> {
+    fn derive(self, passphrase: &str, salt: &[u8; SALT_LEN]) -> Result<Key, KeyringError> {
         let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(Key::LEN));
         let params = params.map_err(|_| KeyringError::PassphraseCost)?;
+        // Wiped afterwards: the key follows from what stands in it then.
+        let mut memory = Zeroizing::new(Vec::new());
+        memory.try_reserve_exact(params.block_count()).map_err(|_| KeyringError::PassphraseCost)?;
+        memory.resize(params.block_count(), Block::new());
         let mut bytes = [0; Key::LEN];
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let derived = argon2.hash_password_into(passphrase.0.as_bytes(), salt, &mut bytes);
+        let derived = argon2.hash_password_into_with_memory(passphrase.as_bytes(), salt, &mut bytes, &mut memory[..]);
         let key = Key::from_bytes(&bytes);
         bytes.zeroize();
         derived.map(|()| key).map_err(|_| KeyringError::PassphraseCost)
@@ -88,7 +124,7 @@ pub(super) fn seal(
     push_hex(&mut head, &salt);
     head.push('\n');
 
-    let key = cost.derive(passphrase, &salt)?;
+    let key = cost.derive(&passphrase.text, &salt)?;
     let message = cobblestone::seal(&key, head.as_bytes(), text::encode(keyring).as_bytes())?;
     let mut whole = Zeroizing::new(head);
     whole.push_str("sealed ");
@@ -105,9 +141,18 @@ pub(super) fn open(text: &str, passphrase: &Passphrase) -> Result<(Keyring, Pass
     let (numbers, salt) = decode_cost(second).ok_or(KeyringError::Malformed { line: 2 })?;
     // The floor holds on reading too: a cheaper passphrase was not set by this library.
     let cost = PassphraseCost::new(numbers[0], numbers[1], numbers[2])?;
-    let message = decode_message(&text[head.len()..]).ok_or(KeyringError::Malformed { line: 3 })?;
-    let key = cost.derive(passphrase, &salt)?;
-    let lines = cobblestone::open(&key, head.as_bytes(), &message).map_err(|_| KeyringError::WrongPassphrase)?;
+    // Before the work that the passphrase costs.
+    let message = decode_message(&text[head.len()..])
+        .filter(|message| message.len() >= cobblestone::HEADER_LEN + cobblestone::TAG_LEN);
+    let message = message.ok_or(KeyringError::Malformed { line: 3 })?;
+    let open = |passphrase| {
+        let key = cost.derive(passphrase, &salt)?;
+        cobblestone::open(&key, head.as_bytes(), &message).map_err(|_| KeyringError::WrongPassphrase)
+    };
+    let lines = match (open(&passphrase.text), &passphrase.given) {
+        (Err(KeyringError::WrongPassphrase), Some(given)) => open(given)?,
+        (opened, _) => opened?,
+    };
     let lines = Zeroizing::new(lines);
     let lines = core::str::from_utf8(&lines).map_err(|_| KeyringError::Malformed { line: 3 })?;
     Ok((text::decode(lines, 3)?, cost))
