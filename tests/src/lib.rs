@@ -1,5 +1,8 @@
 //! What the tests share: backends, patterns, keyrings, sealed files in memory.
 
+pub mod format;
+pub mod golden;
+
 use objseal::cobblestone::Threads;
 use objseal::envelope::{EncryptionContext, OpenOptions, SealOptions};
 use objseal::file::{self, FileError, Info};

@@ -3,19 +3,20 @@
 //!
 //! The reason is the last one of the process, so there is one test.
 
+use objseal::Error;
 use objseal::checksums;
 use objseal::cobblestone::{CHUNK_LEN, Cobblestone, Threads};
 use objseal::envelope::{
-    Attributes, Content, Envelope, EnvelopeError, Head, Part, PartStore, PartsReader, Suite, Upload, WrappedKey,
-    WrappingKey,
+    Attributes, Content, EncryptionContext, Envelope, EnvelopeError, Head, Part, PartSealer, PartStore, PartsReader,
+    Suite, Upload,
 };
 use objseal::file::{FileError, SealedFile};
 use objseal::hazmat::encode_head;
 use objseal::hazmat::refusals::{self, Refusal};
 use objseal::limits::INLINE_ENVELOPE_LEN;
-use objseal::{Error, Key};
 use objseal_keys::keyring::Keyring;
-use objseal_tests::{keyring, open_options, pattern, seal_in_memory, seal_options};
+use objseal_tests::format::{Object, Role, data_key, entries, state_entry, state_fields};
+use objseal_tests::{context, keyring, open_options, pattern, seal_in_memory, seal_options};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -47,6 +48,14 @@ impl Case<'_> {
         let error = result.expect_err(name);
         assert_eq!(error.to_string(), "wrong key, or the object was changed", "{name}");
         assert_eq!(refusals::take(), Some(expected), "{name}");
+        self.count += 1;
+    }
+
+    /// That `result` says that the key is another one: its fingerprint is that of another object.
+    fn other_key(&mut self, name: &str, key_id: &str, result: Result<(), EnvelopeError>) {
+        let error = result.expect_err(name);
+        assert!(matches!(&error, EnvelopeError::OtherKey { key_id: found, .. } if found == key_id), "{name}: {error}");
+        assert_eq!(refusals::take(), Some(Refusal::Wrap), "{name}");
         self.count += 1;
     }
 
@@ -93,33 +102,40 @@ fn changed_head(stored: &[u8], change: impl FnOnce(&mut Head)) -> Vec<u8> {
     forge(&head, stored)
 }
 
-/// Where a message belongs: FORMAT.md, section 3.
-fn place(role: u8, head: &Head, layer: u8) -> Vec<u8> {
-    [&b"objseal/v1"[..], &[role], head.object_id.as_bytes(), &[layer, head.layers()], &[0; 4]].concat()
+fn content(stored: &[u8]) -> Content {
+    Head::parse(stored).expect("a head").unverified().content.clone()
 }
 
-/// The data key of a layer, of an object without context: FORMAT.md, section 6.
-fn unwrap(key: &WrappingKey, entry: &WrappedKey, head: &Head) -> Key {
-    let mut context = place(4, head, entry.layer);
-    for name in [&entry.service, &entry.key_id] {
-        context.extend_from_slice(&u16::try_from(name.len()).expect("short").to_be_bytes());
-        context.extend_from_slice(name.as_bytes());
+/// Puts another table into a head, or none.
+fn set_table(head: &mut Head, with: Option<Vec<u8>>) {
+    let Content::Parts { sealed, .. } = &mut head.content else { panic!("parts") };
+    *sealed = with;
+}
+
+/// Puts the wraps of some entries of `from` into other entries of a stored head.
+fn with_wraps(stored: &[u8], from: &[u8], moves: &[(usize, usize)]) -> Vec<u8> {
+    let mut changed = stored.to_vec();
+    let (ours, theirs) = (entries(stored), entries(from));
+    for &(to, entry) in moves {
+        changed[ours[to]["wrap"].clone()].copy_from_slice(&from[theirs[entry]["wrap"].clone()]);
     }
-    context.extend_from_slice(&entry.key_version.to_be_bytes());
-    context.extend_from_slice(&[0; 2]);
-    let data_key = Cobblestone::new(key.secret(), &context).open(&entry.bytes).expect("as FORMAT.md says");
-    Key::try_from(&data_key[..]).expect("a key")
+    changed
 }
 
-fn put(upload: &Upload, number: u32, plaintext: &[u8]) -> (Vec<u8>, Vec<u8>, String) {
-    let (attempt, body) = upload.part(number).expect("a salt");
+/// What uploads are bound to.
+fn upload_place() -> EncryptionContext {
+    context(&[("upload id", "17")])
+}
+
+fn put((upload, parts): &(Upload, PartSealer), number: u32, plaintext: &[u8]) -> (Vec<u8>, Vec<u8>, String) {
+    let (attempt, body) = parts.part(number).expect("a salt");
     let body = body.seal(plaintext).expect("sealed");
     let (receipt, stored) = upload.receipt(attempt, Attributes::new(plaintext.len() as u64)).expect("a receipt");
     (body, stored, receipt.attributes.etag.expect("there is one"))
 }
 
 /// An object of three parts, and an earlier attempt at the second of them.
-fn upload(upload: &Upload, inline_len: usize) -> (Stored, Vec<u8>) {
+fn complete(upload: &(Upload, PartSealer), inline_len: usize) -> (Stored, Vec<u8>) {
     let (mut bodies, mut receipts, mut etags) = (BTreeMap::new(), Vec::new(), Vec::new());
     let (stale, _, _) = put(upload, 2, &pattern(50_000));
     for number in 1..=3 {
@@ -130,10 +146,10 @@ fn upload(upload: &Upload, inline_len: usize) -> (Stored, Vec<u8>) {
     }
     let receipts: Vec<_> = receipts.iter().map(Vec::as_slice).collect();
     let named: Vec<_> = etags.iter().map(|(number, etag)| (*number, etag.as_str())).collect();
-    let selection = upload.select(&named, &receipts).expect("all are there");
+    let selection = upload.0.select(&named, &receipts).expect("all are there");
     let attributes = checksums::of_parts(&selection.attributes());
-    let completed = upload.complete(&selection, &attributes, inline_len).expect("completed");
-    (Stored { envelope: completed.envelope.stored().to_vec(), table: completed.table, bodies }, stale)
+    let completed = upload.0.complete(&selection, &attributes, inline_len).expect("completed");
+    (Stored { envelope: completed.head, table: completed.table, bodies }, stale)
 }
 
 #[test]
@@ -145,9 +161,10 @@ fn what_a_hostile_store_serves_is_refused_for_its_own_reason() {
     let two_layers = seal_options(&keyring, &["inner", "outer"]);
 
     for (layers, sealing) in [(1, &one_layer), (2, &two_layers)] {
-        let state = sealing.start_upload(&server_key).expect("started");
+        let start = || sealing.start_upload(&server_key, &upload_place()).expect("started");
+        let upload = start();
         for inline_len in [INLINE_ENVELOPE_LEN, 0] {
-            let (whole, stale) = upload(&state, inline_len);
+            let (whole, stale) = complete(&upload, inline_len);
             assert_eq!(case.open_parts(&whole).expect("nothing was changed").len(), 150_000 + 2);
             let mut with = |name: &str, expected, change: &dyn Fn(&mut Stored)| {
                 let mut stored = whole.clone();
@@ -181,8 +198,17 @@ fn what_a_hostile_store_serves_is_refused_for_its_own_reason() {
             with("a part with something behind it", Refusal::Tag, &|stored| {
                 stored.bodies.get_mut(&2).expect("part 2").push(0);
             });
+            let (another, _) = complete(&upload, inline_len);
+            with(
+                "the head of an earlier completion",
+                if inline_len == 0 { Refusal::Salt } else { Refusal::Mac },
+                &|stored| {
+                    // All but the table, which is in the head or beside it.
+                    let Content::Parts { sealed, .. } = content(&stored.envelope) else { panic!("parts") };
+                    stored.envelope = changed_head(&another.envelope, |head| set_table(head, sealed));
+                },
+            );
             if whole.table.is_some() {
-                let (another, _) = upload(&state, 0);
                 with("the table of an earlier completion", Refusal::Salt, &|stored| {
                     stored.table = another.table.clone();
                 });
@@ -190,46 +216,67 @@ fn what_a_hostile_store_serves_is_refused_for_its_own_reason() {
                     stored.table.as_mut().expect("there").truncate(100 + 72 * (layers - 1));
                 });
                 with("a changed table", Refusal::Tag, &|stored| stored.table.as_mut().expect("there")[60] ^= 1);
-                with("a head that says fewer parts", Refusal::Mac, &|stored| {
-                    stored.envelope = changed_head(&stored.envelope, |head| {
-                        let Content::DetachedTable(table) = &mut head.content else { panic!("detached") };
-                        table.parts -= 1;
-                    });
-                });
             } else {
-                with("a shortened table", Refusal::Mac, &|stored| {
+                with("the table of an earlier completion", Refusal::Mac, &|stored| {
+                    let Content::Parts { sealed, .. } = content(&another.envelope) else { panic!("parts") };
+                    stored.envelope = changed_head(&stored.envelope, |head| set_table(head, sealed));
+                });
+                with("a changed table", Refusal::Mac, &|stored| {
                     stored.envelope = changed_head(&stored.envelope, |head| {
-                        let Content::Parts(parts) = &mut head.content else { panic!("inline") };
-                        parts.pop();
+                        let Content::Parts { sealed: Some(sealed), .. } = &mut head.content else { panic!("inline") };
+                        sealed[60] ^= 1;
                     });
                 });
-                with("a table with another attempt", Refusal::Mac, &|stored| {
-                    stored.bodies.insert(2, stale.clone());
-                    stored.envelope = changed_head(&stored.envelope, |head| {
-                        let Content::Parts(parts) = &mut head.content else { panic!("inline") };
-                        *parts[1].salts.last_mut().expect("a layer") = *stale.first_chunk().expect("a salt");
-                    });
+                with("a table taken out of the head", Refusal::Mac, &|stored| {
+                    let Content::Parts { sealed, .. } = content(&stored.envelope) else { panic!("parts") };
+                    stored.table = sealed;
+                    stored.envelope = changed_head(&stored.envelope, |head| set_table(head, None));
                 });
             }
+            with("a head that says fewer parts", Refusal::Mac, &|stored| {
+                stored.envelope = changed_head(&stored.envelope, |head| {
+                    let Content::Parts { table, .. } = &mut head.content else { panic!("parts") };
+                    table.parts -= 1;
+                });
+            });
             with("the attributes of another object", Refusal::Mac, &|stored| {
-                let (another, _) = upload(&sealing.start_upload(&server_key).expect("started"), inline_len);
+                let (another, _) = complete(&start(), inline_len);
                 let theirs = Head::parse(&another.envelope).expect("a head").unverified().attributes.clone();
                 stored.envelope = changed_head(&stored.envelope, |head| head.attributes = theirs);
             });
         }
 
         // A receipt and a state of another upload.
-        let another = sealing.start_upload(&server_key).expect("started");
+        let another = start();
         let (_, receipt, _) = put(&another, 1, b"");
         refusals::take();
-        case.refused("a foreign receipt", Refusal::Receipt, state.open_receipt(&receipt).map(drop));
-        let secrets = |stored: &[u8]| stored.len() - (4 + 56 * layers + 32 * layers + 8 + 100);
-        let mut mixed = state.stored().to_vec();
-        let at = secrets(&mixed);
-        mixed[at] ^= 1;
-        refusals::take();
-        let resumed = open_options(&keyring).resume_upload(&mixed).map(drop);
-        case.refused("a changed upload state", Refusal::Upload, resumed);
+        case.refused("a foreign receipt", Refusal::Receipt, upload.0.open_receipt(&receipt).map(drop));
+        let (state, theirs) = (upload.0.stored(), another.0.stored());
+        let resume = |state: &[u8], place: &EncryptionContext| {
+            refusals::take();
+            open_options(&keyring).resume_upload(state, place).map(drop)
+        };
+        resume(state, &upload_place()).expect("nothing was changed");
+        let mixed = |from: std::ops::Range<usize>| {
+            let mut mixed = state.to_vec();
+            mixed[from.clone()].copy_from_slice(&theirs[from]);
+            mixed
+        };
+        let secrets = state_fields(state)[&4].clone();
+        let mut changed = state.to_vec();
+        changed[secrets.start] ^= 1;
+        case.refused("a changed upload state", Refusal::Upload, resume(&changed, &upload_place()));
+        let result = resume(&mixed(secrets), &upload_place());
+        case.refused("the secrets of another upload", Refusal::Upload, result);
+        let wrap = state_entry(state)["wrap"].clone();
+        let result = resume(&mixed(wrap), &upload_place());
+        case.refused("the wrap of another upload", Refusal::Wrap, result);
+        let result = resume(&mixed(state_fields(state)[&3].clone()), &upload_place());
+        case.other_key("the wrapped key of another upload", "server", result);
+        let result = resume(&mixed(state_fields(state)[&1].clone()), &upload_place());
+        case.other_key("the object id of another upload", "server", result);
+        let result = resume(state, &context(&[("upload id", "18")]));
+        case.refused("the state in another place", Refusal::Wrap, result);
     }
 
     // One body, in two layers.
@@ -239,8 +286,8 @@ fn what_a_hostile_store_serves_is_refused_for_its_own_reason() {
     case.open_body(&head, &body).expect("nothing was changed");
     // Whoever has the outer data key can take the outer layer off.
     let outer_key = keyring.latest("outer").expect("it is there");
-    let outer_key = unwrap(&outer_key, &envelope.head().wrapped_keys[1], envelope.head());
-    let place = place(1, envelope.head(), 2);
+    let outer_key = data_key(&head, 1, outer_key.secret(), &EncryptionContext::new());
+    let place = Object::of(&head).place(Role::Body, 2, 0);
     let peeled = Cobblestone::new(&outer_key, &place).open(&body).expect("as FORMAT.md says");
     let result = case.open_body(&head, &peeled);
     case.refused("a peeled layer", Refusal::Salt, result);
@@ -261,18 +308,18 @@ fn what_a_hostile_store_serves_is_refused_for_its_own_reason() {
     case.refused("a replaced outer layer under the salt of the right one", Refusal::Commitment, result);
 
     let (another, _) = two_layers.start().expect("sealed");
+    let result = case.envelope(&with_wraps(&head, another.stored(), &[(0, 0)]));
+    case.refused("an exchanged wrap", Refusal::Wrap, result.map(drop));
     let result = case.envelope(&changed_head(&head, |head| {
-        head.wrapped_keys[0].bytes.clone_from(&another.head().wrapped_keys[0].bytes);
+        head.wrapped_keys[0] = another.head().wrapped_keys[0].clone();
     }));
-    case.refused("an exchanged wrapped key", Refusal::Wrap, result.map(drop));
+    case.other_key("an exchanged wrapped key", "inner", result.map(drop));
     let same_key = seal_options(&keyring, &["inner", "inner"]).start().expect("sealed").0;
-    let result = case.envelope(&changed_head(same_key.stored(), |head| {
-        let (one, two) = head.wrapped_keys.split_at_mut(1);
-        std::mem::swap(&mut one[0].bytes, &mut two[0].bytes);
-    }));
-    case.refused("wrapped keys of the two layers exchanged", Refusal::Wrap, result.map(drop));
+    let same_key = same_key.stored();
+    let result = case.envelope(&with_wraps(same_key, same_key, &[(0, 1), (1, 0)]));
+    case.refused("wraps of the two layers exchanged", Refusal::Wrap, result.map(drop));
     let result = case.envelope(&changed_head(&head, |head| head.object_id = another.head().object_id));
-    case.refused("another object's id", Refusal::Wrap, result.map(drop));
+    case.other_key("another object's id", "inner", result.map(drop));
     let result = case.envelope(&changed_head(&head, |head| head.generation += 1));
     case.refused("a head that says it is newer", Refusal::Mac, result.map(drop));
     let result = case.envelope(&changed_head(&head, |head| {

@@ -238,8 +238,9 @@ fn it_takes_a_key_of_each_layer() {
     assert_eq!(by, [(1, "inner"), (2, "outer")]);
     let head = Head::parse(envelope.stored()).expect("a head");
     assert_eq!(head.unverified().layers(), 2);
-    // 253 for one layer; and a suite, a wrapped key and a salt.
-    assert_eq!(envelope.stored().len(), 253 + "inner".len() + 2 + 18 + 104 + "outer".len() + 24);
+    // 258 for one layer; and a suite, a wrapped key and a salt.
+    let wrapped_key = 125 + "keyring".len() + "outer".len();
+    assert_eq!(envelope.stored().len(), 258 + "inner".len() + 2 + wrapped_key + 24);
 }
 
 #[test]

@@ -5,10 +5,11 @@ use objseal::checksums::{self, Digester, Wanted};
 use objseal::cobblestone::{ReadAt, Threads, Workers};
 use objseal::envelope::{
     Attributes, Content, Demand, EncryptionContext, Envelope, EnvelopeError, FormatError, Head, OpenOptions, Part,
-    PartStore, PartTable, PartsError, PartsReader, Selection, Upload, locate, sealed_len,
+    PartSealer, PartStore, PartTable, PartsError, PartsReader, Selection, Upload, locate, sealed_len,
 };
 use objseal::limits::{INLINE_ENVELOPE_LEN, MAX_PART_LEN};
 use objseal_keys::keyring::Keyring;
+use objseal_tests::format::state_entry;
 use objseal_tests::{context, keyring, open_options, pattern, seal_options};
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -26,9 +27,14 @@ fn bound() -> EncryptionContext {
     context(&[("name", "cat.jpg")])
 }
 
-fn start(customer: &Keyring, server: &Keyring, layers: u8) -> Upload {
+/// What all uploads are bound to.
+fn place() -> EncryptionContext {
+    context(&[("bucket", "photos"), ("upload id", "17")])
+}
+
+fn start(customer: &Keyring, server: &Keyring, layers: u8) -> (Upload, PartSealer) {
     let sealing = seal_options(customer, &["photos", "outer"][..usize::from(layers)]).with_context(bound());
-    sealing.start_upload(&server.latest("uploads").expect("it is there")).expect("started")
+    sealing.start_upload(&server.latest("uploads").expect("it is there"), &place()).expect("started")
 }
 
 fn opening(keyring: &Arc<Keyring>) -> OpenOptions {
@@ -36,7 +42,14 @@ fn opening(keyring: &Arc<Keyring>) -> OpenOptions {
 }
 
 fn resume(server: &Arc<Keyring>, state: &[u8]) -> Upload {
-    opening(server).resume_upload(state).expect("authentic")
+    open_options(server).resume_upload(state, &place()).expect("authentic")
+}
+
+/// What has the customer's keys as well.
+fn resume_parts(customer: &Arc<Keyring>, server: &Arc<Keyring>, state: &[u8]) -> (Upload, PartSealer) {
+    let upload = resume(server, state);
+    let parts = upload.unlock(&opening(customer)).expect("the right keys");
+    (upload, parts)
 }
 
 /// Bodies by their outermost salt, as a store has them that keeps every attempt.
@@ -50,8 +63,8 @@ struct Store {
 
 impl Store {
     /// Seals a part; gives its ETag.
-    fn put(&mut self, upload: &Upload, number: u32, plaintext: &[u8]) -> String {
-        let (attempt, body) = upload.part(number).expect("a salt");
+    fn put(&mut self, (upload, parts): &(Upload, PartSealer), number: u32, plaintext: &[u8]) -> String {
+        let (attempt, body) = parts.part(number).expect("a salt");
         let mut digester = Digester::new(Wanted::MD5 | Wanted::SHA256 | Wanted::CRC64NVME | Wanted::CRC32C);
         digester.update(plaintext);
         let stored = body.seal(plaintext).expect("sealed");
@@ -94,7 +107,7 @@ impl<'s> PartStore for &'s Store {
 fn complete(upload: &Upload, selection: &Selection, inline_len: usize) -> (Vec<u8>, Option<Vec<u8>>) {
     let attributes = checksums::of_parts(&selection.attributes());
     let completed = upload.complete(selection, &attributes, inline_len).expect("completed");
-    (completed.envelope.stored().to_vec(), completed.table)
+    (completed.head, completed.table)
 }
 
 fn open(customer: &Arc<Keyring>, envelope: &[u8]) -> Envelope {
@@ -111,12 +124,12 @@ fn parts_come_back_whatever_order_they_came_in() {
     let lens = [70_000, 1, 16_384, 262_145, 5];
     let numbers = [1, 2, 7, 5_000, 10_000];
     for layers in [1, 2] {
-        let state = start(&customer, &server, layers).stored().to_vec();
+        let state = start(&customer, &server, layers).0.stored().to_vec();
         let mut store = Store::default();
         let mut etags = Vec::new();
         for index in [3, 0, 4, 2, 1] {
-            // Each by another process, which has the server's key and not the customer's.
-            let upload = resume(&server, &state);
+            // Each by another process.
+            let upload = resume_parts(&customer, &server, &state);
             let (number, len): (u32, usize) = (numbers[index], lens[index]);
             // An attempt that failed is in the way of nothing.
             store.put(&upload, number, b"an earlier attempt");
@@ -125,6 +138,7 @@ fn parts_come_back_whatever_order_they_came_in() {
         etags.sort_by_key(|&(number, _)| number);
         let whole: Vec<u8> = numbers.iter().zip(lens).flat_map(|(&number, len)| part(number, len)).collect();
 
+        // By one that does not have the customer's keys.
         let upload = resume(&server, &state);
         let selection = upload.select(&named(&etags), &store.receipts()).expect("all are there");
         assert_eq!(selection.plaintext_len(), whole.len() as u64);
@@ -178,16 +192,16 @@ fn part(number: u32, len: usize) -> Vec<u8> {
 #[test]
 fn parts_are_sealed_at_the_same_time() {
     let (customer, server) = keyrings();
-    let upload = start(&customer, &server, 2);
+    let (upload, _) = start(&customer, &server, 2);
     let store = Mutex::new(Store::default());
     let next = Mutex::new(1..=40_u32);
     let etags = Mutex::new(Vec::new());
     Threads(NonZeroUsize::new(4).expect("4")).run(&|| {
-        let upload = resume(&server, upload.stored());
+        let (upload, parts) = resume_parts(&customer, &server, upload.stored());
         loop {
             let Some(number) = next.lock().expect("no panic").next() else { return };
             let plaintext = part(number, 10_000);
-            let (attempt, body) = upload.part(number).expect("a salt");
+            let (attempt, body) = parts.part(number).expect("a salt");
             let mut stored = Vec::new();
             let len = body.seal_stream(&plaintext[..], &mut stored, &Threads(NonZeroUsize::MIN)).expect("sealed");
             let (receipt, proof) = upload.receipt(attempt, Attributes::new(len)).expect("a receipt");
@@ -212,12 +226,13 @@ fn parts_are_sealed_at_the_same_time() {
 #[test]
 fn parts_that_do_not_make_an_object_are_refused() {
     let (customer, server) = keyrings();
-    let upload = start(&customer, &server, 1);
+    let both = start(&customer, &server, 1);
     let mut store = Store::default();
-    let stale = store.put(&upload, 1, b"stale");
-    let first = store.put(&upload, 1, b"first");
-    let second = store.put(&upload, 2, b"second");
-    let empty = store.put(&upload, 3, b"");
+    let stale = store.put(&both, 1, b"stale");
+    let first = store.put(&both, 1, b"first");
+    let second = store.put(&both, 2, b"second");
+    let empty = store.put(&both, 3, b"");
+    let (upload, parts) = both;
     let select = |named: &[(u32, &str)]| upload.select(named, &store.receipts()).map(|selection| selection.receipts);
     let refused = |named: &[(u32, &str)]| match select(named) {
         Err(EnvelopeError::Parts(error)) => error,
@@ -236,14 +251,14 @@ fn parts_that_do_not_make_an_object_are_refused() {
     assert_eq!(refused(&[(10_001, &first)]), PartsError::Number(10_001));
     assert_eq!(refused(&[(1, &first), (3, &empty)]), PartsError::Size(3));
     for number in [0, 10_001, u32::MAX] {
-        let error = upload.part(number).map(drop).expect_err("no such number");
+        let error = parts.part(number).map(drop).expect_err("no such number");
         assert!(matches!(error, EnvelopeError::Parts(PartsError::Number(n)) if n == number));
     }
-    let (attempt, _) = upload.part(9).expect("a salt");
+    let (attempt, _) = parts.part(9).expect("a salt");
     let error = upload.receipt(attempt, Attributes::new(MAX_PART_LEN + 1)).map(drop).expect_err("too long");
     assert!(matches!(error, EnvelopeError::Parts(PartsError::Size(9))));
     // Receipts of another upload, or changed.
-    let another = start(&customer, &server, 1);
+    let (another, _) = start(&customer, &server, 1);
     let error = another.select(&[(1, &first)], &store.receipts()).map(drop).expect_err("foreign");
     assert!(matches!(error, EnvelopeError::Authentication));
     for at in 0..store.receipts[0].len() {
@@ -264,8 +279,8 @@ fn an_empty_object_can_be_of_one_part() {
         let upload = start(&customer, &server, 2);
         let mut store = Store::default();
         let etag = store.put(&upload, 4, b"");
-        let selection = upload.select(&[(4, &etag)], &store.receipts()).expect("it is there");
-        let (envelope, table) = complete(&upload, &selection, inline_len);
+        let selection = upload.0.select(&[(4, &etag)], &store.receipts()).expect("it is there");
+        let (envelope, table) = complete(&upload.0, &selection, inline_len);
         let opened = open(&customer, &envelope);
         let reader = PartsReader::new(&opened, opened.part_table(table.as_deref()).expect("authentic"), &store);
         assert_eq!(reader.table().plaintext_len(), 0);
@@ -280,10 +295,10 @@ fn ten_thousand_parts_of_five_gib() {
     let five_gib = |_: u32| MAX_PART_LEN;
     let any = |number: u32| u64::from(number).pow(4) % MAX_PART_LEN + 1;
     for (layers, len_of) in [(1, five_gib as fn(u32) -> u64), (2, five_gib), (1, any), (2, any)] {
-        let upload = start(&customer, &server, layers);
+        let (upload, parts) = start(&customer, &server, layers);
         let (mut receipts, mut etags) = (Vec::new(), Vec::new());
         for number in 1..=10_000 {
-            let (attempt, _) = upload.part(number).expect("a salt");
+            let (attempt, _) = parts.part(number).expect("a salt");
             let (receipt, stored) = upload.receipt(attempt, Attributes::new(len_of(number))).expect("a receipt");
             etags.push((number, receipt.attributes.etag.expect("there is one")));
             receipts.push(stored);
@@ -302,7 +317,7 @@ fn ten_thousand_parts_of_five_gib() {
             assert_eq!(end, 53_687_091_200_000);
         }
         let head = Head::parse(&envelope).expect("a head");
-        let Content::DetachedTable(facts) = &head.unverified().content else { panic!() };
+        let Content::Parts { table: facts, sealed: None } = &head.unverified().content else { panic!() };
         assert_eq!((facts.parts, facts.plaintext_len), (10_000, end));
 
         let read = Cell::new(0);
@@ -335,37 +350,50 @@ fn ten_thousand_parts_of_five_gib() {
 #[test]
 fn an_upload_state_opens_nothing_and_can_be_changed_by_nobody() {
     let (customer, server) = keyrings();
-    let upload = start(&customer, &server, 2);
+    let (upload, _) = start(&customer, &server, 2);
     let state = upload.stored();
     assert_eq!(resume(&server, state).object_id(), upload.object_id());
+    let fingerprint = &state_entry(state)["fingerprint"];
     let mut refused = 0;
     for at in 0..state.len() {
         let mut changed = state.to_vec();
         changed[at] ^= 1 << (at % 8);
-        let error = opening(&server).resume_upload(&changed).map(drop).expect_err("changed");
+        if fingerprint.contains(&at) {
+            // It only chooses words, and those of an error.
+            assert_eq!(resume(&server, &changed).object_id(), upload.object_id());
+            continue;
+        }
+        let error = open_options(&server).resume_upload(&changed, &place()).map(drop).expect_err("changed");
         let expected = matches!(
             error,
-            EnvelopeError::Authentication | EnvelopeError::Format(_) | EnvelopeError::NoAcceptedKey { .. }
+            EnvelopeError::Authentication
+                | EnvelopeError::Format(_)
+                | EnvelopeError::NoAcceptedKey { .. }
+                | EnvelopeError::OtherKey { .. }
         );
         assert!(expected, "byte {at}: {error}");
-        assert!(opening(&server).resume_upload(&state[..at]).is_err());
+        assert!(open_options(&server).resume_upload(&state[..at], &place()).is_err());
         refused += 2;
     }
     println!("parts: {refused} changed or shortened upload states refused");
     // It is no head, and a head is no state.
     assert!(matches!(Head::parse(state), Err(FormatError::NotSealed)));
     let (envelope, _) = seal_options(&server, &["uploads"]).start().expect("sealed");
-    let error = opening(&server).resume_upload(envelope.stored()).map(drop).expect_err("a head");
+    let error = open_options(&server).resume_upload(envelope.stored(), &place()).map(drop).expect_err("a head");
     assert!(matches!(error, EnvelopeError::Format(FormatError::NotSealed)));
     // The customer's keys do not open it, nor another key of the server's name.
-    let error = opening(&customer).resume_upload(state).map(drop).expect_err("another keyring");
+    let error = open_options(&customer).resume_upload(state, &place()).map(drop).expect_err("another keyring");
     assert!(matches!(error, EnvelopeError::NoAcceptedKey { .. }), "{error}");
     let (_, another) = keyrings();
-    let error = opening(&another).resume_upload(state).map(drop).expect_err("another key");
-    assert!(matches!(error, EnvelopeError::Authentication), "{error}");
-    // The policy of the object holds for its upload.
-    let error = open_options(&server).resume_upload(state).map(drop).expect_err("a policy");
+    let error = open_options(&another).resume_upload(state, &place()).map(drop).expect_err("another key");
+    assert!(matches!(&error, EnvelopeError::OtherKey { key_id, .. } if key_id == "uploads"), "{error}");
+    // What the object has to be like is asked by who seals its parts.
+    let upload = resume(&server, state);
+    let error = upload.unlock(&open_options(&customer)).map(drop).expect_err("a policy");
     assert!(matches!(error, EnvelopeError::Policy(Demand::Context)), "{error}");
+    // The server's key opens no part.
+    let error = upload.unlock(&opening(&server)).map(drop).expect_err("the server's keys");
+    assert!(matches!(error, EnvelopeError::NoAcceptedKey { .. }), "{error}");
 }
 
 #[test]
@@ -378,7 +406,7 @@ fn every_attempt_has_salts_of_its_own() {
         store.put(&upload, 3, b"the same bytes");
     }
     for receipt in &store.receipts {
-        for salt in upload.open_receipt(receipt).expect("authentic").salts {
+        for salt in upload.0.open_receipt(receipt).expect("authentic").salts {
             assert!(seen.insert(salt));
         }
     }
@@ -392,8 +420,8 @@ fn rewrapping_an_object_in_parts_moves_no_data() {
     let upload = start(&customer, &server, 1);
     let mut store = Store::default();
     let etag = store.put(&upload, 1, b"plain");
-    let selection = upload.select(&[(1, &etag)], &store.receipts()).expect("it is there");
-    let (envelope, table) = complete(&upload, &selection, 0);
+    let selection = upload.0.select(&[(1, &etag)], &store.receipts()).expect("it is there");
+    let (envelope, table) = complete(&upload.0, &selection, 0);
     let old = open(&customer, &envelope);
     let mut customer = Arc::into_inner(customer).expect("nobody else has it");
     customer.rotate("photos").expect("random bytes");

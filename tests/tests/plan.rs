@@ -2,9 +2,9 @@
 //! nobody is asked about what the policy does not accept.
 
 use objseal::envelope::{
-    Attributes, Demand, DemandedContext, EncryptionContext, Envelope, EnvelopeError, FormatError, Head, KeyRequest,
-    KeyService, KeyServiceError, KeyServiceErrorKind, NewBody, ObjectId, OpenOptions, Plan, Policy, SealOptions,
-    StoredBody, Upload, WrappingKey,
+    Attributes, Demand, DemandedContext, EncryptionContext, Envelope, EnvelopeError, FormatError, Head, KeyKind,
+    KeyRequest, KeyService, KeyServiceError, KeyServiceErrorKind, NewBody, ObjectId, OpenOptions, PartSealer, Plan,
+    Policy, SealOptions, ServiceContext, StoredBody, Upload, WrappingKey,
 };
 use objseal::file::{self, FileError, SLOTS_LEN};
 use objseal::hazmat::encode_head;
@@ -37,6 +37,13 @@ fn refused<T>(what: &str, reason: Refusal, open: impl FnOnce() -> Result<T, Enve
     assert_eq!(refusals::take(), Some(reason), "{what}");
 }
 
+/// That the key at hand is another one of the name `key_id`.
+fn another_key<T>(key_id: &str, result: Result<T, EnvelopeError>) {
+    let error = result.map(drop).expect_err("another key");
+    let EnvelopeError::OtherKey { key_id: found, .. } = error else { panic!("{key_id}: {error}") };
+    assert_eq!(found, key_id);
+}
+
 /// That nobody has any of the keys, which are these.
 fn nobody_has<T>(keys: &[&str], result: Result<T, EnvelopeError>) {
     let error = result.map(drop).expect_err("nobody has a key");
@@ -46,7 +53,12 @@ fn nobody_has<T>(keys: &[&str], result: Result<T, EnvelopeError>) {
 
 /// The wrapping key of this id, always the same.
 fn key(id: &str) -> Arc<WrappingKey> {
-    Arc::new(WrappingKey::new("kms", id, 1, b"", secret(id)).expect("a name"))
+    Arc::new(WrappingKey::new("kms", id, 1, secret(id)).expect("a name"))
+}
+
+/// What uploads are bound to.
+fn place() -> EncryptionContext {
+    context(&[("bucket", "photos"), ("upload id", "17")])
 }
 
 fn secret(id: &str) -> Key {
@@ -237,7 +249,7 @@ fn the_second_layer_is_asked_for_when_the_first_is_open() {
     let mut options = OpenOptions::new();
     options.policy_mut().layer_keys[1].key_ids = Some(vec!["a".into()]);
     nobody_has(&["c", "d"], options.plan(&head));
-    let elsewhere = Arc::new(WrappingKey::new("elsewhere", "c", 1, b"", secret("c")).expect("names"));
+    let elsewhere = Arc::new(WrappingKey::new("elsewhere", "c", 1, secret("c")).expect("names"));
     let (envelope, _) = sealing(&["a"], &[]).with_outer_key(elsewhere).start().expect("sealed");
     let service = Told::has_all();
     nobody_has(&["c"], OpenOptions::new().with_service(service.clone()).open(envelope.stored()));
@@ -319,11 +331,13 @@ fn what_was_not_asked_for_is_no_answer_and_half_a_plan_opens_nothing() {
 #[test]
 fn a_key_of_something_else_is_refused() {
     let _turn = turn();
-    let right =
-        |service, id, version, blob: &[u8]| WrappingKey::new(service, id, version, blob, secret("a")).expect("names");
+    let local = |service, id, version, letter| WrappingKey::new(service, id, version, secret(letter)).expect("names");
+    let right = |service, id, version, blob: &[u8]| {
+        local(service, id, version, "a").with_blob(KeyKind::Shared, ServiceContext::Object, blob).expect("it fits")
+    };
+    let of = |kind, service_context| local("kms", "a", 2, "a").with_blob(kind, service_context, b"blob");
     let sealed_under = Arc::new(right("kms", "a", 2, b"blob"));
     let (envelope, _) = SealOptions::new(sealed_under.clone()).start().expect("sealed");
-    let another_secret = WrappingKey::new("kms", "a", 2, b"blob", secret("b")).expect("names");
     let wrong = [
         ("another service", right("kmss", "a", 2, b"blob")),
         ("another id", right("kms", "b", 2, b"blob")),
@@ -332,7 +346,11 @@ fn a_key_of_something_else_is_refused() {
         ("another blob", right("kms", "a", 2, b"blub")),
         ("no blob", right("kms", "a", 2, b"")),
         ("a longer blob", right("kms", "a", 2, b"blob1")),
-        ("another secret", another_secret),
+        ("another kind", of(KeyKind::Object, ServiceContext::Object).expect("it fits")),
+        ("a kind without fingerprint", of(KeyKind::Customer, ServiceContext::Object).expect("it fits")),
+        ("no kind to speak of", local("kms", "a", 2, "a")),
+        ("another service context", of(KeyKind::Shared, ServiceContext::Bucket).expect("it fits")),
+        ("no service context", of(KeyKind::Shared, ServiceContext::None).expect("it fits")),
     ];
     for (what, wrong) in wrong {
         let wrong = Arc::new(wrong);
@@ -348,10 +366,18 @@ fn a_key_of_something_else_is_refused() {
         assert!(!plan.answer(Ok(wrong)) && plan.answer(Ok(sealed_under.clone())), "{what}");
         plan.finish().expect("authentic");
     }
+    // All the same, and another secret: the words are others.
+    let another = local("kms", "a", 2, "b").with_blob(KeyKind::Shared, ServiceContext::Object, b"blob");
+    let another = Arc::new(another.expect("it fits"));
+    another_key("a", follow(plan(envelope.stored()), |_| Ok(another.clone())).1);
+    let mut plan = plan(envelope.stored());
+    plan.next_request().expect("one entry");
+    assert!(!plan.answer(Ok(another)) && plan.answer(Ok(sealed_under)));
+    plan.finish().expect("authentic");
     // The right key of another recipient.
     let head = head(&["a", "b"], &[]);
     refused("each the key of the other", Refusal::Wrap, || {
-        follow(plan(&head), |id| Ok(key(if id == "a" { "b" } else { "a" }))).1
+        follow(self::plan(&head), |id| Ok(key(if id == "a" { "b" } else { "a" }))).1
     });
 }
 
@@ -374,7 +400,7 @@ fn the_right_keys_do_not_open_a_changed_head() {
 fn services_of_the_same_name_are_asked_until_one_opens() {
     let _turn = turn();
     let head = head(&["a", "b"], &[]);
-    let wrong = |id: &str| WrappingKey::new("kms", id, 1, b"", secret("x")).expect("a name");
+    let wrong = |id: &str| WrappingKey::new("kms", id, 1, secret("x")).expect("a name");
     let services = [
         Told::named("elsewhere", |_| panic!("its name is another one")),
         Told::new(|_| unknown()),
@@ -413,14 +439,14 @@ fn keys_at_hand_are_tried_before_anybody_is_asked() {
         plan.finish().expect("authentic");
     }
     let options = OpenOptions::new().with_key(single(2)).with_key(single(3));
-    refused("two other keys", Refusal::Wrap, || options.open(envelope.stored()));
+    another_key(WrappingKey::SINGLE_KEY_ID, options.open(envelope.stored()));
 
     // In the place of a service, or beside it.
     let service = Told::has_all();
     let head = head(&["a", "b"], &[]);
     OpenOptions::new().with_service(service.clone()).with_key(key("b")).open(&head).expect("authentic");
     assert_eq!(service.asked(), NOBODY);
-    let wrong = Arc::new(WrappingKey::new("kms", "b", 1, b"", secret("x")).expect("a name"));
+    let wrong = Arc::new(WrappingKey::new("kms", "b", 1, secret("x")).expect("a name"));
     OpenOptions::new().with_service(service.clone()).with_key(wrong).open(&head).expect("authentic");
     assert_eq!(service.asked(), ["1/a"]);
 }
@@ -445,7 +471,10 @@ fn a_key_at_hand_opens_its_layer_and_a_service_the_other() {
 fn a_blob_comes_back_and_is_bound_to_the_wrap() {
     let _turn = turn();
     let bound = context(&[("name", "cat.jpg")]);
-    let with_blob = |blob: &[u8]| Arc::new(WrappingKey::new("kms", "a", 0, blob, secret("a")).expect("it fits"));
+    let with_blob = |blob: &[u8]| {
+        let key = WrappingKey::new("kms", "a", 0, secret("a")).expect("names");
+        Arc::new(key.with_blob(KeyKind::Object, ServiceContext::Object, blob).expect("it fits"))
+    };
     let blob = b"what the service wrapped";
     let (envelope, _) = SealOptions::new(with_blob(blob)).with_context(bound.clone()).start().expect("sealed");
     let options = OpenOptions::new().with_context(bound.clone());
@@ -454,6 +483,7 @@ fn a_blob_comes_back_and_is_bound_to_the_wrap() {
     assert_eq!((request.service(), request.key_id(), request.key_version()), ("kms", "a", 0));
     assert_eq!((request.layer(), request.context(), request.object_id()), (1, &bound, envelope.head().object_id));
     assert_eq!(request.blob(), blob);
+    assert_eq!((request.kind(), request.service_context()), (KeyKind::Object, ServiceContext::Object));
     assert!(plan.answer(Ok(with_blob(request.blob()))));
     plan.finish().expect("authentic");
 
@@ -474,20 +504,28 @@ fn a_blob_comes_back_and_is_bound_to_the_wrap() {
     let (_, opened) = follow(self::plan(envelope.stored()), |_| Ok(longest.clone()));
     opened.expect("authentic");
     let three = ["b", "c"].into_iter().fold(SealOptions::new(longest), |options, id| {
-        let key = WrappingKey::new("kms", id, 0, &pattern(MAX_BLOB_LEN), secret(id)).expect("it fits");
-        options.with_key(Arc::new(key))
+        let key = WrappingKey::new("kms", id, 0, secret(id)).expect("names");
+        let key = key.with_blob(KeyKind::Shared, ServiceContext::None, &pattern(MAX_BLOB_LEN));
+        options.with_key(Arc::new(key.expect("it fits")))
     });
     assert!(matches!(three.start().map(drop), Err(EnvelopeError::Format(FormatError::TooLong))), "it fits no head");
-    let refusal = |service: &str, id: &str, blob: &[u8]| WrappingKey::new(service, id, 1, blob, secret("a")).err();
-    assert_eq!(refusal("kms", "a", &pattern(MAX_BLOB_LEN + 1)), Some(FormatError::TooLong));
+    let a = || WrappingKey::new("kms", "a", 1, secret("a")).expect("names");
+    for (kind, len, expected) in [
+        (KeyKind::Object, MAX_BLOB_LEN + 1, FormatError::TooLong),
+        (KeyKind::Local, 1, FormatError::Malformed),
+        (KeyKind::Local, 0, FormatError::Malformed),
+    ] {
+        assert_eq!(a().with_blob(kind, ServiceContext::None, &pattern(len)).err(), Some(expected), "{kind:?}");
+    }
+    let refusal = |service: &str, id: &str| WrappingKey::new(service, id, 1, secret("a")).err();
     let longest = "x".repeat(MAX_KEY_ID_LEN);
-    assert_eq!(refusal(&longest, &longest, b""), None);
+    assert_eq!(refusal(&longest, &longest), None);
     for (wrong, expected) in [
         ("", FormatError::Malformed),
         ("a\n", FormatError::Malformed),
         (&"x".repeat(MAX_KEY_ID_LEN + 1), FormatError::TooLong),
     ] {
-        assert_eq!((refusal(wrong, "a", b""), refusal("kms", wrong, b"")), (Some(expected), Some(expected)), "{wrong}");
+        assert_eq!((refusal(wrong, "a"), refusal("kms", wrong)), (Some(expected), Some(expected)), "{wrong}");
     }
 }
 
@@ -495,41 +533,57 @@ fn a_blob_comes_back_and_is_bound_to_the_wrap() {
 fn an_upload_state_has_a_plan_too() {
     let _turn = turn();
     let bound = context(&[("name", "cat.jpg")]);
-    let server = Arc::new(WrappingKey::new("kms", "server", 3, b"blob", secret("s")).expect("names"));
-    let upload = sealing(&["a"], &["b"]).with_context(bound.clone()).start_upload(&server).expect("started");
+    let server = WrappingKey::new("kms", "server", 3, secret("s")).expect("names");
+    let server = Arc::new(server.with_blob(KeyKind::Shared, ServiceContext::Bucket, b"blob").expect("it fits"));
+    let sealing = sealing(&["a"], &["b"]).with_context(bound.clone());
+    let (upload, _) = sealing.start_upload(&server, &place()).expect("started");
     let service = Told::has_all();
     let mut options = OpenOptions::new().with_service(service.clone()).with_context(bound.clone());
     let answer = |_: &str| Ok(server.clone());
 
-    let mut plan = options.plan_upload(upload.stored()).expect("accepted");
+    let mut plan = options.plan_upload(upload.stored(), &place()).expect("accepted");
     let request = plan.next_request().expect("one entry");
     assert_eq!((name(&request).as_str(), request.service(), request.key_version()), ("0/server", "kms", 3));
+    assert_eq!((request.kind(), request.service_context()), (KeyKind::Shared, ServiceContext::Bucket));
     assert_eq!((request.blob(), request.object_id()), (&b"blob"[..], upload.object_id()));
-    assert!(request.context().is_empty());
+    assert_eq!(request.context(), &place());
     assert!(plan.answer(answer("server")));
     assert!(plan.next_request().is_none());
     let resumed = plan.finish().expect("authentic");
+    assert_eq!(service.asked(), NOBODY, "the state is none of its business");
 
-    let (attempt, body) = resumed.part(1).expect("a salt");
+    // Sealing parts takes the object's own keys, by a plan or at once.
+    let (asked, parts) = follow(resumed.plan_parts(&options).expect("accepted"), |id| Ok(key(id)));
+    assert_eq!((asked, service.asked().len()), (vec!["1/a".into(), "2/b".into()], 0));
+    let (attempt, body) = parts.expect("the right keys").part(1).expect("a salt");
     let stored_part = body.seal(b"plain").expect("sealed");
     let (receipt, proof) = resumed.receipt(attempt, Attributes::new(5)).expect("a receipt");
+    resumed.unlock(&options).expect("the right keys");
+    assert_eq!(service.asked(), ["1/a", "2/b"]);
     let etag = receipt.attributes.etag.expect("there is one");
     let selection = upload.select(&[(1, &etag)], &[&proof]).expect("it is there");
     let attributes = checksums::of_parts(&selection.attributes());
     let completed = upload.complete(&selection, &attributes, INLINE_ENVELOPE_LEN).expect("completed");
-    let opened = options.open(completed.envelope.stored()).expect("authentic");
-    assert_eq!(service.asked(), ["1/a", "2/b"], "the state is none of its business");
+    let opened = options.open(&completed.head).expect("authentic");
+    assert_eq!(service.asked(), ["1/a", "2/b", "1/a", "2/b"]);
     let parts = opened.parts(None).expect("authentic");
     assert_eq!(opened.part(&parts[0]).open(&stored_part).expect("authentic"), b"plain");
 
-    // Keys of layers are not those of the state; what the object has to be like is seen when the state is open.
+    // Keys of layers are not those of the state; what the object has to be like is seen when its own keys are wanted.
     let service = Told::new(|_| panic!("asked"));
     options.policy_mut().layer_keys.iter_mut().for_each(|keys| keys.key_ids = Some(Vec::new()));
-    let (asked, resumed) = follow(options.plan_upload(upload.stored()).expect("accepted"), answer);
+    options.policy_mut().context = DemandedContext::default();
+    let (asked, resumed) = follow(options.plan_upload(upload.stored(), &place()).expect("accepted"), answer);
     assert_eq!(asked, ["0/server"]);
-    resumed.expect("authentic");
-    let (_, error) = follow(OpenOptions::new().plan_upload(upload.stored()).expect("accepted"), answer);
-    assert!(matches!(error.map(drop), Err(EnvelopeError::Policy(Demand::Context))));
+    let resumed = resumed.expect("authentic");
+    let demands = OpenOptions::new().with_service(service.clone());
+    for error in [resumed.plan_parts(&demands).map(drop), resumed.unlock(&demands).map(drop)] {
+        assert!(matches!(error, Err(EnvelopeError::Policy(Demand::Context))));
+    }
+    let mut demands = demands.with_context(bound);
+    demands.policy_mut().layer_keys[1].key_ids = Some(vec!["a".into()]);
+    nobody_has(&["b"], resumed.plan_parts(&demands));
+    nobody_has(&["b"], resumed.unlock(&demands));
     let not_accepted: [Change; 2] = [
         |policy| policy.keys.key_ids = Some(vec!["a".into()]),
         |policy| policy.keys.services = Some(vec!["another".into()]),
@@ -537,13 +591,15 @@ fn an_upload_state_has_a_plan_too() {
     for change in not_accepted {
         let mut options = OpenOptions::new().with_service(service.clone()).with_key(server.clone());
         change(options.policy_mut());
-        nobody_has(&["server"], options.plan_upload(upload.stored()));
-        nobody_has(&["server"], options.resume_upload(upload.stored()));
+        nobody_has(&["server"], options.plan_upload(upload.stored(), &place()));
+        nobody_has(&["server"], options.resume_upload(upload.stored(), &place()));
     }
     assert_eq!(service.asked(), NOBODY);
-    refused("another key of the name", Refusal::Wrap, || {
-        follow(OpenOptions::new().plan_upload(upload.stored()).expect("accepted"), |_| Ok(key("server"))).1
-    });
+    let plan = || OpenOptions::new().plan_upload(upload.stored(), &place()).expect("accepted");
+    refused("the id of the key, and nothing else of it", Refusal::Wrap, || follow(plan(), |_| Ok(key("server"))).1);
+    let another = WrappingKey::new("kms", "server", 3, secret("x")).expect("names");
+    let another = Arc::new(another.with_blob(KeyKind::Shared, ServiceContext::Bucket, b"blob").expect("it fits"));
+    another_key("server", follow(plan(), |_| Ok(another.clone())).1);
 }
 
 #[test]
@@ -589,8 +645,10 @@ fn a_server_can_share_and_keep_them() {
     sent::<WrappingKey>();
     sent::<Envelope>();
     sent::<Upload>();
+    sent::<PartSealer>();
     sent::<Plan<Envelope>>();
     sent::<Plan<Upload>>();
+    sent::<Plan<PartSealer>>();
     sent::<Plan<file::Opener>>();
     sent::<NewBody>();
     sent::<StoredBody>();
@@ -637,11 +695,12 @@ fn stored_with(seed: u64) -> (Vec<Vec<u8>>, u64) {
     }
     stored.push(seal_in_memory(&sealing, b"plain"));
 
-    let upload = sealing.start_upload(&key("server")).expect("started");
+    let (upload, parts) = sealing.start_upload(&key("server"), &place()).expect("started");
     stored.push(upload.stored().to_vec());
-    let resumed = opening.resume_upload(upload.stored()).expect("authentic");
-    for upload in [upload, resumed] {
-        let (attempt, body) = upload.part(1).expect("a salt");
+    let resumed = opening.resume_upload(upload.stored(), &place()).expect("authentic");
+    let resumed_parts = resumed.unlock(&opening).expect("the right keys");
+    for (upload, parts) in [(upload, parts), (resumed, resumed_parts)] {
+        let (attempt, body) = parts.part(1).expect("a salt");
         stored.push(body.seal(b"plain").expect("sealed"));
         let (receipt, proof) = upload.receipt(attempt, attributes.clone()).expect("a receipt");
         let etag = receipt.attributes.etag.expect("there is one");
@@ -650,8 +709,7 @@ fn stored_with(seed: u64) -> (Vec<Vec<u8>>, u64) {
         let attributes = checksums::of_parts(&selection.attributes());
         for inline_len in [INLINE_ENVELOPE_LEN, 0] {
             let completed = upload.complete(&selection, &attributes, inline_len).expect("completed");
-            stored.push(completed.envelope.stored().to_vec());
-            stored.push(completed.envelope.seal_attributes(&attributes).expect("sealed"));
+            stored.push(completed.head);
             stored.extend(completed.table);
         }
     }
@@ -665,7 +723,7 @@ fn a_given_source_of_random_bytes_is_the_only_one() {
     assert_eq!((once.clone(), drawn), stored_with(1));
     // And all that is stored depends on it.
     let (other, _) = stored_with(1_000_000);
-    assert!(once.len() == 23 && once.iter().zip(&other).all(|(one, other)| one != other));
+    assert!(once.len() == 19 && once.iter().zip(&other).all(|(one, other)| one != other));
 }
 
 #[test]
@@ -685,18 +743,20 @@ fn without_random_bytes_nothing_is_sealed() {
     let broken = working.clone().with_random(Arc::new(Broken));
     let opening = OpenOptions::new().with_key(key("a")).with_random(Arc::new(Broken));
     failed(broken.start());
-    failed(broken.start_upload(&key("a")));
+    failed(broken.start_upload(&key("a"), &place()));
     let opened = opening.open(&head(&["a"], &[])).expect("authentic");
     failed(broken.rewrap(&opened));
     failed(opened.seal_attributes(&Attributes::new(5)));
     failed(opened.with_attributes(&Attributes::new(5)));
 
-    let upload = working.start_upload(&key("a")).expect("started");
-    let (attempt, _) = upload.part(1).expect("a salt");
+    let (upload, parts) = working.start_upload(&key("a"), &place()).expect("started");
+    let (attempt, _) = parts.part(1).expect("a salt");
     let (receipt, proof) = upload.receipt(attempt, Attributes::new(5)).expect("a receipt");
     let etag = receipt.attributes.etag.expect("there is one");
-    let resumed = opening.resume_upload(upload.stored()).expect("authentic");
-    failed(resumed.part(2));
+    let resumed = opening.resume_upload(upload.stored(), &place()).expect("authentic");
+    failed(resumed.unlock(&opening).expect("the right keys").part(2));
+    let (attempt, _) = parts.part(2).expect("a salt");
+    failed(resumed.receipt(attempt, Attributes::new(5)));
     let selection = resumed.select(&[(1, &etag)], &[&proof]).expect("it is there");
     failed(resumed.complete(&selection, &checksums::of_parts(&selection.attributes()), 0));
 }

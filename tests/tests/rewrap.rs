@@ -134,12 +134,21 @@ fn what_does_not_open_is_not_rewrapped() {
     // Another key of the same name.
     let disk = Disk::new(&stored, usize::MAX);
     let error = rewrap(&self::keyring(), "main", EncryptionContext::new(), &disk).expect_err("refused");
-    assert!(matches!(error, FileError::Envelope(EnvelopeError::Authentication)), "{error}");
+    assert!(matches!(error, FileError::Envelope(EnvelopeError::OtherKey { .. })), "{error}");
     unchanged(&disk, &stored);
     // Nobody is asked to decide about it.
     let error = file::rewrap(&open_options(&self::keyring()), &disk, |_| -> Result<_, FileError> { panic!("asked") });
-    assert!(matches!(error.expect_err("refused"), FileError::Envelope(EnvelopeError::Authentication)));
+    assert!(matches!(error.expect_err("refused"), FileError::Envelope(EnvelopeError::OtherKey { .. })));
     unchanged(&disk, &stored);
+    // A head, attributes or an end of the body that were changed.
+    for at in [8_192, 8_220, stored.len() - 90, stored.len() - 30] {
+        let mut changed = stored.clone();
+        changed[at] ^= 1;
+        let disk = Disk::new(&changed, usize::MAX);
+        let error = rewrap(&keyring, "main", EncryptionContext::new(), &disk).expect_err("refused");
+        assert!(matches!(error, FileError::Envelope(EnvelopeError::Authentication)), "byte {at}: {error}");
+        unchanged(&disk, &changed);
+    }
     // A head that does not fit.
     let error = rewrap(&keyring, "main", context(&[("k", &"x".repeat(5000))]), &disk).expect_err("refused");
     assert!(matches!(error, FileError::Envelope(EnvelopeError::Format(_))), "{error}");
@@ -149,6 +158,33 @@ fn what_does_not_open_is_not_rewrapped() {
         let error = rewrap(&keyring, "main", EncryptionContext::new(), &disk).expect_err("refused");
         assert!(matches!(error, FileError::NotSealed), "{error}");
     }
+}
+
+#[test]
+fn a_head_that_was_changed_meanwhile_is_not_replaced() {
+    let keyring = keyring();
+    let stored = seal_file(&keyring, "main", EncryptionContext::new(), b"text");
+    let disk = Disk::new(&stored, usize::MAX);
+    // Somebody else is faster, between the decision and the writing.
+    let result = file::rewrap(&open_options(&keyring), &disk, |_| {
+        rewrap(&keyring, "main", context(&[("name", "theirs")]), &disk)?;
+        Ok::<_, FileError>(seal_options(&keyring, &["other"]))
+    });
+    let error = result.expect_err("another head is there");
+    assert_eq!(error.to_string(), "its head was changed meanwhile; nothing was written");
+    assert!(matches!(error, FileError::Io(_)));
+    let (opened, _) = open_file(&keyring, &disk.bytes.borrow());
+    let head = opened.expect("authentic").envelope.head().clone();
+    assert_eq!((head.generation, head.context), (2, context(&[("name", "theirs")])));
+    // A slot that was damaged meanwhile is no other head.
+    file::rewrap(&open_options(&keyring).with_any_context(), &disk, |_| {
+        disk.bytes.borrow_mut()[5_000] ^= 1;
+        Ok::<_, FileError>(seal_options(&keyring, &["other"]))
+    })
+    .expect("rewrapped");
+    let (opened, _) = open_file(&keyring, &disk.bytes.borrow());
+    let opened = opened.expect("authentic");
+    assert_eq!((opened.slots, opened.envelope.head().generation), (SlotState::Same, 3));
 }
 
 #[test]

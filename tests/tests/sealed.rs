@@ -1,12 +1,17 @@
 //! Sealed files: sizes, streams, ranges, policy, and what stored bytes that were changed lead to.
 
+use objseal::Key;
+use objseal::checksums::{self, Digester, Wanted};
 use objseal::cobblestone::{ReadAt, Threads};
 use objseal::envelope::{
-    Demand, DemandedContext, EncryptionContext, EnvelopeError, FormatError, Head, KeyRequest, KeyService,
-    KeyServiceError, ObjectId, OpenOptions, Policy, SealOptions, WrappingKey,
+    Attributes, ChecksumAlgorithm, ChecksumType, Demand, DemandedContext, EncryptionContext, EnvelopeError,
+    FormatError, Head, KeyKind, KeyRequest, KeyService, KeyServiceError, ObjectId, OpenOptions, Policy, SealOptions,
+    ServiceContext, WrappingKey,
 };
 use objseal::file::{self, BODY_OFFSET, FileError, SealedFile, SlotState};
+use objseal::limits::{INLINE_ENVELOPE_LEN, LATE_FIELDS_LEN, MAX_FILE_HEAD_LEN, MAX_HEAD_LEN};
 use objseal_keys::keyring::Keyring;
+use objseal_tests::format::{entries, head_fields};
 use objseal_tests::{context, engines, open_file, open_options, pattern, report, seal_file, seal_options};
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
@@ -65,8 +70,216 @@ fn the_envelope_is_as_small_as_the_format_says() {
     let keyring = keyring();
     let stored = seal_file(&keyring, "main", EncryptionContext::new(), b"");
     let (envelope, _) = seal_options(&keyring, &["main"]).start().expect("sealed");
-    assert_eq!(envelope.stored().len(), 253 + "main".len());
+    assert_eq!(envelope.stored().len(), 258 + "main".len());
     assert_eq!(stored.len(), 8352);
+    // A wrapped key: 125 bytes, names and blob; 8 less without a fingerprint.
+    for (kind, expected) in [(KeyKind::Object, 125), (KeyKind::Shared, 125), (KeyKind::Customer, 117)] {
+        let key = WrappingKey::new("service", "key id", 1, Key::from_bytes(&[1; 32])).expect("names");
+        let key = key.with_blob(kind, ServiceContext::Object, &[7; 300]).expect("it fits");
+        let (envelope, _) = SealOptions::new(Arc::new(key)).start().expect("sealed");
+        assert_eq!(head_fields(envelope.stored())[&4].len(), expected + 7 + 6 + 300, "{kind:?}");
+    }
+}
+
+/// A key of a service of 7 bytes.
+fn key_of(key_id: &str, kind: KeyKind, blob_len: usize) -> Arc<WrappingKey> {
+    let key = WrappingKey::new("aws-kms", key_id, 1, Key::from_bytes(&[1; 32])).expect("names");
+    if kind == KeyKind::Local {
+        return Arc::new(key);
+    }
+    Arc::new(key.with_blob(kind, ServiceContext::Object, &pattern(blob_len)).expect("it fits"))
+}
+
+/// A key as a keyring has it, with a name of 8 bytes: an entry of 140 bytes.
+fn of_keyring(number: usize) -> Arc<WrappingKey> {
+    key_of(&format!("photos-{number}"), KeyKind::Local, 0)
+}
+
+/// A key as a KMS has it, with an ARN of 75 bytes and a blob of 184: an entry of 391 bytes.
+fn of_kms(number: usize) -> Arc<WrappingKey> {
+    key_of(&format!("arn:aws:kms:eu-central-1:111122223333:key/{number:033}"), KeyKind::Object, 184)
+}
+
+/// So many keys for each layer.
+fn keys(key: fn(usize) -> Arc<WrappingKey>, inner: usize, outer: usize) -> SealOptions {
+    let options = (0..inner).fold(SealOptions::default(), |options, number| options.with_key(key(number)));
+    (0..outer).fold(options, |options, number| options.with_outer_key(key(number)))
+}
+
+/// Pairs of which so many bytes are stored, in one field.
+fn with_pairs(options: &SealOptions, len: usize) -> SealOptions {
+    options.clone().with_context(context(&[("k", &"x".repeat(len - 5))]))
+}
+
+fn is_too_long<T>(result: Result<T, EnvelopeError>) {
+    let error = result.map(drop).expect_err("it does not fit");
+    assert!(matches!(error, EnvelopeError::Format(FormatError::TooLong)), "{error}");
+}
+
+/// FORMAT.md, section 6, what fits a slot: how many bytes of pairs beside the keys.
+#[test]
+fn what_fits_a_slot_and_what_is_refused_before_the_first_byte() {
+    for (what, options, pairs) in [
+        ("all of it in one layer", keys(of_keyring, 1, 0), 3_922 - 140),
+        ("all of it in two", keys(of_keyring, 1, 1), 3_896 - 2 * 140),
+        ("8 keys of a keyring", keys(of_keyring, 8, 0), 2_802),
+        ("6 keys of a KMS", keys(of_kms, 6, 0), 1_576),
+    ] {
+        let fits = with_pairs(&options, pairs);
+        let mut stored = Vec::new();
+        let info = file::seal(&fits, &b"text"[..], &mut stored, &Threads::available()).expect(what);
+        assert_eq!(info.envelope.stored().len(), MAX_FILE_HEAD_LEN, "{what}");
+        assert!(file::seal_at(&fits, &Threads::available(), &b"text"[..], &mut stored).is_ok(), "{what}");
+        assert!(file::Sealer::new(&fits).is_ok(), "{what}");
+        let before = stored.clone();
+
+        let too_long = with_pairs(&options, pairs + 1);
+        too_long.start().expect("a head has more room");
+        let refused = |error: FileError| match error {
+            FileError::Envelope(error) => is_too_long::<()>(Err(error)),
+            error => panic!("{what}: {error}"),
+        };
+        let mut written = Vec::new();
+        refused(file::seal(&too_long, Never, &mut written, &Threads::available()).expect_err(what));
+        assert!(written.is_empty(), "{what}");
+        refused(file::seal_at(&too_long, &Threads::available(), &b"text"[..], &mut stored).expect_err(what));
+        assert!(stored == before, "{what}");
+        refused(file::Sealer::new(&too_long).map(drop).expect_err(what));
+        refused(file::SealWriter::new(&too_long, &mut written).map(drop).expect_err(what));
+        assert!(written.is_empty(), "{what}");
+        // Nor is a head put into a slot that it does not fit.
+        let target = ReadOnly(before.clone());
+        let opening = OpenOptions::new().with_key(options_key(&options)).with_any_context();
+        refused(file::rewrap(&opening, &target, |_| Ok::<_, FileError>(too_long)).map(drop).expect_err(what));
+    }
+}
+
+/// The first inner key of [`keys`].
+fn options_key(options: &SealOptions) -> Arc<WrappingKey> {
+    let (envelope, _) = options.start().expect("it fits");
+    if envelope.head().wrapped_keys[0].kind == KeyKind::Local { of_keyring(0) } else { of_kms(0) }
+}
+
+/// An input that must not be read.
+struct Never;
+
+impl Read for Never {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        panic!("it was read")
+    }
+}
+
+/// A file that must not be written.
+struct ReadOnly(Vec<u8>);
+
+impl ReadAt for ReadOnly {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0[..].read_exact_at(buffer, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.0[..].size()
+    }
+}
+
+impl file::WriteAt for ReadOnly {
+    fn write_all_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+        panic!("it was written")
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        panic!("it was synced")
+    }
+}
+
+/// The longest attributes that there can be: all digests, and an ETag of 1,024 bytes.
+fn longest_attributes(plaintext_len: u64) -> Attributes {
+    let mut attributes = Attributes::new(plaintext_len);
+    for algorithm in ChecksumAlgorithm::ALL {
+        attributes.digests.set(algorithm, &pattern(algorithm.len())).expect("its length");
+        attributes.composite.set(algorithm, &pattern(algorithm.len())).expect("its length");
+    }
+    attributes.checksum_type = Some(ChecksumType::Composite);
+    attributes.etag = Some("e".repeat(1_024));
+    attributes
+}
+
+/// FORMAT.md, section 6, what fits a head, so that the longest of what comes late does as well.
+#[test]
+fn what_fits_a_head_and_what_is_refused_before_anything_is_sealed() {
+    let place = context(&[("upload id", "17")]);
+    let blobs = |number| key_of(of_kms(number).key_id(), KeyKind::Shared, 6_144);
+    for (what, options, room) in [
+        ("8 keys of a KMS in each of two layers", keys(of_kms, 8, 8), 7_668),
+        ("2 blobs", keys(blobs, 2, 0), 1_248),
+        // More pairs than a context has room for, so a private field takes the rest, and 4 bytes for itself.
+        ("all of it in one layer", keys(of_keyring, 1, 0), 13_950 - 140),
+        ("all of it in two", keys(of_keyring, 1, 1), 13_924 - 2 * 140),
+    ] {
+        let with = |len: usize| {
+            let (pairs, mut rest, mut options) = (len.min(8_000), len - len.min(8_000), options.clone());
+            for tag in 0xC000.. {
+                let field = rest.min(4 + LATE_FIELDS_LEN);
+                rest -= field;
+                match field {
+                    0 => break,
+                    _ => options = options.with_field(tag, &pattern(field - 4)).expect("a private field"),
+                }
+            }
+            with_pairs(&options, pairs)
+        };
+        let (envelope, _) = with(room).start().expect(what);
+        assert_eq!(envelope.stored().len(), MAX_HEAD_LEN - LATE_FIELDS_LEN, "{what}");
+        envelope.with_attributes(&longest_attributes(4)).expect(what);
+        is_too_long(with(room + 1).start());
+
+        // A head of parts has no salts of a body, but those of the table; its own first and last bytes come at the end.
+        let room = room + 8 + 32 + 4 + 24 * usize::from(options.layers());
+        let (upload, parts) = with(room).start_upload(&of_keyring(0), &place).expect(what);
+        let (attempt, _) = parts.part(1).expect("a salt");
+        let (receipt, proof) = upload.receipt(attempt, longest_attributes(4)).expect("a receipt");
+        let etag = receipt.attributes.etag.expect("there is one");
+        let selection = upload.select(&[(1, &etag)], &[&proof]).expect("it is there");
+        let completed = upload.complete(&selection, &longest_attributes(4), MAX_HEAD_LEN).expect(what);
+        assert!(completed.head.len() <= MAX_HEAD_LEN, "{what}");
+        let completed = upload.complete(&selection, &longest_attributes(4), 0).expect(what);
+        assert!(completed.table.is_some() && completed.head.len() < MAX_HEAD_LEN, "{what}");
+        is_too_long(with(room + 1).start_upload(&of_keyring(0), &place));
+    }
+}
+
+/// FORMAT.md, section 6, what fits an envelope that has its part table in it: 5 parts, with MD5 and CRC-64/NVME.
+#[test]
+fn what_fits_an_envelope_with_its_part_table() {
+    let place = context(&[("upload id", "17")]);
+    let one_of_each = SealOptions::new(of_kms(0)).with_outer_key(of_keyring(0));
+    for (what, options, pairs) in [
+        ("all of it in one layer", keys(of_keyring, 1, 0), 843 - 140),
+        ("all of it in two", keys(of_keyring, 1, 1), 553 - 2 * 140),
+        ("2 keys of a KMS in one layer", keys(of_kms, 2, 0), 61),
+        ("a key of a KMS and one of a keyring", one_of_each, 22),
+    ] {
+        let inline = |pairs: usize| {
+            let (upload, parts) = with_pairs(&options, pairs).start_upload(&of_keyring(0), &place).expect(what);
+            let (mut proofs, mut etags) = (Vec::new(), Vec::new());
+            for number in 1..=5 {
+                let mut digester = Digester::new(Wanted::MD5 | Wanted::CRC64NVME);
+                digester.update(b"text");
+                let (receipt, proof) =
+                    upload.receipt(parts.part(number).expect("a salt").0, digester.finish()).expect("a receipt");
+                proofs.push(proof);
+                etags.push((number, receipt.attributes.etag.expect("there is one")));
+            }
+            let named: Vec<_> = etags.iter().map(|(number, etag)| (*number, etag.as_str())).collect();
+            let proofs: Vec<_> = proofs.iter().map(Vec::as_slice).collect();
+            let selection = upload.select(&named, &proofs).expect("all are there");
+            let attributes = checksums::of_parts(&selection.attributes());
+            let completed = upload.complete(&selection, &attributes, INLINE_ENVELOPE_LEN).expect(what);
+            (completed.head.len(), completed.table.is_none())
+        };
+        assert_eq!(inline(pairs), (INLINE_ENVELOPE_LEN, true), "{what}");
+        assert!(!inline(pairs + 1).1, "{what}");
+    }
 }
 
 #[test]
@@ -242,7 +455,9 @@ fn wrong_keys_are_refused_each_for_its_reason() {
     let keyring = keyring();
     let stored = seal_file(&keyring, "main", EncryptionContext::new(), b"text");
     // A key of the same name and version, and not the same.
-    assert!(is_authentication(&open_file(&self::keyring(), &stored).0.expect_err("refused")));
+    let error = open_file(&self::keyring(), &stored).0.expect_err("refused");
+    assert!(matches!(error, FileError::Envelope(EnvelopeError::OtherKey { .. })), "{error}");
+    assert_eq!(error.to_string(), r#"the object was sealed under another key of that name: "main" of "keyring""#);
     let other = objseal_tests::keyring(&["another"]);
     let error = open_file(&other, &stored).0.expect_err("refused");
     assert!(matches!(error, FileError::Envelope(EnvelopeError::NoAcceptedKey { .. })), "{error}");
@@ -360,10 +575,12 @@ fn heads_have_one_encoding() {
                 assert_ne!(head.unverified(), envelope.head(), "byte {at}");
             }
             let error = opening.open(&changed).expect_err("refused");
-            let expected = matches!(
-                error,
-                EnvelopeError::Authentication | EnvelopeError::Format(_) | EnvelopeError::NoAcceptedKey { .. }
-            );
+            let expected = match error {
+                EnvelopeError::Authentication | EnvelopeError::Format(_) | EnvelopeError::NoAcceptedKey { .. } => true,
+                // The fingerprint is not that of this key and the object's id any more.
+                EnvelopeError::OtherKey { .. } => (12..44).contains(&at),
+                _ => false,
+            };
             assert!(expected, "byte {at}: {error}");
         }
         let mut longer = stored.to_vec();
@@ -390,8 +607,15 @@ fn what_is_not_known_is_refused_for_what_it_is() {
     assert_eq!(parse(&with(7, &[2])), FormatError::UnknownVersion(2));
     // Offsets by FORMAT.md: 8 bytes, then fields of 4 bytes and their value.
     assert_eq!(parse(&with(8, &[0, 11])), FormatError::UnknownField(11));
-    assert_eq!(parse(&with(48, &[9])), FormatError::Unsupported, "mode");
-    assert_eq!(parse(&with(53, &[0, 2])), FormatError::Unsupported, "suite");
+    assert_eq!(parse(&with(48, &[0, 2])), FormatError::Unsupported, "suite");
+    let entry = &entries(stored)[0];
+    for kind in [0, 5, 255] {
+        assert_eq!(parse(&with(entry["kind"].start, &[kind])), FormatError::Unsupported, "kind {kind}");
+    }
+    for service_context in [3, 255] {
+        let changed = with(entry["service context"].start, &[service_context]);
+        assert_eq!(parse(&changed), FormatError::Unsupported, "service context {service_context}");
+    }
     assert_eq!(parse(&stored[..8 + 20]), FormatError::Malformed);
     assert_eq!(parse(&vec![b'o'; 20_000]), FormatError::TooLong);
     // Field 11 is not known yet, and critical; 0x8000 may be passed over, but it was not there when the MAC was made.
@@ -400,6 +624,7 @@ fn what_is_not_known_is_refused_for_what_it_is() {
     assert_eq!(parse(&add([0, 11])), FormatError::UnknownField(11));
     assert_eq!(parse(&add([0, 8])), FormatError::Malformed, "attributes are not so short");
     assert_eq!(parse(&add([0, 9])), FormatError::Malformed, "a body and parts");
+    assert_eq!(parse(&add([0, 10])), FormatError::Malformed, "a body and a part table");
     assert!(Head::parse(&add([0x80, 0])).is_ok());
     let error = open_options(&keyring).open(&add([0x80, 0])).expect_err("refused");
     assert!(matches!(error, EnvelopeError::Authentication), "{error}");

@@ -18,7 +18,7 @@ pub fn plaintext(len: usize) -> Vec<u8> {
     (0..len).map(|i| (i % 251) as u8).collect()
 }
 
-/// Opens the golden files, whatever their context.
+/// Opens the golden files, whatever their context, that are bound to nothing which is not stored.
 pub static OPTIONS: LazyLock<OpenOptions> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("keyring");

@@ -6,7 +6,9 @@
 
 use objseal::checksums::{Digester, Wanted};
 use objseal::cobblestone::{CHUNK_LEN, Cobblestone, HEADER_LEN, SALT_LEN, SEALED_CHUNK_LEN, TAG_LEN};
-use objseal::envelope::{Attributes, EnvelopeError, OpenOptions, SealOptions, WrappingKey};
+use objseal::envelope::{
+    Attributes, ChecksumAlgorithm, EncryptionContext, EnvelopeError, OpenOptions, SealOptions, WrappingKey,
+};
 use objseal::hazmat::refusals::{self, Refusal};
 use objseal::hazmat::{self, Aes256Gcm, public};
 use objseal::{Backend, Engine, Error, Key, RandomError, RandomSource};
@@ -172,6 +174,11 @@ fn envelopes(engine: Engine, noise: &mut Noise) {
     make_public(&mut head);
 
     let opening = OpenOptions::new().with_key(key).with_engine(engine).expect("available");
+    // Another key of that name: its fingerprint, which stands in the head, is another one.
+    let another = Arc::new(WrappingKey::from_key(secret_key(noise)));
+    let another = OpenOptions::new().with_key(another).with_engine(engine).expect("available");
+    assert!(matches!(another.open(&head), Err(EnvelopeError::OtherKey { .. })));
+    assert_eq!(refusals::take(), Some(Refusal::Wrap));
     let envelope = opening.open(&head).expect("opened");
     let mut opened = envelope.body().expect("a body").open(&body).expect("opened");
     assert_opened(&mut opened, &plaintext);
@@ -187,18 +194,20 @@ fn envelopes(engine: Engine, noise: &mut Noise) {
     }
 }
 
-/// The MAC over the receipt of a part.
+/// Sealed receipts, and whether data keys are those of an upload.
 fn receipts(engine: Engine) {
     let key = Arc::new(WrappingKey::from_key(Key::from_bytes(&[1; Key::LEN])));
-    let upload = sealing(&key, engine).start_upload(&key).expect("started");
-    let (attempt, _) = upload.part(1).expect("a part");
+    let (upload, parts) = sealing(&key, engine).start_upload(&key, &EncryptionContext::new()).expect("started");
+    let (attempt, _) = parts.part(1).expect("a part");
     let (_, mut receipt) = upload.receipt(attempt, Attributes::new(4)).expect("a receipt");
-    assert_eq!(count_secret(&receipt), MAC_LEN, "the MAC follows from the data key");
+    assert_eq!(count_secret(&receipt), receipt.len() - SALT_LEN, "all but the salt follows from secrets");
     make_public(&mut receipt);
+    let opening = OpenOptions::new().with_key(key).with_engine(engine).expect("available");
+    upload.unlock(&opening).expect("the data keys of this upload");
 
-    upload.open_receipt(&receipt).expect("a receipt of this upload");
+    // What is in a receipt is parsed once it is open, so none is opened here.
     let end = receipt.len();
-    for at in [end - MAC_LEN, end - 1] {
+    for at in [SALT_LEN, HEADER_LEN - 1, HEADER_LEN, end - TAG_LEN, end - 1] {
         receipt[at] ^= 1;
         assert!(matches!(upload.open_receipt(&receipt), Err(EnvelopeError::Authentication)));
         assert_eq!(refusals::take(), Some(Refusal::Receipt));
@@ -234,11 +243,13 @@ fn hex_digits(noise: &mut Noise) {
 fn digests(noise: &mut Noise) {
     for len in LENS {
         let plaintext = secret_bytes(noise, len);
-        let wanted = Wanted::SHA256 | Wanted::CRC64NVME | Wanted::CRC32C | Wanted::CRC32 | Wanted::SHA1 | Wanted::MD5;
-        let mut digester = Digester::new(wanted);
+        let all = ChecksumAlgorithm::ALL.into_iter().fold(Wanted::NONE, |all, one| all | Wanted::of(one));
+        let mut digester = Digester::new(all);
         plaintext.chunks(7000).for_each(|piece| digester.update(piece));
-        for (name, digest) in digester.finish().digests.iter() {
-            assert_eq!(count_secret(&digest) > 0, len > 0, "marks were lost in {name}");
+        let digests = digester.finish().digests;
+        assert_eq!(digests.iter().count(), ChecksumAlgorithm::ALL.len());
+        for (algorithm, digest) in digests.iter() {
+            assert_eq!(count_secret(digest) > 0, len > 0, "marks were lost in {algorithm:?}");
         }
     }
 }
