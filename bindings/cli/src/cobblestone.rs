@@ -75,6 +75,5 @@ fn create_output(args: &MessageArgs, input: &Input, sealed: bool) -> Result<Outp
 
 fn output_at(path: &Path, args: &MessageArgs, input: &Input, sealed: bool) -> Result<Output, Failure> {
     let key = fs::metadata(&args.key_file).ok();
-    let in_use: Vec<_> = [Some(input.metadata()), key.as_ref()].into_iter().flatten().collect();
-    Output::create(path, &in_use, args.work.force, sealed)
+    Output::create(path, input.metadata(), key.as_ref(), args.work.force, sealed)
 }

@@ -1,7 +1,7 @@
 //! How the command ends when something went wrong: one line, and an exit code.
 
 use crate::text::{say, shown};
-use objseal::envelope::{Demand, EnvelopeError};
+use objseal::envelope::{Demand, DemandedContext, EnvelopeError, OpenOptions};
 use objseal::file::FileError;
 use std::fmt::Display;
 use std::io;
@@ -37,12 +37,24 @@ impl Failure {
         }
     }
 
-    /// An error of opening the sealed file `name`. `written` says what became of the output.
-    pub(crate) fn of_opening(error: FileError, name: &str, written: &str) -> Self {
+    /// An error of opening the sealed file `name` with `options`. `written` says what became of the output.
+    pub(crate) fn of_opening(error: FileError, options: &OpenOptions, name: &str, written: &str) -> Self {
         match error {
             FileError::Io(error) => Self::of_stream(&error, name, written),
             FileError::Envelope(EnvelopeError::Authentication) => {
-                Self::Refused(format!("{name} does not open: wrong key, or the file was changed; {written}"))
+                Self::of_stream(&objseal::Error::Authentication.into(), name, written)
+            }
+            FileError::Envelope(EnvelopeError::OtherKey { key_id, .. }) => Self::Refused(format!(
+                "{name} was sealed under another key of that name, {}; {written}",
+                quoted(&[&key_id])
+            )),
+            FileError::Envelope(EnvelopeError::Policy(Demand::Context))
+                if options.policy().context == DemandedContext::Any =>
+            {
+                Self::Refused(format!(
+                    "{name} is bound to pairs that are not stored in it, so it takes --context to open it; `objseal \
+                     inspect` shows their keys"
+                ))
             }
             FileError::Envelope(EnvelopeError::Policy(Demand::Context)) => Self::Refused(format!(
                 "{name} is not bound to the context that was asked for; `objseal inspect` shows to which it claims to be"

@@ -3,9 +3,12 @@
 use crate::failure::Failure;
 use crate::text::shown_path;
 use objseal::cobblestone::ReadAt;
+use objseal_keys::keyring::KeyringError;
+use rustix::process::geteuid;
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 pub(crate) struct Input {
@@ -73,6 +76,21 @@ impl ReadAt for Stored<'_> {
     fn size(&self) -> io::Result<u64> {
         self.0.file.size().map_err(|error| self.0.named(&error))
     }
+}
+
+/// Opens a file with a secret in it, which must be as private as a keyring. The modes of pipes and devices say nothing
+/// about what comes out of them.
+pub(crate) fn open_secret(path: &Path) -> Result<File, KeyringError> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let (uid, mode) = (metadata.uid(), metadata.mode() & 0o777);
+    if metadata.is_file() && ![0, geteuid().as_raw()].contains(&uid) {
+        return Err(KeyringError::Owner { uid });
+    }
+    if metadata.is_file() && mode & 0o077 != 0 {
+        return Err(KeyringError::Permissions { mode });
+    }
+    Ok(file)
 }
 
 /// Whether `path` stands for standard input.

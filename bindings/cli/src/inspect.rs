@@ -4,10 +4,10 @@ use crate::failure::Failure;
 use crate::input::Input;
 use crate::keyring::Place;
 use crate::text::{Size, print, shown};
-use crate::{InspectArgs, engine};
+use crate::{InspectArgs, engine, sealed};
 use objseal::Engine;
 use objseal::cobblestone::ReadAt;
-use objseal::envelope::{self, EnvelopeError, Head, OpenOptions};
+use objseal::envelope::{self, DemandedContext, EnvelopeError, Head, KeyKind, OpenOptions};
 use objseal::file::{self, FileError, Info, SealedFile, SlotState};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -24,6 +24,8 @@ struct Report {
     generation: u64,
     head_copies: &'static str,
     context: BTreeMap<String, String>,
+    /// The keys of pairs that the object is bound to and that are not stored in it.
+    bound_keys: Vec<String>,
     /// Digests of the plaintext that were kept, in hexadecimal. There are none without the key.
     digests: BTreeMap<&'static str, String>,
     layers: Vec<Layer>,
@@ -44,6 +46,7 @@ struct WrappedKey {
     service: String,
     key_id: String,
     key_version: u32,
+    kind: &'static str,
 }
 
 pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
@@ -53,16 +56,20 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
         let json = serde_json::to_string_pretty(&report).map_err(Failure::other)?;
         return print(format_args!("{json}"));
     }
-    show(input.name(), &report)
+    show(args, input.name(), &report)
 }
 
 fn report(args: &InspectArgs, input: &Input) -> Result<Report, Failure> {
     let stored = input.stored("inspect")?;
-    let refused = |error| Failure::of_opening(error, input.name(), "what it says is not to be trusted");
+    let mut options = engine::to_open(OpenOptions::new())?;
+    options.policy_mut().context = sealed::demanded(&args.context)?;
+    let refused = |error| Failure::of_opening(error, &options, input.name(), "what it says is not to be trusted");
     // First: nobody is asked for a passphrase for what is no sealed file.
     let facts = file::inspect(&stored).map_err(refused)?;
     let facts = facts.unverified();
-    Ok(match open(args, &stored)?.transpose().map_err(refused)? {
+    let enough = facts.head.bound_keys.is_empty() || options.policy().context != DemandedContext::Any;
+    let opened = if enough { open(args, &options, &stored)? } else { None };
+    Ok(match opened.transpose().map_err(refused)? {
         // What was verified, and not what was read before: the file may have changed since.
         Some(file) => {
             let info = file.info();
@@ -73,7 +80,11 @@ fn report(args: &InspectArgs, input: &Input) -> Result<Report, Failure> {
 }
 
 /// Opens the file under the keyring. `None` if there is no keyring, or it does not have the key.
-fn open<S: ReadAt>(args: &InspectArgs, stored: S) -> Result<Option<Result<SealedFile<S>, FileError>>, Failure> {
+fn open<S: ReadAt>(
+    args: &InspectArgs,
+    options: &OpenOptions,
+    stored: S,
+) -> Result<Option<Result<SealedFile<S>, FileError>>, Failure> {
     let mut place = Place::find(&args.keyring)?;
     if !place.exists() {
         return Ok(None);
@@ -82,7 +93,7 @@ fn open<S: ReadAt>(args: &InspectArgs, stored: S) -> Result<Option<Result<Sealed
         Err(Failure::NoKey(_)) => return Ok(None),
         other => other?,
     };
-    let options = engine::to_open(OpenOptions::new().with_service(Arc::new(keyring)).with_any_context())?;
+    let options = options.clone().with_service(Arc::new(keyring));
     Ok(match SealedFile::open(&options, stored) {
         Err(FileError::Envelope(EnvelopeError::NoAcceptedKey { .. })) => None,
         opened => Some(opened),
@@ -91,7 +102,14 @@ fn open<S: ReadAt>(args: &InspectArgs, stored: S) -> Result<Option<Result<Sealed
 
 impl WrappedKey {
     fn new(key: &envelope::WrappedKey) -> Self {
-        Self { service: key.service.clone(), key_id: key.key_id.clone(), key_version: key.key_version }
+        let kind = match key.kind {
+            KeyKind::Local => "local",
+            KeyKind::Object => "object",
+            KeyKind::Shared => "shared",
+            KeyKind::Customer => "customer",
+            _ => "unknown",
+        };
+        Self { service: key.service.clone(), key_id: key.key_id.clone(), key_version: key.key_version, kind }
     }
 }
 
@@ -118,16 +136,27 @@ impl Report {
                 SlotState::Older { .. } => "one is older",
                 _ => "one is damaged",
             },
-            context: head.context.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-            digests: verified.iter().flat_map(|verified| verified.attributes.digests.iter()).map(hex).collect(),
+            context: head.context.stored().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            bound_keys: head.bound_keys.clone(),
+            digests: verified
+                .iter()
+                .flat_map(|verified| verified.attributes.digests.iter())
+                .map(|(algorithm, digest)| (algorithm.name(), hex(digest)))
+                .collect(),
             layers: layers.collect(),
             parts: [],
         }
     }
 }
 
-fn show(name: &str, report: &Report) -> Result<(), Failure> {
-    let state = if report.verified { "verified (head and length; `objseal verify` reads all)" } else { "NOT VERIFIED" };
+fn show(args: &InspectArgs, name: &str, report: &Report) -> Result<(), Failure> {
+    let state = if report.verified {
+        "verified (head and length; `objseal verify` reads all)"
+    } else if args.context.pairs.is_empty() && !report.bound_keys.is_empty() {
+        "NOT VERIFIED (--context can give the pairs that are not stored)"
+    } else {
+        "NOT VERIFIED"
+    };
     print(format_args!("{name}: sealed file, format {}, {state}", report.format_version))?;
     let row = |what: &str, value: &str| print(format_args!("  {what:<12} {value}"));
     row("object id", &report.object_id)?;
@@ -135,6 +164,9 @@ fn show(name: &str, report: &Report) -> Result<(), Failure> {
     row("generation", &format!("{}, the copies of the head: {}", report.generation, report.head_copies))?;
     for (key, value) in &report.context {
         row("context", &format!("{}={}", shown(key), shown(value)))?;
+    }
+    for key in &report.bound_keys {
+        row("bound", &shown(key))?;
     }
     for (name, digest) in &report.digests {
         row(name, digest)?;
@@ -150,7 +182,7 @@ fn show(name: &str, report: &Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A digest and its name, to be read.
-fn hex((name, digest): (&'static str, Vec<u8>)) -> (&'static str, String) {
-    (name, digest.iter().map(|byte| format!("{byte:02x}")).collect())
+/// A digest, to be read.
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

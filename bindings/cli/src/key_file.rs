@@ -1,9 +1,11 @@
 //! Files that hold one key.
 
 use crate::failure::Failure;
+use crate::input::open_secret;
 use crate::output::{stdout, sync_folder_of};
 use crate::text::shown_path;
 use objseal::Key;
+use objseal_keys::keyring::KeyringError;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -15,16 +17,19 @@ const HEX_LEN: usize = 2 * Key::LEN;
 /// Reads a key: 64 hexadecimal digits and perhaps an end of line, or 32 bytes as they are.
 pub(crate) fn read(path: &Path) -> Result<Key, Failure> {
     let name = shown_path(path);
-    let fail = |error: io::Error| {
-        let hint = if error.kind() == ErrorKind::NotFound { "; `objseal cobblestone keygen` makes one" } else { "" };
-        Failure::other(format!("key file {name}: cannot read: {error}{hint}"))
+    let fail = |error: KeyringError| match error {
+        KeyringError::Io(error) if error.kind() == ErrorKind::NotFound => {
+            Failure::other(format!("key file {name}: cannot read: {error}; `objseal cobblestone keygen` makes one"))
+        }
+        KeyringError::Io(error) => Failure::other(format!("key file {name}: cannot read: {error}")),
+        error => Failure::other(format!("key file {name}: {error}")),
     };
     // One byte more than any key file has, to see that there is no more.
     let mut buffer = Zeroizing::new([0; HEX_LEN + 3]);
-    let mut file = File::open(path).map_err(fail)?;
+    let mut file = open_secret(path).map_err(fail)?;
     let mut len = 0;
     loop {
-        match file.read(&mut buffer[len..]).map_err(fail)? {
+        match file.read(&mut buffer[len..]).map_err(|error| fail(error.into()))? {
             0 => break,
             more => len += more,
         }

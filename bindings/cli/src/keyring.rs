@@ -2,10 +2,10 @@
 
 use crate::KeyringArgs;
 use crate::failure::Failure;
+use crate::input::open_secret;
 use crate::text::{say, shown_path};
-use objseal_keys::keyring::{Keyring, KeyringError, KeyringFile, Passphrase};
-use std::env;
-use std::fs::{self, File, Metadata};
+use objseal_keys::keyring::{Keyring, KeyringError, KeyringFile, Passphrase, PassphraseCost};
+use std::fs::{self, Metadata};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -13,13 +13,15 @@ use zeroize::Zeroizing;
 /// The key that is made with the keyring, and used unless another one is named.
 pub(crate) const DEFAULT_KEY: &str = "default";
 
-const PASSPHRASE_FILE: &str = "OBJSEAL_PASSPHRASE_FILE";
+/// The environment variable that names a file with the passphrase.
+pub(crate) const PASSPHRASE_FILE: &str = "OBJSEAL_PASSPHRASE_FILE";
 /// No passphrase is longer, in bytes.
 const MAX_PASSPHRASE_LEN: u64 = 4096;
 
 /// The keyring file that is in use.
 pub(crate) struct Place {
     file: KeyringFile,
+    passphrase_file: Option<PathBuf>,
     passphrase: Option<Passphrase>,
 }
 
@@ -30,7 +32,7 @@ impl Place {
             Some(path) => path.clone(),
             None => default_path()?,
         };
-        Ok(Self { file: KeyringFile::at(path), passphrase: None })
+        Ok(Self { file: KeyringFile::at(path), passphrase_file: args.passphrase_file.clone(), passphrase: None })
     }
 
     pub(crate) fn file(&self) -> &KeyringFile {
@@ -41,7 +43,7 @@ impl Place {
         format!("keyring {}", shown_path(self.file.path()))
     }
 
-    /// The passphrase that [`read`](Self::read) needed.
+    /// The passphrase that was given, or that [`read`](Self::read) asked for.
     pub(crate) fn passphrase(&self) -> Option<&Passphrase> {
         self.passphrase.as_ref()
     }
@@ -51,16 +53,31 @@ impl Place {
         fs::metadata(self.file.path()).ok()
     }
 
-    /// Reads the keyring. Asks for the passphrase if it has one.
+    /// Reads the keyring. Asks for the passphrase if it has one and none was given.
     pub(crate) fn read(&mut self) -> Result<Keyring, Failure> {
-        match self.file.read(None) {
-            Err(KeyringError::PassphraseNeeded) => {}
-            other => return other.map_err(|error| self.failure(&error)),
+        self.load_passphrase()?;
+        let mut keyring = self.file.read(self.passphrase());
+        if let Err(KeyringError::PassphraseNeeded) = keyring {
+            self.passphrase = Some(self.ask_passphrase()?);
+            keyring = self.file.read(self.passphrase());
         }
-        let passphrase = self.known_passphrase()?;
-        let keyring = self.file.read(Some(&passphrase)).map_err(|error| self.failure(&error))?;
-        self.passphrase = Some(passphrase);
-        Ok(keyring)
+        keyring.map_err(|error| self.failure(&error))
+    }
+
+    /// Reads the keyring, with or without a passphrase, whatever was given: it is to be changed.
+    pub(crate) fn read_to_protect(&mut self) -> Result<Keyring, Failure> {
+        match self.file.read(None) {
+            Err(KeyringError::PassphraseNeeded) => self.read(),
+            keyring => keyring.map_err(|error| self.failure(&error)),
+        }
+    }
+
+    /// Reads the passphrase that was given, once: the file may be a pipe.
+    fn load_passphrase(&mut self) -> Result<(), Failure> {
+        if let (None, Some(path)) = (&self.passphrase, &self.passphrase_file) {
+            self.passphrase = Some(read_passphrase(path)?);
+        }
+        Ok(())
     }
 
     /// Reads the keyring, or makes one with the default key if that is the key to use and there is none.
@@ -76,11 +93,14 @@ impl Place {
         self.file.path().symlink_metadata().is_ok()
     }
 
-    /// Makes a keyring with one key. If another process is faster, that is as well.
-    pub(crate) fn create(&self, key: &str) -> Result<(), Failure> {
-        match self.file.create(None, |keyring| keyring.create(key)) {
+    /// Makes a keyring with one key, under the passphrase that was given. If another process is faster, so be it.
+    pub(crate) fn create(&mut self, key: &str) -> Result<(), Failure> {
+        self.load_passphrase()?;
+        let protection = self.passphrase().map(|passphrase| (passphrase, PassphraseCost::DEFAULT));
+        let protected = if protection.is_some() { ", protected by the passphrase" } else { "" };
+        match self.file.create(protection, |keyring| keyring.create(key)) {
             Ok(_) => {
-                say(format_args!("made the {} with the key \"{key}\"", self.name()));
+                say(format_args!("made the {} with the key \"{key}\"{protected}", self.name()));
                 say("keep a copy of it: what is sealed under its keys does not open without them");
                 Ok(())
             }
@@ -97,14 +117,14 @@ impl Place {
                 "there is no {name}; `objseal key create {DEFAULT_KEY}` makes it, OBJSEAL_KEYRING says where another one is"
             )),
             KeyringError::WrongPassphrase | KeyringError::UnknownKey => Failure::NoKey(format!("{name}: {error}")),
+            KeyringError::NotProtected => {
+                Failure::other(format!("{name}: {error}; `objseal key passphrase` protects it"))
+            }
             error => Failure::other(format!("{name}: {error}")),
         }
     }
 
-    fn known_passphrase(&self) -> Result<Passphrase, Failure> {
-        if let Some(path) = env::var_os(PASSPHRASE_FILE) {
-            return read_passphrase(Path::new(&path));
-        }
+    fn ask_passphrase(&self) -> Result<Passphrase, Failure> {
         let asked = rpassword::prompt_password(format!("Passphrase of the {}: ", self.name()));
         asked.map(Passphrase::new).map_err(|error| {
             Failure::NoKey(format!(
@@ -121,7 +141,11 @@ pub(crate) fn read_passphrase(path: &Path) -> Result<Passphrase, Failure> {
     let fail = |what: String| Failure::other(format!("passphrase file {}: {what}", shown_path(path)));
     // With its final capacity: a string that grows leaves copies behind.
     let mut text = Zeroizing::new(String::with_capacity(4097));
-    let read = File::open(path).and_then(|file| file.take(MAX_PASSPHRASE_LEN + 1).read_to_string(&mut text));
+    let file = open_secret(path).map_err(|error| match error {
+        KeyringError::Io(error) => fail(format!("cannot read: {error}")),
+        error => fail(error.to_string()),
+    })?;
+    let read = file.take(MAX_PASSPHRASE_LEN + 1).read_to_string(&mut text);
     let len = read.map_err(|error| fail(format!("cannot read: {error}")))?;
     let line = text.split('\n').next().unwrap_or_default();
     let line = line.strip_suffix('\r').unwrap_or(line);

@@ -51,8 +51,10 @@ pub(crate) fn list(args: &KeyListArgs) -> Result<(), Failure> {
 
 pub(crate) fn passphrase(args: &PassphraseArgs) -> Result<(), Failure> {
     let mut place = Place::find(&args.keyring)?;
-    place.read()?;
-    let new = match &args.file {
+    place.read_to_protect()?;
+    // A passphrase that was given for a keyring without one is meant to protect it.
+    let given = args.keyring.passphrase_file.as_ref().filter(|_| place.passphrase().is_none());
+    let new = match args.file.as_ref().or(given) {
         _ if args.remove => None,
         Some(path) => Some(read_passphrase(path)?),
         None => Some(ask_new_passphrase()?),

@@ -9,6 +9,7 @@ mod inspect;
 mod key_file;
 mod keyring;
 mod keys;
+mod lock;
 mod manual;
 mod output;
 mod progress;
@@ -37,7 +38,8 @@ Exit codes:
 
 Environment:
   OBJSEAL_KEYRING          where the keyring is
-  OBJSEAL_PASSPHRASE_FILE  a file whose first line is the passphrase of the keyring
+  OBJSEAL_PASSPHRASE_FILE  a file whose first line is the passphrase of the keyring;
+                           a keyring that is made then is protected by it
   OBJSEAL_BACKEND          use soft, aes-ni, vaes-256, vaes-512, armv8, armv8-sha3,
                            rustcrypto or aws-lc
   OBJSEAL_OUTER_BACKEND    the same for the outer one of two layers";
@@ -60,7 +62,7 @@ enum Command {
     Verify(VerifyArgs),
     /// Show what a sealed file says about itself.
     Inspect(InspectArgs),
-    /// Put sealed files under the latest version of their key, or under another one; only their heads are written.
+    /// Put sealed files under the latest versions of their keys, or under another key; only their heads are written.
     ///
     /// It is rotation, not revocation: a copy made before still opens under the old key.
     Rewrap(RewrapArgs),
@@ -124,8 +126,8 @@ struct SealArgs {
     /// The key of the outer one of two layers [default: that of --key].
     #[arg(long, value_name = "NAME", requires = "layers")]
     outer_key: Option<String>,
-    /// A digest of the plaintext to keep, encrypted, for `objseal inspect`: sha256, crc64nvme, crc32c, crc32, sha1 or md5.
-    /// Can be given many times.
+    /// A digest of the plaintext to keep, encrypted, for `objseal inspect`: sha256, crc64nvme, crc32c, crc32, sha1,
+    /// md5, sha512, xxhash64, xxhash3 or xxhash128. Can be given many times.
     #[arg(long = "digest", value_name = "NAME")]
     digests: Vec<Wanted>,
     /// Decrypt everything again with another implementation, and compare, before it is written.
@@ -177,6 +179,8 @@ struct InspectArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    context: ContextArgs,
+    #[command(flatten)]
     keyring: KeyringArgs,
 }
 
@@ -185,10 +189,10 @@ struct RewrapArgs {
     /// Sealed files.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The key to put them under [default: the one that opens them].
+    /// The key to put them under, and no other [default: all of their keys].
     #[arg(short, long, value_name = "NAME")]
     key: Option<String>,
-    /// The key for the outer one of two layers [default: the one that opens it].
+    /// The same for the outer one of two layers.
     #[arg(long, value_name = "NAME")]
     outer_key: Option<String>,
     #[command(flatten)]
@@ -216,7 +220,7 @@ struct KeyListArgs {
 
 #[derive(Args)]
 struct PassphraseArgs {
-    /// A file whose first line is the new passphrase [default: ask for it].
+    /// A file whose first line is the new passphrase [default: ask for it; --passphrase-file if there was none].
     #[arg(short, long)]
     file: Option<PathBuf>,
     /// No passphrase any more.
@@ -231,6 +235,9 @@ struct KeyringArgs {
     /// The keyring [default: objseal/keyring in the user's data folder].
     #[arg(long, value_name = "FILE", env = "OBJSEAL_KEYRING", hide_env = true)]
     keyring: Option<PathBuf>,
+    /// A file with the passphrase of the keyring in its first line.
+    #[arg(long, value_name = "FILE", env = keyring::PASSPHRASE_FILE, hide_env = true)]
+    passphrase_file: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -265,7 +272,7 @@ struct MessageArgs {
     /// What to write; - for standard output [default: INPUT.cobblestone, and back].
     #[arg(short, long)]
     output: Option<PathBuf>,
-    /// The key: 64 hexadecimal digits, or 32 bytes as they are.
+    /// The key, in a file that nobody else can read: 64 hexadecimal digits, or 32 bytes as they are.
     #[arg(short, long, value_name = "KEY")]
     key_file: PathBuf,
     /// Public text that the message is bound to: it opens only with the same.

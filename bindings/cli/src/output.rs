@@ -3,13 +3,15 @@
 use crate::failure::Failure;
 use crate::input::is_standard;
 use crate::text::shown_path;
+use rustix::fs::Mode;
+use rustix::process::umask;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,17 +49,25 @@ pub(crate) struct Output {
 enum Kind {
     /// Standard output, a device or a pipe.
     Direct(File),
-    /// A new file, under another name until it is whole. A signal says in `ended` that it never will be.
-    Beside { file: NamedTempFile, path: PathBuf, force: bool, ended: Arc<AtomicBool> },
+    /// A new file, private and under another name until it is whole. A signal says in `ended` that it never will be.
+    /// `mode` is that of the input, if that is a file.
+    Beside { file: NamedTempFile, path: PathBuf, force: bool, mode: Option<u32>, ended: Arc<AtomicBool> },
 }
 
 impl Output {
-    /// Makes ready to write `path`, which must be none of the files `in_use`. `sealed` says that the bytes are nothing
-    /// for a terminal.
-    pub(crate) fn create(path: &Path, in_use: &[&Metadata], force: bool, sealed: bool) -> Result<Self, Failure> {
+    /// Makes ready to write `path`, which must be neither the input nor the file of the keys. `sealed` says that the
+    /// bytes are nothing for a terminal.
+    pub(crate) fn create(
+        path: &Path,
+        input: &Metadata,
+        keys: Option<&Metadata>,
+        force: bool,
+        sealed: bool,
+    ) -> Result<Self, Failure> {
+        let in_use: Vec<_> = [Some(input), keys].into_iter().flatten().collect();
         if let Some(file) = stdout(path) {
             let name = String::from("standard output");
-            return Self::direct(file.map_err(|error| cannot_write(&name, &error))?, name, in_use, sealed);
+            return Self::direct(file.map_err(|error| cannot_write(&name, &error))?, name, &in_use, sealed);
         }
         let name = shown_path(path);
         match fs::metadata(path) {
@@ -66,10 +76,10 @@ impl Output {
             }
             Ok(existing) if !existing.is_file() => {
                 let file = File::options().write(true).open(path).map_err(|error| cannot_write(&name, &error))?;
-                return Self::direct(file, name, in_use, sealed);
+                return Self::direct(file, name, &in_use, sealed);
             }
             Ok(existing) => {
-                refuse_same_file(&existing, in_use, &name)?;
+                refuse_same_file(&existing, &in_use, &name)?;
                 if !force {
                     return Err(exists(&name));
                 }
@@ -89,12 +99,12 @@ impl Output {
             flag::register(signal, Arc::clone(&ended)).map_err(Failure::other)?;
         }
         let signals = Signals::new(signals).map_err(Failure::other)?;
-        // The permissions are those of any new file.
-        let make = |path: &Path| File::options().write(true).create_new(true).open(path);
+        let make = |path: &Path| File::options().write(true).create_new(true).mode(0o600).open(path);
         let file = tempfile::Builder::new().prefix(".objseal-").suffix(".part").make_in(folder_of(path), make);
         let file = file.map_err(|error| cannot_write(&name, &error))?;
         remove_on_signal(signals, file.path().to_owned())?;
-        Ok(Self { kind: Kind::Beside { file, path: path.to_owned(), force, ended }, name })
+        let mode = input.is_file().then(|| input.mode());
+        Ok(Self { kind: Kind::Beside { file, path: path.to_owned(), force, mode, ended }, name })
     }
 
     fn direct(file: File, name: String, in_use: &[&Metadata], sealed: bool) -> Result<Self, Failure> {
@@ -123,7 +133,7 @@ impl Output {
 
     /// Gives the output its name, now that it is whole and on disk.
     pub(crate) fn finish(self) -> Result<(), Failure> {
-        let Kind::Beside { file, path, force, ended } = self.kind else {
+        let Kind::Beside { file, path, force, mode, ended } = self.kind else {
             return Ok(());
         };
         let name = self.name;
@@ -133,6 +143,8 @@ impl Output {
             // Until the thread that waits for signals ends the command.
             std::thread::park();
         }
+        let replaced = fs::symlink_metadata(&path).ok().filter(|existing| force && existing.is_file());
+        settle(file.as_file(), replaced.as_ref(), mode);
         let persisted = if force { file.persist(&path) } else { file.persist_noclobber(&path) };
         persisted.map_err(|error| match error.error.kind() {
             ErrorKind::AlreadyExists => exists(&name),
@@ -154,6 +166,24 @@ impl Write for Output {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Gives a file that was private the owner and the mode of the one that it replaces, else the mode of the input within
+/// the umask. Where the file system or the user's rights do not allow that, it stays more private.
+fn settle(file: &File, replaced: Option<&Metadata>, input_mode: Option<u32>) {
+    let mode = if let Some(old) = replaced {
+        let (user, group) = (Some(old.uid()), Some(old.gid()));
+        let same_group = fchown(file, user, group).or_else(|_| fchown(file, None, group)).is_ok();
+        Some(old.mode() & if same_group { 0o777 } else { 0o707 })
+    } else {
+        // The umask can be read by setting it only. No other thread makes files.
+        let mask = umask(Mode::RWXG | Mode::RWXO);
+        umask(mask);
+        input_mode.map(|mode| mode & 0o777 & !mask.bits())
+    };
+    if let Some(mode) = mode {
+        let _ = file.set_permissions(Permissions::from_mode(mode));
     }
 }
 

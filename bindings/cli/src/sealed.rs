@@ -7,16 +7,19 @@ use crate::output::{Output, default_output};
 use crate::progress::Progress;
 use crate::text::{Size, print, say, shown_path};
 use crate::threads::{ThreadCount, threads};
-use crate::{ContextArgs, DemandArgs, OpenArgs, RewrapArgs, SealArgs, VerifyArgs, engine, range};
+use crate::{ContextArgs, DemandArgs, OpenArgs, RewrapArgs, SealArgs, VerifyArgs, engine, lock, range};
 use objseal::checksums::Wanted;
-use objseal::envelope::{DemandedContext, EncryptionContext, Envelope, OpenOptions, Policy, SealOptions};
+use objseal::envelope::{
+    DemandedContext, EncryptionContext, Envelope, Head, OpenOptions, Policy, SealOptions, WrappingKey,
+};
 use objseal::file::{self, FileError, SealedFile, SlotState};
-use objseal_keys::keyring::Keyring;
+use objseal_keys::keyring::{Keyring, SERVICE};
+use std::fmt::Display;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 /// What the names of sealed files end in.
 const SUFFIX: &str = "sealed";
@@ -82,7 +85,7 @@ pub(crate) fn open(args: OpenArgs) -> Result<(), Failure> {
     let create = |path: &Path| create_output(path, &input, &place, args.work.force, false);
     if let Some(range) = args.range {
         let stored = SealedFile::open(&options, input.stored("--range")?);
-        let stored = stored.map_err(|error| Failure::of_opening(error, &name, "nothing was written"))?;
+        let stored = stored.map_err(|error| Failure::of_opening(error, &options, &name, "nothing was written"))?;
         warn(&name, stored.info().slots, &args.demands.context);
         return range::open(stored.body(), range, &name, args.output.as_deref(), create);
     }
@@ -93,7 +96,7 @@ pub(crate) fn open(args: OpenArgs) -> Result<(), Failure> {
     let threads = threads(args.work.threads);
     let progress = Progress::start(input.len(), output.is_terminal());
     let opened = file::open(&options, progress.watch(input), &mut output, &threads);
-    let opened = opened.map_err(|error| Failure::of_opening(error, &name, output.after_failure()))?;
+    let opened = opened.map_err(|error| Failure::of_opening(error, &options, &name, output.after_failure()))?;
     output.finish()?;
     progress.finish("opened", &name, opened.attributes.plaintext_len, &opened.engines, threads);
     warn(&name, opened.slots, &args.demands.context);
@@ -114,7 +117,7 @@ fn verify_one(path: &Path, options: &OpenOptions, asked: Option<ThreadCount>) ->
     let threads = threads(asked);
     let progress = Progress::start(input.len(), false);
     let opened = file::open(options, progress.watch(input), io::sink(), &threads);
-    let opened = opened.map_err(|error| Failure::of_opening(error, &name, "it is not to be trusted"))?;
+    let opened = opened.map_err(|error| Failure::of_opening(error, options, &name, "it is not to be trusted"))?;
     progress.clear();
     warn_of_slots(&name, opened.slots);
     print(format_args!("{name}: verified, {}", Size(opened.attributes.plaintext_len)))
@@ -125,13 +128,26 @@ pub(crate) fn rewrap(args: RewrapArgs) -> Result<(), Failure> {
     let policy = policy(&args.demands)?;
     let keyring = Arc::new(Place::find(&args.keyring)?.read()?);
     let options = OpenOptions::new().with_service(keyring.clone()).with_policy(policy);
-    let keys = [args.key.as_deref(), args.outer_key.as_deref()];
-    for_each(&args.files, |path| rewrap_one(path, &options, &keyring, keys))
+    let named = |name: Option<&String>| match name {
+        Some(name) => keyring.latest(name).map(Some).map_err(|_| Failure::no_key(&[name])),
+        None => Ok(None),
+    };
+    let keys = [named(args.key.as_ref())?, named(args.outer_key.as_ref())?];
+    let unbound = Once::new();
+    for_each(&args.files, |path| {
+        rewrap_one(path, &options, &keyring, &keys)?;
+        if args.demands.context.pairs.is_empty() {
+            unbound.call_once(|| {
+                say("rewrapped without --context: nothing says that these are the objects you meant");
+            });
+        }
+        Ok(())
+    })
 }
 
 /// Why a file is not rewrapped.
 enum NotRewrapped {
-    NoKey(Failure),
+    Lost(Failure),
     File(FileError),
 }
 
@@ -141,30 +157,62 @@ impl From<FileError> for NotRewrapped {
     }
 }
 
-fn rewrap_one(path: &Path, options: &OpenOptions, keyring: &Keyring, keys: [Option<&str>; 2]) -> Result<(), Failure> {
+fn rewrap_one(
+    path: &Path,
+    options: &OpenOptions,
+    keyring: &Keyring,
+    named: &[Option<Arc<WrappingKey>>; 2],
+) -> Result<(), Failure> {
     let name = shown_path(path);
-    let fail = |error: io::Error| Failure::other(format!("{name}: cannot rewrap: {error}"));
-    let target = File::options().read(true).write(true).open(path).map_err(fail)?;
+    let fail = |error: &dyn Display| Failure::other(format!("{name}: cannot rewrap: {error}"));
+    let target = File::options().read(true).write(true).open(path).map_err(|error| fail(&error))?;
     // Another process that rewraps would write the same slots.
-    target.lock().map_err(fail)?;
+    lock::wait_for(&target, &name).map_err(|error| fail(&error))?;
     let mut opened = false;
-    let new = file::rewrap(options, &target, |old: &Envelope| {
+    let mut under = Vec::new();
+    let rewrapped = file::rewrap(options, &target, |old: &Envelope| {
         opened = true;
-        let names: Vec<_> = old.opened_by().zip(keys).map(|(by, key)| key.unwrap_or(&by.key_id)).collect();
-        let new = SealOptions::default().with_context(old.head().context.clone());
-        names.iter().zip([SealOptions::with_key, SealOptions::with_outer_key]).try_fold(new, |new, (name, with_key)| {
-            let key = keyring.latest(name).map_err(|_| NotRewrapped::NoKey(Failure::no_key(&names)))?;
-            Ok(with_key(new, key))
+        let mut new = SealOptions::default().with_context(old.head().context.clone());
+        for (layer, with_key) in (1..=old.head().layers()).zip([SealOptions::with_key, SealOptions::with_outer_key]) {
+            let keys = match &named[usize::from(layer) - 1] {
+                Some(key) => vec![Arc::clone(key)],
+                None => kept_keys(old.head(), layer, keyring, &name).map_err(NotRewrapped::Lost)?,
+            };
+            let words: Vec<_> =
+                keys.iter().map(|key| format!("\"{}\", version {}", key.key_id(), key.key_version())).collect();
+            under.push(words.join(", or "));
+            new = keys.into_iter().fold(new, with_key);
+        }
+        Ok(new)
+    });
+    rewrapped.map_err(|error| match error {
+        NotRewrapped::Lost(failure) => failure,
+        NotRewrapped::File(FileError::Io(error)) => fail(&error),
+        NotRewrapped::File(error) if opened => fail(&error),
+        NotRewrapped::File(error) => Failure::of_opening(error, options, &name, "nothing was written"),
+    })?;
+    print(format_args!("{name}: under key {}", under.join(", and ")))
+}
+
+/// The latest versions of the keys that a layer is under. The keyring must have all of them.
+fn kept_keys(head: &Head, layer: u8, keyring: &Keyring, name: &str) -> Result<Vec<Arc<WrappingKey>>, Failure> {
+    let entries = head.wrapped_keys.iter().filter(|entry| entry.layer == layer);
+    let keys = entries.map(|entry| {
+        let latest = keyring.latest(&entry.key_id).ok().filter(|_| entry.service == SERVICE);
+        // A version that is not there yet is of a keyring that is not this one.
+        latest.filter(|key| key.key_version() >= entry.key_version).ok_or_else(|| {
+            let option = if layer == 1 { "--key" } else { "--outer-key" };
+            Failure::NoKey(format!(
+                "{name}: version {} of \"{}\" of {} opens it too, and the keyring cannot keep that; {option} names the \
+                 only key to put it under",
+                entry.key_version, entry.key_id, entry.service,
+            ))
         })
     });
-    let new = new.map_err(|error| match error {
-        NotRewrapped::NoKey(failure) => failure,
-        NotRewrapped::File(FileError::Io(error)) => fail(error),
-        NotRewrapped::File(error) if opened => Failure::of_sealing(error, &name),
-        NotRewrapped::File(error) => Failure::of_opening(error, &name, "nothing was written"),
-    })?;
-    let under: Vec<_> = new.opened_by().map(|key| format!("\"{}\", version {}", key.key_id, key.key_version)).collect();
-    print(format_args!("{name}: under key {}", under.join(", and ")))
+    let mut keys = keys.collect::<Result<Vec<_>, _>>()?;
+    // Sorted as entries are, so versions of a key are neighbours.
+    keys.dedup_by(|one, other| one.key_id() == other.key_id());
+    Ok(keys)
 }
 
 /// Goes on after a failure; what failed with the highest exit code is what is returned, and the others are reported.
@@ -201,17 +249,18 @@ fn encryption_context(args: &ContextArgs) -> Result<EncryptionContext, Failure> 
 fn policy(args: &DemandArgs) -> Result<Policy, Failure> {
     let mut policy = Policy::default();
     policy.minimum_layers = args.layers;
-    policy.context = match args.context.pairs.is_empty() {
-        true => DemandedContext::Any,
-        false => DemandedContext::Exactly(encryption_context(&args.context)?),
-    };
+    policy.context = demanded(&args.context)?;
     Ok(policy)
 }
 
+/// The context that was given; any if none was.
+pub(crate) fn demanded(args: &ContextArgs) -> Result<DemandedContext, Failure> {
+    let given = encryption_context(args)?;
+    Ok(if given.is_empty() { DemandedContext::Any } else { DemandedContext::Exactly(given) })
+}
+
 fn create_output(path: &Path, input: &Input, place: &Place, force: bool, sealed: bool) -> Result<Output, Failure> {
-    let keyring = place.metadata();
-    let in_use: Vec<_> = [Some(input.metadata()), keyring.as_ref()].into_iter().flatten().collect();
-    Output::create(path, &in_use, force, sealed)
+    Output::create(path, input.metadata(), place.metadata().as_ref(), force, sealed)
 }
 
 fn warn(name: &str, slots: SlotState, context: &ContextArgs) {

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use shared::{Ended, Folder, LEN, peak_memory, piped, plaintext, wait_for_part};
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::process::Command;
 
 #[test]
@@ -137,15 +137,6 @@ fn standard_output_can_be_a_file() {
 }
 
 #[test]
-fn permissions_are_those_of_any_new_file() {
-    let folder = Folder::with_key();
-    let mode = |name: &str| fs::metadata(folder.path(name)).expect("there").permissions().mode() & 0o777;
-    folder.run(&["seal", "-k", "key", "plain", "-o", "sealed"]).ok();
-    assert_eq!(mode("sealed"), mode("plain"));
-    assert_eq!(mode("key"), 0o600);
-}
-
-#[test]
 fn files_that_are_not_there_or_not_files() {
     let folder = Folder::with_key();
     fs::create_dir(folder.path("folder")).expect("made");
@@ -182,12 +173,12 @@ fn key_files() {
         hex.replace('\n', "\r\n").as_bytes(),
         &raw,
     ] {
-        fs::write(folder.path("same"), same).expect("written");
+        folder.write_secret("same", same);
         assert!(folder.run_with_input(&["open", "-k", "same", "-"], &message).ok() == plaintext(LEN));
     }
     let (short, bad, long) = (&hex.as_bytes()[1..], hex.replace(&hex[..1], "g"), hex.repeat(2));
     for wrong in [&b""[..], short, bad.as_bytes(), long.as_bytes(), &raw[1..], &[0; 1 << 16]] {
-        fs::write(folder.path("same"), wrong).expect("written");
+        folder.write_secret("same", wrong);
         folder
             .run(&["seal", "-k", "same", "plain"])
             .failed(1, "key file same: not a key; expected are 64 hexadecimal digits or 32 bytes");

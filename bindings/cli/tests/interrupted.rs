@@ -9,7 +9,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 /// Calls that change files. There is one thread that makes them.
-const CALLS: [&str; 12] = [
+const CALLS: [&str; 14] = [
     "write",
     "pwrite64",
     "writev",
@@ -22,6 +22,8 @@ const CALLS: [&str; 12] = [
     "linkat",
     "unlink",
     "flock",
+    "fchown",
+    "fchmod",
 ];
 
 /// What is done to a call.
@@ -197,7 +199,7 @@ fn rewrapping() {
         let check = |_: &Ended, injection: &str| {
             let verified = folder.run(&["verify", "target"]).0;
             assert_eq!(verified.status.code(), Some(0), "{injection}: {}", String::from_utf8_lossy(&verified.stderr));
-            folder.run(&["rewrap", "target"]).ok();
+            folder.run(&["rewrap", "target"]).said("rewrapped without --context");
             folder.run(&["verify", "target"]).ok();
         };
         let faults = at_every_call(&folder, &["rewrap", "target", "-k", "other"], fault, reset, check);

@@ -79,11 +79,9 @@ fn keys_are_made_listed_and_rotated() {
     let json: serde_json::Value = serde_json::from_slice(&folder.run(&["key", "list", "--json"]).ok()).expect("JSON");
     assert_eq!(json, serde_json::json!([{"name": "backup", "version": 2}, {"name": "default", "version": 1}]));
     folder.run(&with(&["open", "plain.sealed", "-o", "opened"], &CONTEXT)).ok();
-    assert_eq!(folder.run(&["rewrap", "plain.sealed"]).ok(), b"plain.sealed: under key \"backup\", version 2\n");
-    assert_eq!(
-        folder.run(&["rewrap", "plain.sealed", "--key", "default"]).ok(),
-        b"plain.sealed: under key \"default\", version 1\n"
-    );
+    let rewrap = |more: &[&str]| folder.run(&[&["rewrap", "plain.sealed"], &CONTEXT[..], more].concat()).ok();
+    assert_eq!(rewrap(&[]), b"plain.sealed: under key \"backup\", version 2\n");
+    assert_eq!(rewrap(&["--key", "default"]), b"plain.sealed: under key \"default\", version 1\n");
     folder.run(&["rewrap", "plain.sealed", "--key", "none"]).failed(4, "the keyring has no key \"none\"");
     folder.run(&["rewrap", "plain"]).failed(3, "not a sealed file");
     folder.run(&["rewrap", "nothing"]).failed(1, "nothing: cannot rewrap: No such file");
@@ -117,8 +115,7 @@ fn many_processes_at_once() {
     assert_eq!(folder.run(&["key", "list"]).ok(), b"default  version 9\n");
     // Rewraps of one file wait for each other.
     all(&|_| ["rewrap", "sealed-0"].map(String::from).into());
-    let json: serde_json::Value =
-        serde_json::from_slice(&folder.run(&["inspect", "sealed-0", "--json"]).ok()).expect("JSON");
+    let json = folder.inspect(&["sealed-0"]);
     assert_eq!((&json["generation"], &json["head_copies"]), (&9.into(), &"same".into()));
 }
 
@@ -126,8 +123,9 @@ fn many_processes_at_once() {
 fn a_passphrase() {
     let folder = Folder::with_keyring();
     folder.run(&["seal", "plain"]).ok();
-    fs::write(folder.path("words"), "correct horse\nbattery\n").expect("written");
-    fs::write(folder.path("empty"), "\n").expect("written");
+    folder.write_secret("words", "correct horse\nbattery\n");
+    folder.write_secret("empty", "\n");
+    folder.write_secret("bytes", plaintext(1000));
     let passphrase = |file: &str, args: &[&str]| {
         let mut command = folder.command(args);
         Ended(command.env("OBJSEAL_PASSPHRASE_FILE", file).output().expect("it runs"))
@@ -135,8 +133,8 @@ fn a_passphrase() {
     folder.run(&["key", "passphrase", "--file", "empty"]).failed(1, "its first line is to be the passphrase");
     folder.run(&["key", "passphrase", "--file", "nothing"]).failed(1, "cannot read: No such file");
     folder.run(&["key", "passphrase", "--file", "words"]).ok();
-    passphrase("plain", &["verify", "plain.sealed"]).failed(1, "passphrase file plain:");
-    fs::write(folder.path("wrong"), "wrong").expect("written");
+    passphrase("bytes", &["verify", "plain.sealed"]).failed(1, "passphrase file bytes: cannot read: stream did not");
+    folder.write_secret("wrong", "wrong");
     passphrase("wrong", &["verify", "plain.sealed"]).failed(4, "wrong passphrase");
     passphrase("words", &["verify", "plain.sealed"]).ok();
     passphrase("words", &["seal", "plain", "-o", "more"]).ok();
@@ -196,7 +194,7 @@ fn what_was_changed_is_refused_and_leaves_nothing() {
     let folder = Folder::with_keyring();
     folder.run(&with(&["seal", "plain", "-o", "sealed"], &CONTEXT)).ok();
     let sealed = folder.read("sealed");
-    let refused = "sealed does not open: wrong key, or the file was changed; nothing was written";
+    let refused = "sealed does not open: wrong key, wrong context, or the file was changed; nothing was written";
     let open = |extra: &[&str]| {
         let ended = folder.run(&[&["open", "sealed", "-o", "opened"], &CONTEXT[..], extra].concat());
         assert_eq!(folder.others(), ["sealed"], "nothing is left");
@@ -229,13 +227,18 @@ fn what_was_changed_is_refused_and_leaves_nothing() {
     let open = with(&["open", "sealed", "-o", "opened", "--force"], &CONTEXT);
     folder.run(&open).said("one of the two copies of its head is damaged; `objseal rewrap` mends it");
     folder.run(&["verify", "sealed"]).said("is damaged");
-    folder.run(&["rewrap", "sealed"]).ok();
+    folder.run(&with(&["rewrap", "sealed"], &CONTEXT)).ok();
     folder.run(&open).ok();
     // A key of the same name in another keyring.
     let other = folder.path("other");
     let mut seal = folder.command(&["seal", "plain", "-o", "theirs"]);
     Ended(seal.env("OBJSEAL_KEYRING", &other).output().expect("it runs")).said("made the keyring");
-    folder.run(&["open", "theirs", "-o", "x"]).failed(3, "theirs does not open: wrong key, or the file was changed");
+    let other_key = "theirs was sealed under another key of that name, \"default\"; ";
+    for args in
+        [&["open", "theirs", "-o", "x"][..], &["verify", "theirs"], &["inspect", "theirs"], &["rewrap", "theirs"]]
+    {
+        folder.run(args).failed(3, other_key);
+    }
 }
 
 #[test]
@@ -267,11 +270,7 @@ fn verifying_many_goes_on_after_a_failure() {
 fn inspecting_as_json() {
     let folder = Folder::with_keyring();
     folder.run(&["seal", "plain", "-c", "name=a\u{1b}[31m"]).ok();
-    let inspect = |extra: &[&str]| {
-        let out = folder.run(&[&["inspect", "plain.sealed", "--json"], extra].concat()).ok();
-        serde_json::from_slice::<serde_json::Value>(&out).expect("JSON")
-    };
-    let mut json = inspect(&[]);
+    let mut json = folder.inspect(&["plain.sealed"]);
     let object_id = json["object_id"].take();
     assert_eq!(object_id.as_str().expect("a string").len(), 64);
     let expected = serde_json::json!({
@@ -282,18 +281,19 @@ fn inspecting_as_json() {
         "generation": 1,
         "head_copies": "same",
         "context": {"name": "a\u{1b}[31m"},
+        "bound_keys": [],
         "digests": {},
         "layers": [{
             "suite": "Cobblestone-256",
             "engine": "native",
-            "wrapped_keys": [{"service": "keyring", "key_id": "default", "key_version": 1}],
+            "wrapped_keys": [{"service": "keyring", "key_id": "default", "key_version": 1, "kind": "local"}],
         }],
         "parts": [],
     });
     assert_eq!(json, expected);
     // Without the key the same, and nothing proves it.
     fs::create_dir(folder.path("empty")).expect("made");
-    let json = inspect(&["--keyring", "empty/keyring"]);
+    let json = folder.inspect(&["plain.sealed", "--keyring", "empty/keyring"]);
     assert_eq!((&json["verified"], &json["plaintext_length"]), (&false.into(), &LEN.into()));
     assert!(json["layers"][0]["engine"].is_null(), "no engine opened it");
     // The engine is the one that did it.
@@ -312,6 +312,32 @@ fn inspecting_as_json() {
     fs::write(folder.path("plain.sealed"), changed).expect("written");
     folder.run(&["inspect", "plain.sealed"]).failed(3, "what it says is not to be trusted");
     folder.run_with_input(&["inspect", "-"], b"").failed(1, "inspect needs a file");
+}
+
+#[test]
+fn all_digests() {
+    let folder = Folder::with_keyring();
+    let known = serde_json::json!({
+        "sha256": "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
+        "crc64nvme": "ae8b14860a799888",
+        "crc32c": "e3069283",
+        "crc32": "cbf43926",
+        "sha1": "f7c3bc1d808e04732adf679965ccc34ca7ae3441",
+        "md5": "25f9e794323b453885f5181f1b624d0b",
+        "sha512": "d9e6762dd1c8eaf6d61b3c6192fc408d4d6d5f1176d0c29169bc24e71c3f274ad27fcd5811b313d681f7e55ec02d73d4\
+                   99c95455b6b5bb503acf574fba8ffe85",
+        "xxhash64": "8cb841db40e6ae83",
+        "xxhash3": "72dcb18b67a17dff",
+        "xxhash128": "33119477ede5dcd5e9716427681d5860",
+    });
+    let help = String::from_utf8(folder.run(&["seal", "--help"]).ok()).expect("text");
+    let mut args = vec!["seal", "-", "-o", "sealed"];
+    for name in known.as_object().expect("an object").keys() {
+        assert!(help.contains(name.as_str()), "{name}");
+        args.extend(["--digest", name]);
+    }
+    folder.run_with_input(&args, b"123456789").ok();
+    assert_eq!(folder.inspect(&["sealed"])["digests"], known);
 }
 
 #[test]

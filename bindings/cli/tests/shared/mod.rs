@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
@@ -94,6 +95,25 @@ impl Folder {
 
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.path(name)).expect("read")
+    }
+
+    pub(crate) fn mode(&self, name: &str) -> u32 {
+        fs::metadata(self.path(name)).expect("there").permissions().mode() & 0o7777
+    }
+
+    pub(crate) fn set_mode(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).expect("set");
+    }
+
+    /// Writes a file that nobody else can read.
+    pub(crate) fn write_secret(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path(name), content).expect("written");
+        self.set_mode(name, 0o600);
+    }
+
+    /// What `inspect` says of a sealed file.
+    pub(crate) fn inspect(&self, args: &[&str]) -> serde_json::Value {
+        serde_json::from_slice(&self.run(&[&["inspect", "--json"], args].concat()).ok()).expect("JSON")
     }
 
     /// Names in the folder that were not there before the test, without locks.
