@@ -12,6 +12,7 @@ use objseal::cobblestone::{self, Cobblestone, Threads};
 use objseal::{Error, Key};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use std::mem;
 use std::sync::Mutex;
 
 #[pyfunction]
@@ -41,7 +42,10 @@ pub(crate) fn cobblestone_sealed_range(start: u64, stop: u64, sealed_length: u64
 fn seal_to(cobblestone: &Cobblestone<'_>, data: &Input, out: &mut [u8], threads: &Threads) -> PyResult<usize> {
     match data {
         Input::Fixed(bytes) => cobblestone.seal_parallel(threads, bytes, out).or_raise(),
-        shared @ Input::Shared(_) => cobblestone.shared_sealer().or_raise()?.seal_at(threads, shared, out).or_raise(),
+        shared @ Input::Shared(_) => {
+            let len = data.len() as u64;
+            cobblestone.shared_sealer().or_raise()?.seal_at(threads, shared, len, out).or_raise()
+        }
     }
 }
 
@@ -135,6 +139,23 @@ pub(crate) fn cobblestone_reader(py: Python<'_>, key: GivenKey, source: Source, 
     Ok(Reader::of(access, None))
 }
 
+/// What a message is sealed or opened with until it ends; then that it is finished, or what went wrong.
+type State<T> = Mutex<Result<T, Error>>;
+
+/// Gives what is left of a message.
+fn end<T>(
+    py: Python<'_>,
+    state: &State<T>,
+    len: impl FnOnce(&T) -> usize,
+    finish: impl FnOnce(T, &mut [u8]) -> Result<usize, Error>,
+) -> PyResult<Py<PyBytes>> {
+    let mut state = lock(py, state);
+    new_bytes(py, state.as_ref().map_or(0, len), |out| {
+        let ended = mem::replace(&mut *state, Err(Error::Finished)).and_then(|message| finish(message, out));
+        ended.inspect_err(|&error| *state = Err(error)).or_raise()
+    })
+}
+
 /// Seals a message piece by piece: the message is all that `update` and `finalize` give, in order.
 ///
 /// >>> import objseal
@@ -145,7 +166,7 @@ pub(crate) fn cobblestone_reader(py: Python<'_>, key: GivenKey, source: Source, 
 /// >>> opener.update(message) + opener.finalize()
 /// b'in any number of pieces'
 #[pyclass(frozen, module = "objseal.cobblestone")]
-pub(crate) struct Sealer(Mutex<Option<cobblestone::Sealer>>);
+pub(crate) struct Sealer(State<cobblestone::Sealer>);
 
 #[pymethods]
 impl Sealer {
@@ -154,13 +175,13 @@ impl Sealer {
     fn new(key: GivenKey, context: Option<Input>) -> PyResult<Self> {
         let context = context.map(|context| context.to_vec()).unwrap_or_default();
         let sealer = Cobblestone::new(key.secret(), &context).sealer().or_raise()?;
-        Ok(Self(Mutex::new(Some(sealer))))
+        Ok(Self(Mutex::new(Ok(sealer))))
     }
 
     /// Takes in `data` and gives all chunks that are whole.
     fn update(&self, py: Python<'_>, data: Input) -> PyResult<Py<PyBytes>> {
         let mut sealer = lock(py, &self.0);
-        let sealer = sealer.as_mut().ok_or_else(finished)?;
+        let sealer = sealer.as_mut().map_err(|error| error.raise())?;
         let (data, len) = (data.settled(), sealer.update_len(data.len()).or_raise()?);
         new_bytes(py, len, |out| py.detach(|| sealer.update(&data, out)).or_raise())
     }
@@ -168,34 +189,21 @@ impl Sealer {
     /// The same into the start of `out`; returns how many bytes that took.
     fn update_into(&self, py: Python<'_>, data: Input, mut out: Output) -> PyResult<usize> {
         let mut sealer = lock(py, &self.0);
-        let sealer = sealer.as_mut().ok_or_else(finished)?;
+        let sealer = sealer.as_mut().map_err(|error| error.raise())?;
         let (out, data) = (out.for_input(&data)?, data.settled());
         py.detach(|| sealer.update(&data, out)).or_raise()
     }
 
     /// Gives the rest.
     fn finalize(&self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
-        let sealer = lock(py, &self.0).take().ok_or_else(finished)?;
-        new_bytes(py, sealer.finish_len(), |out| sealer.finish(out).or_raise())
+        end(py, &self.0, cobblestone::Sealer::finish_len, cobblestone::Sealer::finish)
     }
 }
 
 /// Opens a message piece by piece. What `update` gives is authentic; the plaintext is whole once `finalize` has succeeded.
-/// After an error nothing more comes out.
+/// After an error nothing more comes out, and every call says the same.
 #[pyclass(frozen, module = "objseal.cobblestone")]
-pub(crate) struct Opener(Mutex<Option<Box<cobblestone::Opener<'static>>>>);
-
-impl Opener {
-    /// After an error nothing more comes out.
-    fn update_with(
-        &self,
-        py: Python<'_>,
-        act: impl FnOnce(&mut cobblestone::Opener<'static>) -> PyResult<usize>,
-    ) -> PyResult<usize> {
-        let mut state = lock(py, &self.0);
-        act(state.as_mut().ok_or_else(finished)?).inspect_err(|_| *state = None)
-    }
-}
+pub(crate) struct Opener(State<Box<cobblestone::Opener<'static>>>);
 
 #[pymethods]
 impl Opener {
@@ -204,31 +212,27 @@ impl Opener {
     fn new(key: GivenKey, context: Option<Input>) -> Self {
         let context = context.map(|context| context.to_vec()).unwrap_or_default();
         let key = Key::from_bytes(key.secret().expose_secret());
-        Self(Mutex::new(Some(Box::new(cobblestone::Opener::owned(key, context)))))
+        Self(Mutex::new(Ok(Box::new(cobblestone::Opener::owned(key, context)))))
     }
 
     /// Takes in `data` and gives all chunks that are whole.
     fn update(&self, py: Python<'_>, data: Input) -> PyResult<Py<PyBytes>> {
-        let len = lock(py, &self.0).as_ref().ok_or_else(finished)?.update_len(data.len());
-        new_bytes(py, len, |out| {
-            let data = data.settled();
-            self.update_with(py, |opener| py.detach(|| opener.update(&data, out)).or_raise())
-        })
+        let mut opener = lock(py, &self.0);
+        let opener = opener.as_mut().map_err(|error| error.raise())?;
+        let (data, len) = (data.settled(), opener.update_len(data.len()));
+        new_bytes(py, len, |out| py.detach(|| opener.update(&data, out)).or_raise())
     }
 
     /// The same into the start of `out`; returns how many bytes that took.
     fn update_into(&self, py: Python<'_>, data: Input, mut out: Output) -> PyResult<usize> {
+        let mut opener = lock(py, &self.0);
+        let opener = opener.as_mut().map_err(|error| error.raise())?;
         let (out, data) = (out.for_input(&data)?, data.settled());
-        self.update_with(py, |opener| py.detach(|| opener.update(&data, out)).or_raise())
+        py.detach(|| opener.update(&data, out)).or_raise()
     }
 
     /// Gives the rest.
     fn finalize(&self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
-        let opener = lock(py, &self.0).take().ok_or_else(finished)?;
-        new_bytes(py, opener.finish_len(), |out| opener.finish(out).or_raise())
+        end(py, &self.0, |opener| opener.finish_len(), |opener, out| opener.finish(out))
     }
-}
-
-fn finished() -> PyErr {
-    argument("this message was finished, or an earlier call failed")
 }

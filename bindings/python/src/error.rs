@@ -113,7 +113,7 @@ impl Raise for EnvelopeError {
             Self::Format(_) => Kind::Format.err(message),
             Self::Policy(_) => Kind::Policy.err(message),
             Self::KeyService(error) => error.raise(),
-            Self::Authentication => Kind::Authentication.err(message),
+            Self::Authentication | Self::OtherKey { .. } => Kind::Authentication.err(message),
             Self::Parts(_) => Kind::Parts.err(message),
             Self::Seal(error) => error.raise(),
             _ => argument(message),

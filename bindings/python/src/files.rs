@@ -10,7 +10,7 @@ use objseal::cobblestone::{CHUNK_LEN, Threads};
 use objseal::file::{OpenReader, SealWriter, SealedFile};
 use objseal_bindings::Plaintext;
 use pyo3::prelude::*;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Mutex;
 
 /// Bytes that are copied from Python's memory at a time.
@@ -30,12 +30,16 @@ impl Reader {
 }
 
 impl Reader {
-    /// A buffered reader asks for more than its caller did: what comes before a changed chunk is not to be refused for it.
+    /// A buffered reader asks for more than its caller did: what comes before a changed chunk is not to be refused for it. An
+    /// exception of the source is told at once.
     fn read_as_far_as_it_goes(&self, threads: &Threads, offset: u64, out: &mut [u8]) -> io::Result<usize> {
         if out.is_empty() {
             return Ok(0);
         }
         let Err(error) = self.plaintext.read_at(threads, offset, out) else { return Ok(out.len()) };
+        if error.get_ref().is_some_and(|inner| inner.is::<PyErr>()) {
+            return Err(error);
+        }
         let mut done = 0;
         while done < out.len() {
             let behind = usize::try_from((offset + done as u64) % CHUNK_LEN as u64).unwrap_or(0);
@@ -101,24 +105,18 @@ impl StreamReader {
         )
     }
 
+    /// Some plaintext, or none at the end.
     fn readinto(&self, py: Python<'_>, mut out: Output) -> PyResult<usize> {
         let out = out.bytes();
         let mut reader = lock(py, &self.0);
         let reader = &mut *reader;
-        let read = py.detach(|| {
-            let mut len = 0;
-            while len < out.len() {
-                match reader.read(&mut out[len..]) {
-                    Ok(0) => break,
-                    Ok(more) => len += more,
-                    // What came before goes out first; the error comes again with the next call.
-                    Err(_) if len > 0 => break,
-                    Err(error) => return Err(error),
-                }
+        loop {
+            match py.detach(|| reader.read(out)) {
+                // Nothing was read yet, so it goes on after a signal.
+                Err(error) if error.kind() == ErrorKind::Interrupted => py.check_signals()?,
+                read => return read.or_raise(),
             }
-            Ok(len)
-        });
-        read.or_raise()
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use crate::keyring::Keyring;
 use objseal::Engine;
 use objseal::checksums::Wanted;
 use objseal::cobblestone::Threads;
-use objseal::envelope::{self, DemandedContext, EncryptionContext, ObjectId, Suite, WrappingKey};
+use objseal::envelope::{
+    self, ChecksumAlgorithm, DemandedContext, EncryptionContext, FormatError, ObjectId, Suite, WrappingKey,
+};
 use pyo3::prelude::*;
 use std::sync::Arc;
 
@@ -24,21 +26,33 @@ impl<'a, 'py> FromPyObject<'a, 'py> for GivenWrappingKey {
     }
 }
 
-fn encryption_context(pairs: &[(String, String)]) -> PyResult<EncryptionContext> {
-    let pairs = pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    EncryptionContext::from_pairs(pairs).map_err(|_| argument("a context has at most 64 pairs and 8 KiB"))
+pub(crate) type Pairs = Vec<(String, String)>;
+
+/// The context with these pairs that are stored, and these that are only bound.
+pub(crate) fn encryption_context(stored: &Pairs, bound: &Pairs) -> PyResult<EncryptionContext> {
+    let mut context = EncryptionContext::new();
+    let added = stored.iter().try_for_each(|(key, value)| context.insert(key, value));
+    let added = added.and_then(|()| bound.iter().try_for_each(|(key, value)| context.bind(key, value)));
+    added.map(|()| context).map_err(|error| match error {
+        FormatError::TooLong => argument("a context has at most 64 pairs and 8 KiB"),
+        _ => argument("context: a key is empty, or there is a pair of it that is stored and one that is bound"),
+    })
 }
 
 fn engine(name: &str) -> PyResult<Engine> {
     name.parse::<Engine>().map_err(|error| argument(error.to_string()))
 }
 
+/// What makes the digest of this name.
+pub(crate) fn algorithm(name: &str) -> PyResult<ChecksumAlgorithm> {
+    let found = ChecksumAlgorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name);
+    let known = ChecksumAlgorithm::ALL.map(ChecksumAlgorithm::name).join(" ");
+    found.ok_or_else(|| argument(format!("digest {name:?}: no such digest; known are: {known}")))
+}
+
 /// The digests of these names.
 pub(crate) fn wanted(names: &[String]) -> PyResult<Wanted> {
-    names.iter().try_fold(Wanted::NONE, |wanted, name| {
-        let one: Wanted = name.parse().map_err(|error| argument(format!("digest {name:?}: {error}")))?;
-        Ok(wanted | one)
-    })
+    names.iter().try_fold(Wanted::NONE, |wanted, name| Ok(wanted | Wanted::of(algorithm(name)?)))
 }
 
 /// The engines of this build that this machine can run, the best first.
@@ -71,13 +85,13 @@ impl SealOptions {
     fn new(
         keys: Vec<GivenWrappingKey>,
         outer_keys: Vec<GivenWrappingKey>,
-        context: Vec<(String, String)>,
+        context: (Pairs, Pairs),
         engine: Option<&str>,
         outer_engine: Option<&str>,
         check: bool,
         digests: Vec<String>,
     ) -> PyResult<Self> {
-        let mut options = envelope::SealOptions::default().with_context(encryption_context(&context)?);
+        let mut options = envelope::SealOptions::default().with_context(encryption_context(&context.0, &context.1)?);
         options = keys.into_iter().fold(options, |options, key| options.with_key(key.0));
         options = outer_keys.into_iter().fold(options, |options, key| options.with_outer_key(key.0));
         options = options.with_digests(wanted(&digests)?);
@@ -140,19 +154,21 @@ pub(crate) struct OpenOptions(pub(crate) envelope::OpenOptions);
 
 #[pymethods]
 impl OpenOptions {
-    /// `holder` is a keyring or a key; of a keyring only the keys of these `names` are used, if there are any.
+    /// `holder` is a keyring or a key; of a keyring only the keys of these `names` are used, if there are any. `context` are
+    /// all pairs or, if it says so, those that are known and not stored.
     #[new]
     fn new(
         holder: &Bound<'_, PyAny>,
         names: Option<Vec<String>>,
-        context: Option<Vec<(String, String)>>,
+        context: Option<(Pairs, bool)>,
         policy: Policy,
         engine: Option<&str>,
         outer_engine: Option<&str>,
     ) -> PyResult<Self> {
         let mut policy = policy.demands()?;
         policy.context = match context {
-            Some(pairs) => DemandedContext::Exactly(encryption_context(&pairs)?),
+            Some((pairs, false)) => DemandedContext::Exactly(encryption_context(&pairs, &Pairs::new())?),
+            Some((bound, true)) => DemandedContext::Known(encryption_context(&Pairs::new(), &bound)?),
             None => DemandedContext::Any,
         };
         if let Some(mut names) = names {

@@ -2,28 +2,40 @@
 
 use crate::buffer::{Input, SliceWriter, new_bytes};
 use crate::envelope::Envelope;
-use crate::error::{OrRaise, argument};
+use crate::error::{Kind, OrRaise, argument};
 use crate::files::Reader;
 use crate::model;
 use crate::object::in_memory;
-use crate::options::{GivenWrappingKey, OpenOptions, SealOptions, ThreadCount, wanted};
+use crate::options::{
+    GivenWrappingKey, OpenOptions, Pairs, SealOptions, ThreadCount, algorithm, encryption_context, wanted,
+};
 use crate::source::{Source, Stream};
 use crate::watch;
 use objseal::checksums::{self, DigestReader};
 use objseal::cobblestone::ReadAt;
-use objseal::envelope::{self, EnvelopeError, Part, PartAttempt, PartStore, PartTable};
+use objseal::envelope::{
+    self, ChecksumAlgorithm, ChecksumType, NewBody, Part, PartAttempt, PartSealer, PartStore, PartTable,
+};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// An object that is sealed in parts.
 #[pyclass(frozen, module = "objseal._objseal")]
-pub(crate) struct Upload(envelope::Upload);
-
-type Completed = (Envelope, Option<Py<PyBytes>>, Vec<usize>);
+pub(crate) struct Upload {
+    upload: envelope::Upload,
+    /// Once the object's own keys are there.
+    parts: OnceLock<PartSealer>,
+}
 
 impl Upload {
+    fn part(&self, number: u32) -> PyResult<(PartAttempt, NewBody)> {
+        let locked =
+            "a resumed upload has no keys to seal parts with; unlock(key=..., keyring=...) gives it the object's own";
+        self.parts.get().ok_or_else(|| Kind::KeyNotFound.err(locked))?.part(number).or_raise()
+    }
+
     fn receipt(
         &self,
         py: Python<'_>,
@@ -32,7 +44,7 @@ impl Upload {
         etag: Option<String>,
     ) -> PyResult<Py<PyAny>> {
         attributes.etag = etag;
-        let (receipt, stored) = self.0.receipt(attempt, attributes).or_raise()?;
+        let (receipt, stored) = self.upload.receipt(attempt, attributes).or_raise()?;
         model::receipt(py, &receipt, &stored)
     }
 }
@@ -40,24 +52,33 @@ impl Upload {
 #[pymethods]
 impl Upload {
     #[staticmethod]
-    fn start(py: Python<'_>, options: &SealOptions, server_key: GivenWrappingKey) -> PyResult<Self> {
-        Ok(Self(py.detach(|| options.0.start_upload(&server_key.0)).or_raise()?))
+    fn start(py: Python<'_>, options: &SealOptions, server_key: GivenWrappingKey, place: Pairs) -> PyResult<Self> {
+        let place = encryption_context(&place, &Pairs::new())?;
+        let (upload, parts) = py.detach(|| options.0.start_upload(&server_key.0, &place)).or_raise()?;
+        Ok(Self { upload, parts: parts.into() })
     }
 
     #[staticmethod]
-    fn resume(py: Python<'_>, options: &OpenOptions, state: Input) -> PyResult<Self> {
-        let state = state.to_vec();
-        Ok(Self(py.detach(|| options.0.resume_upload(&state)).or_raise()?))
+    fn resume(py: Python<'_>, options: &OpenOptions, state: Input, place: Pairs) -> PyResult<Self> {
+        let (state, place) = (state.to_vec(), encryption_context(&place, &Pairs::new())?);
+        let upload = py.detach(|| options.0.resume_upload(&state, &place)).or_raise()?;
+        Ok(Self { upload, parts: OnceLock::new() })
+    }
+
+    fn unlock(&self, py: Python<'_>, options: &OpenOptions) -> PyResult<()> {
+        let parts = py.detach(|| self.upload.unlock(&options.0)).or_raise()?;
+        self.parts.get_or_init(|| parts);
+        Ok(())
     }
 
     #[getter]
     fn state<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.0.stored())
+        PyBytes::new(py, self.upload.stored())
     }
 
     #[getter]
     fn object_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.0.object_id().as_bytes())
+        PyBytes::new(py, self.upload.object_id().as_bytes())
     }
 
     fn seal_part(
@@ -69,7 +90,7 @@ impl Upload {
         digests: Vec<String>,
         etag: Option<String>,
     ) -> PyResult<(Py<PyBytes>, Py<PyAny>)> {
-        let (attempt, body) = self.0.part(number).or_raise()?;
+        let (attempt, body) = self.part(number)?;
         let layers = u8::try_from(body.engines().len()).unwrap_or(u8::MAX);
         let len = in_memory(envelope::sealed_len(layers, data.len() as u64))?;
         let mut input = DigestReader::new(data.reader(), wanted(&digests)?);
@@ -93,7 +114,7 @@ impl Upload {
         etag: Option<String>,
         callback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let (attempt, body) = self.0.part(number).or_raise()?;
+        let (attempt, body) = self.part(number)?;
         let wanted = wanted(&digests)?;
         let attributes = watch::run(py, callback, |progress| {
             let mut input = DigestReader::new(progress.of(source), wanted);
@@ -106,9 +127,10 @@ impl Upload {
 
     fn read_receipt(&self, py: Python<'_>, stored: Input) -> PyResult<Py<PyAny>> {
         let stored = stored.to_vec();
-        model::receipt(py, &self.0.open_receipt(&stored).or_raise()?, &stored)
+        model::receipt(py, &self.upload.open_receipt(&stored).or_raise()?, &stored)
     }
 
+    #[allow(clippy::too_many_arguments, reason = "Python's half gives all of them by name")]
     fn complete(
         &self,
         py: Python<'_>,
@@ -116,26 +138,42 @@ impl Upload {
         receipts: Vec<Input>,
         inline_len: usize,
         etag: Option<String>,
-    ) -> PyResult<Completed> {
+        checksum: Option<String>,
+        checksum_type: Option<String>,
+    ) -> PyResult<Py<PyAny>> {
+        let checksum = checksum.as_deref().map(algorithm).transpose()?;
+        let checksum_type = checksum_type.map(|name| match name.as_str() {
+            model::FULL_OBJECT => Ok(ChecksumType::FullObject),
+            model::COMPOSITE => Ok(ChecksumType::Composite),
+            _ => Err(argument(format!("checksum_type={name:?}: {} or {}", model::FULL_OBJECT, model::COMPOSITE))),
+        });
+        let checksum_type = checksum_type.transpose()?;
         let receipts: Vec<_> = receipts.iter().map(Input::to_vec).collect();
-        let completed = py.detach(|| {
+        let (completed, selection, attributes) = py.detach(|| {
             let receipts: Vec<_> = receipts.iter().map(Vec::as_slice).collect();
             let named: Vec<_> = named.iter().map(|(number, etag)| (*number, etag.as_str())).collect();
-            let selection = self.0.select(&named, &receipts)?;
+            let mut selection = self.upload.select(&named, &receipts).or_raise()?;
+            selection.checksum = checksum;
+            if let Some(checksum) = checksum
+                && let Some(part) = selection.parts.iter().find(|part| part.attributes.digests.get(checksum).is_none())
+            {
+                let name = checksum.name();
+                return Err(Kind::Parts.err(format!("part {} was sealed without digests={name:?}", part.number)));
+            }
             let mut attributes = checksums::of_parts(&selection.attributes());
             attributes.etag = etag.or(attributes.etag);
-            let completed = self.0.complete(&selection, &attributes, inline_len)?;
-            Ok::<_, EnvelopeError>((completed, selection.receipts))
-        });
-        let (completed, chosen) = completed.or_raise()?;
-        let table = completed.table.map(|table| PyBytes::new(py, &table).unbind());
-        Ok((Envelope::of(completed.envelope), table, chosen))
+            attributes.checksum_type = checksum_type;
+            let completed = self.upload.complete(&selection, &attributes, inline_len).or_raise()?;
+            Ok((completed, selection, attributes))
+        })?;
+        model::completed(py, &completed, &selection, &attributes)
     }
 }
 
 /// What stores the bodies of parts: a function of Python.
 struct Store {
     function: Py<PyAny>,
+    checksum: Option<ChecksumAlgorithm>,
     /// The part that was asked for last, so that reading on does not ask again.
     last: Mutex<Option<(Part, Arc<Source>)>>,
 }
@@ -162,7 +200,7 @@ impl PartStore for Store {
             return Ok(Body(Arc::clone(source)));
         }
         let source: Source = Python::attach(|py| {
-            let asked = model::part(py, part)?;
+            let asked = model::part(py, part, self.checksum)?;
             self.function.bind(py).call1((asked,))?.extract()
         })?;
         let source = Arc::new(source);
@@ -182,7 +220,7 @@ impl PartsReader {
     fn open(py: Python<'_>, envelope: &Envelope, table: Option<Source>, store: Py<PyAny>) -> PyResult<Reader> {
         let info = envelope.info(py)?;
         let table = py.detach(|| envelope.0.part_table(table)).or_raise()?;
-        let store = Store { function: store, last: Mutex::new(None) };
+        let store = Store { function: store, checksum: table.checksum(), last: Mutex::new(None) };
         let reader = envelope::PartsReader::new(Arc::clone(&envelope.0), table, store);
         Ok(Reader::of(reader, Some(info)))
     }
@@ -192,9 +230,10 @@ impl PartsReader {
     fn parts(py: Python<'_>, envelope: &Envelope, table: Option<Source>) -> PyResult<Vec<Py<PyAny>>> {
         let parts = py.detach(|| {
             let table = envelope.0.part_table(table)?;
-            table.parts(0, table.count())
+            Ok::<_, io::Error>((table.parts(0, table.count())?, table.checksum()))
         });
-        parts.or_raise()?.iter().map(|part| Ok(model::part(py, part)?.unbind())).collect()
+        let (parts, checksum) = parts.or_raise()?;
+        parts.iter().map(|part| Ok(model::part(py, part, checksum)?.unbind())).collect()
     }
 
     /// For each part that the range touches: the part, the range of its plaintext, and of its stored body.
@@ -212,13 +251,13 @@ impl PartsReader {
         }
         let found = py.detach(|| -> io::Result<_> {
             let table: PartTable<Source> = envelope.0.part_table(table)?;
-            table.locate(start..stop)
+            Ok((table.locate(start..stop)?, table.checksum()))
         });
+        let (found, checksum) = found.or_raise()?;
         found
-            .or_raise()?
             .into_iter()
             .map(|found| {
-                let part = model::part(py, &found.part)?.unbind();
+                let part = model::part(py, &found.part, checksum)?.unbind();
                 let (plaintext, stored) = (found.plaintext, found.stored);
                 Ok((part, (plaintext.start, plaintext.end), (stored.start, stored.end)))
             })

@@ -127,17 +127,26 @@ def test_streams_end_after_an_error() -> None:
     assert opener.update(message[:17_000]) == plain(40_000)[:CHUNK]
     with pytest.raises(objseal.AuthenticationError):
         opener.update(message[17_000:])
-    calls: list[Callable[[], bytes]] = [lambda: opener.update(b""), opener.finalize]
+    calls: list[Callable[[], bytes]] = [lambda: opener.update(b""), opener.finalize, opener.finalize]
     for call in calls:
-        with pytest.raises(objseal.ArgumentError, match="finished"):
+        with pytest.raises(objseal.AuthenticationError):
             call()
     opener = cobblestone.Opener(KEY, b"another context")
     with pytest.raises(objseal.AuthenticationError):
         opener.update(message)
     opener = cobblestone.Opener(KEY)
     opener.update(message[:30])
-    with pytest.raises(objseal.AuthenticationError):
-        opener.finalize()
+    for call in (opener.finalize, opener.finalize, lambda: opener.update(message)):
+        with pytest.raises(objseal.AuthenticationError):
+            call()
+    opener, room = cobblestone.Opener(KEY), bytearray(100)
+    whole = cobblestone.seal(KEY, plain(CHUNK + 1))
+    with pytest.raises(objseal.ArgumentError, match="output buffer"):
+        opener.update_into(whole, room)
+    assert opener.update(whole) + opener.finalize() == plain(CHUNK + 1), "a refused call takes nothing in"
+    for call in (opener.finalize, lambda: opener.update(b"")):
+        with pytest.raises(objseal.ArgumentError, match="finished"):
+            call()
     sealer = cobblestone.Sealer(KEY)
     out = bytearray(100)
     assert sealer.update_into(b"data", out) == 56

@@ -172,6 +172,56 @@ def test_a_path_changes_all_at_once(key: objseal.Key, tmp_path: Path) -> None:
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640
 
 
+def test_files_are_private_until_they_are_whole(key: objseal.Key, tmp_path: Path) -> None:
+    def mode(path: Path) -> int:
+        return path.stat().st_mode & 0o777
+
+    def private(_: object = None) -> None:
+        assert [mode(file) for file in tmp_path.glob(".*.new")] == [0o600]
+
+    class Private(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            private()
+            return super().read(size)
+
+    plaintext, sealed, opened = (tmp_path / name for name in ("plain", "sealed", "opened"))
+    plaintext.write_bytes(plain(100_000))
+    old = os.umask(0o022)
+    try:
+        with objseal.open(sealed, "wb", key=key) as file:
+            private()
+            file.write(b"x")
+        assert mode(sealed) == 0o644, "what the umask leaves"
+        with objseal.open(tmp_path / "exclusive", "xb", key=key):
+            private()
+        assert mode(tmp_path / "exclusive") == 0o644
+        for source, target in ((0o640, 0o640), (0o666, 0o644), (0o600, 0o600)):
+            for make, read, write in ((objseal.seal_file, plaintext, sealed), (objseal.unseal_file, sealed, opened)):
+                write.unlink(missing_ok=True)
+                read.chmod(source)
+                make(read, write, key=key)
+                assert mode(write) == target, "that of the source, within the umask"
+        assert opened.read_bytes() == plain(100_000)
+        for there in (0o604, 0o666):
+            for make, read, write in ((objseal.seal_file, plaintext, sealed), (objseal.unseal_file, sealed, opened)):
+                write.chmod(there)
+                make(Private(read.read_bytes()), write, key=key)
+                assert mode(write) == there, "that of the file before"
+        stored = sealed.read_bytes()
+        opened.unlink()
+        sealed.unlink()
+        objseal.unseal_file(Private(stored), opened, key=key)
+        objseal.seal_file(Private(b"x"), sealed, key=key)
+        assert (mode(opened), mode(sealed)) == (0o600, 0o644), "plaintext is for its owner, as long as nothing says more"
+        upload = objseal.parts.Upload.start(key=key, server_key=key, place={})
+        upload.seal_part_file(1, Private(b"x"), tmp_path / "part")
+        objseal.envelope.seal_file(Private(b"x"), tmp_path / "body", key=key)
+        assert (mode(tmp_path / "part"), mode(tmp_path / "body")) == (0o644, 0o644)
+    finally:
+        os.umask(old)
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_file_objects_stay_open(key: objseal.Key) -> None:
     inner = io.BytesIO(b"kept")
     inner.seek(4)
@@ -249,10 +299,9 @@ def test_what_was_changed_is_refused(key: objseal.Key, tmp_path: Path) -> None:
         assert file.read(1_000) == data[600_000:601_000]
     with objseal.open(OnlyRead(bytes(changed)), key=key) as file:
         assert file.read(200_000) == data[:200_000]
-        with pytest.raises(objseal.AuthenticationError):
-            file.read()
-        with pytest.raises((objseal.Error, OSError)):
-            file.read(1)
+        for size in (-1, 1, 1):
+            with pytest.raises(objseal.AuthenticationError):
+                file.read(size)
     out = tmp_path / "out"
     with pytest.raises(objseal.AuthenticationError):
         objseal.unseal_file(io.BytesIO(changed), out, key=key)
@@ -261,6 +310,213 @@ def test_what_was_changed_is_refused(key: objseal.Key, tmp_path: Path) -> None:
     assert not out.exists()
     with pytest.raises(objseal.AuthenticationError):
         objseal.open(io.BytesIO(sealed[:700_000]), key=key)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_first_error_of_a_stream_stays(key: objseal.Key, layers: int) -> None:
+    data = plain(1_000_000)
+    sealed = objseal.seal(data, key=key, layers=layers)
+    changed = bytearray(sealed)
+    changed[500_000] ^= 1
+    gone = LookupError("gone")
+
+    class EndsBadly(OnlyRead):
+        """Raises where the data ends, and from then on has all of it again."""
+
+        def read(self, size: int, /) -> bytes:
+            found = super().read(size)
+            if not found:
+                self._file.seek(0)
+                raise gone
+            return found
+
+    # Changed: it is told when it is found, whatever the source says behind it.
+    for read in (lambda file: file.read(), lambda file: [file.read(10_000) for _ in range(100)]):
+        with objseal.open(EndsBadly(bytes(changed[:560_000])), key=key) as file:
+            for again in (read, lambda file: file.read(1), read, lambda file: file.read1(), lambda file: file.raw.read(1)):
+                with pytest.raises(objseal.AuthenticationError):
+                    again(file)
+    # Cut short: the end is never a clean one.
+    with objseal.open(OnlyRead(sealed[:-1]), key=key) as file:
+        for size in (-1, 1, -1):
+            with pytest.raises(objseal.AuthenticationError):
+                file.read(size)
+    # Through a pipe, which is a file of the operating system or an object.
+    for opens in (lambda pipe: f"/dev/fd/{pipe.fileno()}", lambda pipe: pipe):
+        small = bytearray(objseal.seal(plain(40_000), key=key, layers=layers))
+        small[-5_000] ^= 1
+        down, up = os.pipe()
+        os.write(up, small)
+        os.close(up)
+        with os.fdopen(down, "rb") as pipe, objseal.open(opens(pipe), key=key) as file:
+            for size in (40_000, 1, -1):
+                with pytest.raises(objseal.AuthenticationError):
+                    file.read(size)
+    # What the source says stays, too.
+    with objseal.open(EndsBadly(sealed[:500_000]), key=key) as file:
+        for size in (-1, 1, -1):
+            with pytest.raises(LookupError, match="gone"):
+                file.read(size)
+        with pytest.raises(ValueError, match="closed"):
+            file.close()
+            file.raw.read(1)
+
+
+def test_a_pipe_without_data_and_signals(key: objseal.Key) -> None:
+    sealed = objseal.seal(plain(100_000), key=key)
+    down, up = os.pipe()
+    calls: list[int] = []
+
+    def more(*_: object) -> None:
+        calls.append(os.write(up, sealed[60_000:]))
+        os.close(up)
+
+    before = signal.signal(signal.SIGALRM, more)
+    try:
+        with os.fdopen(down, "rb", buffering=0) as pipe:
+            os.write(up, sealed[:60_000])
+            with objseal.open(f"/dev/fd/{pipe.fileno()}", key=key) as file:
+                assert file.read(10_000) == plain(100_000)[:10_000]
+                signal.setitimer(signal.ITIMER_REAL, 0.1)
+                assert file.read() == plain(100_000)[10_000:]
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert len(calls) == 1
+
+
+def test_the_first_error_of_a_writer_stays(key: objseal.Key, tmp_path: Path) -> None:
+    class Full(io.RawIOBase):
+        left = 2
+
+        def write(self, data: Any, /) -> int:
+            self.left -= 1
+            if self.left == 0:
+                raise LookupError("full")
+            return len(data)
+
+    for size in (300_000, 1_000):
+        file = objseal.open(Full(), "wb", key=key)
+        with pytest.raises(LookupError, match="full"):
+            while True:
+                file.write(plain(size))
+        for _ in range(2):
+            with pytest.raises(LookupError, match="full"):
+                file.write(plain(300_000))
+        with pytest.raises(LookupError, match="full"):
+            file.close()
+        assert file.closed
+        file.close()
+    with pytest.raises(OSError, match="No space") as caught, objseal.open("/dev/full", "wb", key=key) as file:
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space"):
+                file.write(plain(300_000))
+    assert caught.value.__context__ is None
+
+
+class Switches(io.BytesIO):
+    """A file that has other bytes when the same ones are read again."""
+
+    def __init__(self, first: bytes, then: bytes) -> None:
+        super().__init__(first)
+        self._then, self._seen = then, bytearray(len(first))
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        start = self.tell()
+        found = bytearray(super().read(size))
+        for at in range(len(found)):
+            if self._seen[start + at]:
+                found[at] = self._then[start + at]
+        self._seen[start : start + len(found)] = b"x" * len(found)
+        return bytes(found)
+
+
+def test_what_is_read_twice_is_verified_twice(keyring: objseal.Keyring, tmp_path: Path) -> None:
+    data = plain(100_000)
+    mine = objseal.seal(data, keyring=keyring, key="photos", context={"name": "mine"})
+    other = objseal.seal(bytes(100_000), keyring=keyring, key="server", context={"name": "other"})
+    assert objseal.inspect(Switches(mine, other)).context == {"name": "mine"}
+    info = objseal.unseal_file(Switches(mine, other), io.BytesIO(), keyring=keyring, context={"name": "mine"})
+    assert info.context == {"name": "mine"} and info.keys[0].key_id == "photos"
+    with objseal.open(Switches(mine, other), keyring=keyring, context={"name": "mine"}) as file:
+        assert file.info.object_id == objseal.inspect(mine).object_id
+        file.seek(30_000)
+        assert file.raw.read(100) == data[30_000:30_100]
+        file.seek(30_000)
+        with pytest.raises(objseal.AuthenticationError):
+            file.raw.read(100)
+
+    # What a rewrap decides on is what it verified; if that is not there any more, nothing is written.
+    path = tmp_path / "sealed"
+    path.write_bytes(mine)
+    opening = objseal._options.opening(None, keyring, {"name": "mine"}, {})
+    seen: list[objseal.Facts] = []
+
+    def decide(verified: objseal.Facts) -> Any:
+        seen.append(verified)
+        path.write_bytes(other)
+        return objseal._options.resealing(verified, None, keyring, None, {})
+
+    with path.open("r+b") as opened, pytest.raises(OSError, match="changed meanwhile"):
+        objseal._objseal.rewrap(opening, decide, opened.fileno())
+    assert seen[0].context == {"name": "mine"} and path.read_bytes() == other
+
+
+def test_exceptions_of_a_source_come_through(key: objseal.Key) -> None:
+    data = plain(100_000)
+
+    class Interrupted(io.BytesIO):
+        fail = False
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.fail:
+                self.fail = False
+                raise KeyboardInterrupt
+            return super().read(size)
+
+    source = Interrupted(objseal.seal(data, key=key))
+    with objseal.open(source, key=key) as file:
+        source.fail = True
+        with pytest.raises(KeyboardInterrupt):
+            file.read(10)
+        assert file.read(10) == data[:10]
+
+
+def test_sources_that_shrink_or_lie(key: objseal.Key, tmp_path: Path) -> None:
+    path, sealed = tmp_path / "plain", tmp_path / "sealed"
+    path.write_bytes(plain(3_000_000))
+
+    class Shrinks(io.FileIO):
+        def __init__(self) -> None:
+            super().__init__(path)
+            self.seen = b""
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            found = super().read(size) or b""
+            self.seen += found
+            os.truncate(path, 1_500_000)
+            return found
+
+    with Shrinks() as source:
+        info = objseal.seal_file(source, sealed, key=key, digests=["md5"])
+        assert info.length == len(source.seen) == 1_500_000
+        assert objseal.unseal(sealed.read_bytes(), key=key) == source.seen
+
+    class Lies:
+        """Says that it has given more, or nothing, or something else than bytes."""
+
+        def __init__(self, *answers: Any) -> None:
+            self.answers = iter(answers)
+
+        def read(self, size: int, /) -> Any:
+            return next(self.answers, b"")
+
+    before = sealed.read_bytes()
+    for answers, kind in ((bytes(8 << 20), objseal.ArgumentError), (None, BlockingIOError), ("text", TypeError)):
+        with pytest.raises(kind):
+            objseal.seal_file(Lies(b"x", answers), sealed, key=key)
+    assert sealed.read_bytes() == before and len(list(tmp_path.iterdir())) == 2
+    objseal.seal_file(Lies(b"some", b"", b"more"), sealed, key=key)
+    assert objseal.unseal(sealed.read_bytes(), key=key) in (b"some", b"somemore")
 
 
 def test_pickling(keyring: objseal.Keyring, key: objseal.Key, tmp_path: Path) -> None:
@@ -275,6 +531,15 @@ def test_pickling(keyring: objseal.Keyring, key: objseal.Key, tmp_path: Path) ->
     with pickle.loads(stored) as again:
         assert again.read() == data[50_000:]
     assert not any(secret in stored for secret in keys_in(keyring.path)), "by reference"
+    before = path.read_bytes()
+    with objseal.open(path, "wb", keyring=keyring, key="photos", context="c") as file:
+        file.write(data)
+    with pytest.raises(objseal.PolicyError, match="object id"):
+        pickle.loads(stored)
+    path.write_bytes(before)
+    objseal.rewrap(path, keyring=keyring, context="c")
+    with pickle.loads(pickle.dumps(pickle.loads(stored))) as again:
+        assert again.read() == data[50_000:], "the same object"
     again_ring = pickle.loads(pickle.dumps(keyring))
     assert again_ring.keys() == keyring.keys()
     with pytest.raises(TypeError, match="not pickled"):
@@ -333,6 +598,8 @@ def test_keyrings(tmp_path: Path) -> None:
         keyring.add("a b")
     keyring.protect(None)
     assert objseal.Keyring(path).keys() == {"a": 2, "b": 1}
+    with pytest.raises(objseal.KeyringError, match="not protected"):
+        objseal.Keyring(path, passphrase="correct horse")
     path.chmod(0o644)
     with pytest.raises(objseal.KeyringError, match="other users"):
         objseal.Keyring(path)
@@ -346,7 +613,7 @@ def test_rewrap(keyring: objseal.Keyring, tmp_path: Path) -> None:
     body = path.read_bytes()[8_192:]
     facts = objseal.rewrap(path, keyring=keyring, context="a", new_key="server")
     assert facts.generation == 2 and facts.context == {"context": "a"}
-    assert [key.key_id for key in facts.keys] == ["server", "server"]
+    assert [key.key_id for key in facts.keys] == ["server", "photos"], "the outer one was not named"
     objseal.rewrap(path, keyring=keyring, context="a", new_key="photos", outer_key="outer", new_context="b")
     with pytest.raises(objseal.PolicyError):
         objseal.rewrap(path, keyring=keyring, context="a", new_key="photos")
@@ -358,6 +625,52 @@ def test_rewrap(keyring: objseal.Keyring, tmp_path: Path) -> None:
     assert path.read_bytes() == before and before[8_192:] == body, "no data moved"
     with objseal.open(path, keyring=keyring, context="b") as file:
         assert file.read() == b"plain" and file.info.generation == 3
+
+
+def test_rewrap_keeps_who_can_open(keyring: objseal.Keyring, tmp_path: Path) -> None:
+    def keys(facts: objseal.Facts) -> list[tuple[int, str, int]]:
+        return [(key.layer, key.key_id, key.version) for key in facts.keys]
+
+    path = tmp_path / "sealed"
+    how: Any = {"keyring": keyring, "context": {"a": "b", "at": "here"}}
+    objseal.seal_file(
+        io.BytesIO(b"plain"), path, keyring=keyring, key=["photos", "server"], outer_key=["outer", "server"], layers=2,
+        context={"a": "b"}, bound={"at": "here"},
+    )
+    keyring.rotate("photos")
+    keyring.rotate("outer")
+    facts = objseal.rewrap(path, **how)
+    assert keys(facts) == [(1, "photos", 2), (1, "server", 1), (2, "outer", 2), (2, "server", 1)]
+    assert facts.context == how["context"] and facts.bound_keys == ["at"] and objseal.inspect(path).context == {"a": "b"}
+    assert keys(objseal.rewrap(path, key="server", **how)) == keys(facts), "opened by one of them, and sealed under all"
+    facts = objseal.rewrap(path, outer_key="outer", **how)
+    assert keys(facts) == [(1, "photos", 2), (1, "server", 1), (2, "outer", 2)]
+    facts = objseal.rewrap(path, new_key="server", bound={"at": "there"}, new_context={}, **how)
+    assert keys(facts) == [(1, "server", 1), (2, "outer", 2)]
+    assert objseal.unseal(path.read_bytes(), keyring=keyring, context={"at": "there"}) == b"plain"
+    assert objseal.unseal(path.read_bytes(), keyring=keyring, context=objseal.Known({"at": "there"})) == b"plain"
+
+    # The inner layer opens with it, but the recipient of the outer one is not there.
+    before, less = path.read_bytes(), objseal.Keyring.create(tmp_path / "less", "server")
+    with pytest.raises(objseal.KeyNotFound, match="'outer' of 'keyring', version 2, .* layer 2 .* cannot be kept") as caught:
+        objseal.rewrap(path, keyring=keyring, context={"at": "there"}, new_keyring=less)
+    assert caught.value.wanted == (("keyring", "outer"),) and path.read_bytes() == before
+
+    less.add("outer")
+    with pytest.raises(objseal.KeyNotFound, match="'outer' of 'keyring', version 2"):
+        objseal.rewrap(path, keyring=keyring, context={"at": "there"}, new_keyring=less)
+
+    single = objseal.Key.generate()
+    objseal.seal_file(io.BytesIO(b"plain"), path, key=single, layers=2)
+    assert objseal.rewrap(path, key=single, new_context="c").generation == 2
+    assert objseal.unseal(path.read_bytes(), key=single, context="c") == b"plain"
+    with pytest.raises(objseal.KeyNotFound, match="'key' of 'single-key', version 1, .* layer 1 .* cannot be kept"):
+        objseal.rewrap(path, key=single, context="c", new_keyring=keyring)
+    assert keys(objseal.rewrap(path, key=single, context="c", new_keyring=keyring, new_key="photos", outer_key="outer")) == [
+        (1, "photos", 2), (2, "outer", 2),
+    ]
+    assert keys(objseal.rewrap(path, keyring=keyring, context="c", new_key=single)) == [(1, "key", 1), (2, "key", 1)]
+    assert objseal.unseal(path.read_bytes(), key=single, context="c") == b"plain"
 
 
 def test_progress_and_ctrl_c(key: objseal.Key, tmp_path: Path) -> None:
@@ -442,6 +755,7 @@ def test_input_that_changes_meanwhile(key: objseal.Key) -> None:
             # Whatever it sealed opens: each chunk was looked at once.
             assert len(objseal.cobblestone.open(key, objseal.cobblestone.seal(key, data, threads=2))) == 4_000_000
             assert len(objseal.unseal(objseal.seal(data, key=key), key=key)) == 4_000_000
+            assert len(objseal.unseal(objseal.seal(data, key=key, digests=["crc32"]), key=key)) == 4_000_000
             try:
                 assert len(objseal.cobblestone.open(key, message, threads=2)) == 4_000_000
             except objseal.AuthenticationError:

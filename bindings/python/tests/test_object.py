@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import mmap
 import pickle
 from collections.abc import Callable
@@ -92,6 +94,10 @@ def test_arguments_that_make_no_sense(key: objseal.Key, keyring: objseal.Keyring
         (lambda: objseal.seal(data, key=key, context=5), "context: pairs of text"),  # type: ignore[arg-type]
         (lambda: objseal.seal(data, key=key, context={"a": 5}), "are text"),  # type: ignore[dict-item]
         (lambda: objseal.seal(data, key=key, context={"a": "b" * 9_000}), "at most 64 pairs and 8 KiB"),
+        (lambda: objseal.seal(data, key=key, bound={"a": "b" * 9_000}), "at most 64 pairs and 8 KiB"),
+        (lambda: objseal.seal(data, key=key, context={"": "b"}), "a key is empty"),
+        (lambda: objseal.seal(data, key=key, context={"a": "b"}, bound={"a": "b"}), "stored and one that is bound"),
+        (lambda: objseal.seal(data, key=key, bound={"a": 5}), "are text"),  # type: ignore[dict-item]
         (lambda: objseal.seal(data, key=key, threads=-1), "threads=-1: 1 to 1,000"),
         (lambda: objseal.seal(data, key=key, threads=1_001), "threads=1001"),
         (lambda: objseal.seal(data, key=key, digests=["md4"]), "no such digest; known are: sha256"),
@@ -135,6 +141,51 @@ def test_contexts(key: objseal.Key) -> None:
             objseal.unseal(sealed, key=key, context="another")
 
 
+def test_pairs_that_are_bound_and_not_stored(key: objseal.Key) -> None:
+    place, stored = {"bucket": "photos", "key": "2026/cat.jpg"}, {"owner": "me"}
+    sealed = objseal.seal(b"x", key=key, context=stored, bound=place)
+    facts = objseal.inspect(sealed)
+    assert facts.context == stored and facts.bound_keys == ["bucket", "key"] and b"cat.jpg" not in sealed
+    accepted: list[objseal._types.Demanded] = [{**place, **stored}, objseal.Known(place)]
+    for context in accepted:
+        with objseal.open(io.BytesIO(sealed), key=key, context=context) as file:
+            assert file.read() == b"x"
+            assert file.info.context == {**place, **stored} and file.info.bound_keys == ["bucket", "key"]
+    elsewhere = {**place, "key": "2026/dog.jpg"}
+    others: list[objseal._types.Demanded] = [{**elsewhere, **stored}, objseal.Known(elsewhere)]
+    for context in others:
+        with pytest.raises(objseal.AuthenticationError):
+            objseal.unseal(sealed, key=key, context=context)
+    refused: list[objseal._types.Demanded] = [
+        place, stored, objseal.ANY, objseal.Known({}), objseal.Known(stored), objseal.Known({"bucket": "photos"}),
+        objseal.Known({**place, "more": ""}),
+    ]
+    for context in refused:
+        with pytest.raises(objseal.PolicyError, match="context"):
+            objseal.unseal(sealed, key=key, context=context)
+    with pytest.raises(objseal.PolicyError, match="context"):
+        objseal.unseal(objseal.seal(b"x", key=key), key=key, context=objseal.Known(place))
+    assert objseal.unseal(objseal.seal(b"x", key=key, context=stored), key=key, context=objseal.Known({})) == b"x"
+
+
+def test_every_digest(key: objseal.Key) -> None:
+    known = {
+        "sha256": hashlib.sha256(b"123456789").hexdigest(),
+        "crc64nvme": "ae8b14860a799888",
+        "crc32c": "e3069283",
+        "crc32": "cbf43926",
+        "sha1": hashlib.sha1(b"123456789").hexdigest(),
+        "md5": hashlib.md5(b"123456789").hexdigest(),
+        "sha512": hashlib.sha512(b"123456789").hexdigest(),
+        "xxhash64": "8cb841db40e6ae83",
+        "xxhash3": "72dcb18b67a17dff",
+        "xxhash128": "33119477ede5dcd5e9716427681d5860",
+    }
+    sealed = objseal.seal(b"123456789", key=key, digests=known)
+    with objseal.open(io.BytesIO(sealed), key=key) as file:
+        assert {name: digest.hex() for name, digest in file.info.digests.items()} == known
+
+
 def test_what_is_refused_and_how(key: objseal.Key, keyring: objseal.Keyring) -> None:
     sealed = objseal.seal(plain(40_000), key=key)
     with pytest.raises(objseal.AuthenticationError):
@@ -150,6 +201,8 @@ def test_what_is_refused_and_how(key: objseal.Key, keyring: objseal.Keyring) -> 
     for other in [b"", b"x" * 100, plain(20_000)]:
         with pytest.raises(objseal.FormatError):
             objseal.unseal(other, key=key)
+    with pytest.raises(objseal.AuthenticationError, match='another key of that name: "key" of "single-key"'):
+        objseal.unseal(sealed, key=objseal.Key.generate())
     with pytest.raises(objseal.KeyNotFound) as caught:
         objseal.unseal(sealed, keyring=keyring)
     assert caught.value.wanted == (("single-key", "key"),)
@@ -170,7 +223,7 @@ def test_policy(keyring: objseal.Keyring) -> None:
     one = objseal.seal(b"x", keyring=keyring, key="photos")
     two = objseal.seal(b"x", keyring=keyring, key="photos", layers=2, outer_key="outer", check=True)
     facts = objseal.inspect(two)
-    assert [(key.layer, key.key_id) for key in facts.keys] == [(1, "photos"), (2, "outer")]
+    assert [(key.layer, key.key_id, key.kind) for key in facts.keys] == [(1, "photos", "local"), (2, "outer", "local")]
     layered = objseal.Policy(minimum_layers=2)
     assert objseal.unseal(two, keyring=keyring, policy=layered) == b"x"
     demands = [
@@ -243,5 +296,8 @@ def test_golden_files_open(golden_keyring: objseal.Keyring) -> None:
             opened = objseal.unseal(stored, keyring=golden_keyring, context=pairs, policy=policy)
         assert opened == bytes(i % 251 for i in range(int(length))), name
         count += 1
+    kinds = {"object": ["object"], "shared": ["shared"], "customer": ["customer"], "layers": ["shared", "customer"]}
+    for name, kind in kinds.items():
+        assert [key.kind for key in objseal.inspect(GOLDEN / "wrapping-keys" / f"{name}.sealed").keys] == kind
     print(f"golden files: {count}")
     assert count >= 15

@@ -40,7 +40,7 @@ from ._object import inspect, rewrap, seal, seal_file, seal_into, sealed_len, un
 from ._objseal import VERSION as __version__
 from ._objseal import Key, Keyring, engines
 from ._options import OpenOptions, Policy, SealOptions
-from ._types import ANY
+from ._types import ANY, Known
 
 __all__ = [
     "ANY",
@@ -56,6 +56,7 @@ __all__ = [
     "KeyServiceError",
     "Keyring",
     "KeyringError",
+    "Known",
     "LimitError",
     "OpenOptions",
     "PartsError",

@@ -14,12 +14,13 @@ class Error(Exception):
 class AuthenticationError(Error):
     """Wrong key, wrong context, or what was sealed was changed: cut short, extended, exchanged, altered.
 
-    It is one answer to all of them: an attacker learns nothing from it.
+    It is one answer to all of them: an attacker learns nothing from it. Where the object says that it was sealed under
+    another key of that name, so does the message.
     """
 
 
 class KeyNotFound(Error):
-    """No key at hand opens the object, or a keyring has no key of this name."""
+    """No key at hand opens the object, a keyring has no key of this name, or an upload was not unlocked."""
 
     wanted: Sequence[tuple[str, str]]
     """Key service and key id of each key that would open it, as the object says. Nothing proves it."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 import os
 import secrets
+import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from . import _objseal as native
 from ._errors import ArgumentError
 from ._objseal import Keyring
-from ._options import OpenOptions, SealOptions, opening, sealing
+from ._options import OpenOptions, Policy, SealOptions, opening, sealing
 from ._types import Buffer, Context, Demanded, KeyLike, Names, Place, Readable, Writable
 
 if TYPE_CHECKING:
@@ -67,10 +69,15 @@ def as_source(place: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def target_of(place: Any) -> Iterator[Any]:
-    """What the native half writes to: a descriptor, or an object with `write`."""
+def target_of(place: Any, read: Any, mode: int = 0o666) -> Iterator[Any]:
+    """What the native half writes to: a descriptor, or an object with `write`.
+
+    A new file gets the mode of the file that is `read`, or `mode` if that is none.
+    """
     if _is_path(place):
-        with _Replacement(path_of(place), exclusive=False) as file:
+        if isinstance(read, int) and stat.S_ISREG(os.fstat(read).st_mode):
+            mode = os.fstat(read).st_mode
+        with _Replacement(path_of(place), exclusive=False, mode=mode) as file:
             yield file.fileno()
     else:
         _need(place, "write")
@@ -78,9 +85,12 @@ def target_of(place: Any) -> Iterator[Any]:
 
 
 class _Replacement:
-    """A file that takes the place of another, or comes to be, once all of it is written."""
+    """A file that takes the place of another, or comes to be, once all of it is written.
 
-    def __init__(self, path: str | bytes, *, exclusive: bool) -> None:
+    Until then it is for its owner alone; then it has the mode of the file that it replaces, or `mode` within the umask.
+    """
+
+    def __init__(self, path: str | bytes, *, exclusive: bool, mode: int = 0o666) -> None:
         # A link stays one.
         self._path = os.fsdecode(path) if exclusive else os.path.realpath(os.fsdecode(path))
         self._exclusive = exclusive
@@ -96,11 +106,13 @@ class _Replacement:
         else:
             folder, name = os.path.split(self._path)
             self._beside = os.path.join(folder, f".{name[:200]}.{secrets.token_hex(6)}.new")
-            # The umask is applied by the system; a file that is replaced gives its own mode.
-            descriptor = os.open(self._beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            self._file = io.open(descriptor, "wb", buffering=0)
-            if os.path.exists(self._path):
-                os.fchmod(descriptor, os.stat(self._path).st_mode & 0o777)
+            # An empty file that comes and goes shows what the umask leaves: to ask for it changes it for all threads. What
+            # is written to is a new one, which nobody else can have opened.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            with io.open(os.open(self._beside, flags, mode & 0o777), "wb", buffering=0) as empty:
+                self._mode = os.fstat(empty.fileno()).st_mode
+            os.unlink(self._beside)
+            self._file = io.open(os.open(self._beside, flags, 0o600), "wb", buffering=0)
 
     def fileno(self) -> int:
         return self._file.fileno()
@@ -111,6 +123,11 @@ class _Replacement:
             self._file.close()
             return
         try:
+            with suppress(FileNotFoundError):
+                self._mode = os.stat(self._path).st_mode
+            # Where files have no modes, that is no failure.
+            with suppress(PermissionError):
+                os.fchmod(self._file.fileno(), self._mode & 0o777)
             os.fsync(self._file.fileno())
             self._file.close()
             if self._exclusive:
@@ -186,12 +203,29 @@ class _RawReader(io.RawIOBase):
             raise ValueError("I/O operation on closed file")
 
 
+class _FirstError:
+    """What went wrong first: whoever goes on is told the same again. After a `passing` error one can go on."""
+
+    def __init__(self, *passing: type[BaseException]) -> None:
+        self._passing = passing
+        self._error: BaseException | None = None
+
+    def __enter__(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if not isinstance(error, self._passing):
+            self._error = error
+
+
 class _RawStreamReader(io.RawIOBase):
     """Reads verified plaintext front to back."""
 
     def __init__(self, reader: native.StreamReader) -> None:
         super().__init__()
         self._reader = reader
+        self._first_error = _FirstError(BlockingIOError, KeyboardInterrupt)
 
     def readable(self) -> bool:
         return True
@@ -199,7 +233,8 @@ class _RawStreamReader(io.RawIOBase):
     def readinto(self, buffer: Buffer, /) -> int:
         if self.closed:
             raise ValueError("I/O operation on closed file")
-        return self._reader.readinto(buffer)
+        with self._first_error:
+            return self._reader.readinto(buffer)
 
 
 class SealedReader(io.BufferedReader):
@@ -221,7 +256,10 @@ class SealedReader(io.BufferedReader):
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         if self._again is None or self.closed:
             raise TypeError("a sealed file is pickled if it was opened by its path with a keyring, and is not closed")
-        return (_open_again, (*self._again, self.tell()))
+        *how, options = self._again
+        # Whatever is at the path then, it is to be this object.
+        policy = replace(options.get("policy") or Policy(), object_id=self.info.object_id)
+        return (_open_again, (*how, {**options, "policy": policy}, self.tell()))
 
 
 class _RawWriter(io.RawIOBase):
@@ -231,6 +269,7 @@ class _RawWriter(io.RawIOBase):
         super().__init__()
         self._writer, self._target = writer, target
         self._aborted = False
+        self._first_error = _FirstError()
         self._at = 0
         self.info: Info | None = None
 
@@ -240,7 +279,10 @@ class _RawWriter(io.RawIOBase):
     def write(self, data: Any, /) -> int:
         if self.closed:
             raise ValueError("I/O operation on closed file")
-        length = memoryview(data).nbytes if self._aborted else self._writer.write(data)
+        if self._aborted:
+            return memoryview(data).nbytes
+        with self._first_error:
+            length = self._writer.write(data)
         self._at += length
         return length
 
@@ -257,7 +299,8 @@ class _RawWriter(io.RawIOBase):
         super().close()
         try:
             if not self._aborted:
-                self.info = self._writer.finish()
+                with self._first_error:
+                    self.info = self._writer.finish()
         except BaseException:
             self._aborted = True
             raise
@@ -298,11 +341,14 @@ class SealedWriter(io.BufferedWriter):
             self.close()
 
     def close(self) -> None:
+        if self.closed:
+            return
         try:
-            super().close()
+            self.flush()
         except BaseException:
             self.abort()
             raise
+        super().close()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -368,10 +414,11 @@ def open(
     `xb`, which refuses a path that is there. For text wrap it into `io.TextIOWrapper`.
 
     Reading: any part can be read in any order, each verified before it is given out; a length is authentic from the start.
-    An object that cannot seek is read front to back: the plaintext is whole when its end was read without an error.
-    `threads` work on large reads.
+    An object that cannot seek is read front to back: the plaintext is whole when its end was read without an error. After
+    an error every call says the same. `threads` work on large reads.
 
-    Writing: a path is there when the file is closed, and not before.
+    Writing: a path is there when the file is closed, and not before. After a failure nothing is written any more, and every
+    call says the same.
 
     `key`, `keyring`, `context` and other options: see `seal` and `unseal`.
 

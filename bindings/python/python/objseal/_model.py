@@ -15,7 +15,10 @@ class WrappedKey:
     key_id: str
     """The name of the root key."""
     version: int
-    """The version of the root key."""
+    """The version of the root key; 0 if the service keeps that to itself."""
+    kind: str
+    """What the key is: `local` (the service holds it itself, as a keyring does), `object` (made by a key service for
+    this object), `shared` (made for many objects) or `customer` (a customer gives it with every request)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +28,10 @@ class Facts:
     object_id: bytes
     """Its random identity, 32 bytes."""
     context: Mapping[str, str]
-    """Its encryption context: public pairs that it is bound to."""
+    """Its encryption context: public pairs that it is bound to. Without a key those that are stored; of an object that was
+    opened or sealed all."""
+    bound_keys: Sequence[str]
+    """The keys of pairs that it is bound to and that are not stored."""
     generation: int
     """How often its head was written, from 1."""
     layers: int
@@ -52,6 +58,8 @@ class Info(Facts):
     """Digests of the plaintext, as far as they were asked for when it was sealed."""
     composite_digests: Mapping[str, bytes]
     """Digests of the parts' digests, as S3 has them."""
+    checksum_type: str | None
+    """Which of these an object in parts shows, if that was said: `full_object` or `composite`."""
     etag: str | None
     """Its ETag, if it has one."""
 
@@ -71,6 +79,8 @@ class Part:
     salts: Sequence[bytes]
     """The salts of its body, the innermost layer's first. A stored body begins with the last of them, so they tell one
     attempt at a part from another."""
+    digests: Mapping[str, bytes]
+    """The digest that the part table has of it, if the upload was completed with `checksum`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,3 +109,22 @@ class Receipt:
     """As in `Part`."""
     stored: bytes
     """The receipt as it is to be kept. Only an upload makes and reads it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completed:
+    """A completed upload, as it is to be stored. To read the object, open `head` with its own keys."""
+
+    head: bytes
+    """The head of the object."""
+    table: bytes | None
+    """The part table, to be stored beside the head, if it is not in it."""
+    chosen: Sequence[int]
+    """For each part, in order, which of the receipts it was. The bodies of all others can be deleted."""
+    length: int
+    """Length of the plaintext, in bytes."""
+    digests: Mapping[str, bytes]
+    """As in `Info`, like those that follow."""
+    composite_digests: Mapping[str, bytes]
+    checksum_type: str | None
+    etag: str

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from . import _objseal as native
 from ._files import as_source, path_of, source_of, target_of
 from ._objseal import Keyring
-from ._options import OpenOptions, SealOptions, opening, sealing
+from ._options import OpenOptions, SealOptions, opening, resealing, sealing
 from ._types import Buffer, Callback, Context, Demanded, KeyLike, Names, Place, Readable, Writable
 
 if TYPE_CHECKING:
@@ -84,15 +84,15 @@ def unseal(
 ) -> bytes:
     """Opens an object in memory: all of it, or nothing.
 
-    With `keyring`, `key` can be left out: then any key in it will do. The object must have exactly this `context`;
-    `objseal.ANY` takes any.
+    With `keyring`, `key` can be left out: then any key in it will do. The object must have exactly this `context`, stored
+    pairs and bound ones alike; `objseal.Known` leaves open what is stored, and `objseal.ANY` takes any that is.
 
     >>> import objseal
     >>> key = objseal.Key.generate()
     >>> objseal.unseal(objseal.seal(b"plain", key=key), key=objseal.Key.generate())
     Traceback (most recent call last):
     ...
-    objseal.AuthenticationError: wrong key, or the object was changed
+    objseal.AuthenticationError: the object was sealed under another key of that name: "key" of "single-key"
     """
     return native.unseal(opening(key, keyring, context, options), sealed, threads)
 
@@ -127,7 +127,8 @@ def seal_file(
 ) -> Info:
     """Seals a file, or anything with `read`, of any length, in little memory.
 
-    A target that is a path is there when all of it is written, and not before; one that is there already is replaced then.
+    A target that is a path is there when all of it is written, and not before; one that is there already is replaced then,
+    and gives its permissions. A new one gets those of the source, if that is a path, within the umask.
     `callback` is called now and then with the number of bytes read since. Arguments: see `seal`.
 
     >>> import objseal, io
@@ -136,7 +137,7 @@ def seal_file(
     13
     """
     how = sealing(key, keyring, context, options)
-    with source_of(source) as read, target_of(target) as write:
+    with source_of(source) as read, target_of(target, read) as write:
         return native.seal_stream(how, read, write, threads, callback)
 
 
@@ -153,11 +154,12 @@ def unseal_file(
 ) -> Info:
     """Opens a sealed file, or anything with `read`, of any length, in little memory.
 
-    A target that is a path is there when all of it was verified, and not before. Any other target has got what was verified
-    until then if this fails. Arguments: see `seal_file` and `unseal`.
+    A target that is a path is there when all of it was verified, and not before. If it is new and the source is no path, it
+    is for its owner alone. Any other target has got what was verified until then if this fails. Arguments: see `seal_file`
+    and `unseal`.
     """
     how = opening(key, keyring, context, options)
-    with source_of(source) as read, target_of(target) as write:
+    with source_of(source) as read, target_of(target, read, 0o600) as write:
         return native.unseal_stream(how, read, write, threads, callback)
 
 
@@ -179,24 +181,26 @@ def rewrap(
     key: KeyLike | Names | None = None,
     keyring: Keyring | None = None,
     context: Demanded = b"",
-    new_key: KeyLike | Names,
+    new_key: KeyLike | Names | None = None,
     new_keyring: Keyring | None = None,
     new_context: Context | None = None,
     **options: Any,
 ) -> Facts:
-    """Puts a sealed file under another root key, or another context, without touching its data.
+    """Puts a sealed file under the latest versions of its root keys, other root keys or another context, without touching
+    its data.
 
-    `key`, `keyring` and `context` open it; `new_key`, `new_keyring` (default: `keyring`) and `new_context` (default: as it
-    is) are what it has then. `layers` and `outer_key` are as in `seal`, `policy` as in `unseal`. It is rotation, not
-    revocation: who kept the old head and its root key still opens the file.
+    `key`, `keyring` and `context` open it. All root keys that it is sealed under stay, each in its latest version; one that
+    is not at hand is an error. `new_key` replaces those of the inner layer or the only one, `outer_key` those of the outer
+    one, and a `Key` as `new_key` all of them. `new_keyring` is where they are, if not in `keyring`. `new_context` replaces
+    the pairs that are stored, `bound` those that are not. `policy` is as in `unseal`. It is rotation, not revocation: who
+    kept the old head and its root key still opens the file.
     """
     old: OpenOptions = {name: options.pop(name) for name in ("policy",) if name in options}  # type: ignore[assignment]
     opened = opening(key, keyring, context, old)
 
     def decide(verified: Facts) -> native.SealOptions:
-        options.setdefault("layers", verified.layers)
         by = keyring if new_keyring is None and not isinstance(new_key, native.Key) else new_keyring
-        return sealing(new_key, by, verified.context if new_context is None else new_context, options)  # type: ignore[arg-type]
+        return resealing(verified, new_key, by, new_context, options, key)
 
     with open(path_of(path), "r+b", buffering=0) as file:
         return native.rewrap(opened, decide, file.fileno())

@@ -3,7 +3,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Self, final
 
-from ._model import Facts, Info, Part, Receipt
+from ._model import Completed, Facts, Info, Part, Receipt
 from ._options import Policy
 from ._types import Buffer, KeyLike, Readable, Writable
 
@@ -86,7 +86,7 @@ class SealOptions:
         cls,
         keys: list[_WrappingKey],
         outer_keys: list[_WrappingKey],
-        context: _Pairs,
+        context: tuple[_Pairs, _Pairs],
         engine: str | None,
         outer_engine: str | None,
         check: bool,
@@ -99,7 +99,7 @@ class OpenOptions:
         cls,
         holder: Keyring | KeyLike,
         names: list[str] | None,
-        context: _Pairs | None,
+        context: tuple[_Pairs, bool] | None,
         policy: Policy,
         engine: str | None,
         outer_engine: str | None,
@@ -153,9 +153,10 @@ def inspect_head(head: Buffer) -> Facts: ...
 @final
 class Upload:
     @staticmethod
-    def start(options: SealOptions, server_key: _WrappingKey) -> Upload: ...
+    def start(options: SealOptions, server_key: _WrappingKey, place: _Pairs) -> Upload: ...
     @staticmethod
-    def resume(options: OpenOptions, state: Buffer) -> Upload: ...
+    def resume(options: OpenOptions, state: Buffer, place: _Pairs) -> Upload: ...
+    def unlock(self, options: OpenOptions) -> None: ...
     @property
     def state(self) -> bytes: ...
     @property
@@ -175,8 +176,14 @@ class Upload:
     ) -> Receipt: ...
     def read_receipt(self, stored: Buffer) -> Receipt: ...
     def complete(
-        self, named: list[tuple[int, str]], receipts: list[Buffer], inline_len: int, etag: str | None
-    ) -> tuple[Envelope, bytes | None, list[int]]: ...
+        self,
+        named: list[tuple[int, str]],
+        receipts: list[Buffer],
+        inline_len: int,
+        etag: str | None,
+        checksum: str | None,
+        checksum_type: str | None,
+    ) -> Completed: ...
 
 @final
 class PartsReader:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from . import _objseal as native
-from ._errors import ArgumentError
+from ._errors import ArgumentError, KeyNotFound
 from ._objseal import Keyring
-from ._types import ANY, Context, Demanded, KeyLike, Names
+from ._types import ANY, Context, Demanded, KeyLike, Known, Names
+
+if TYPE_CHECKING:
+    from ._model import Facts
+
 
 class SealOptions(TypedDict, total=False):
     """How to seal."""
 
+    bound: Mapping[str, str]
+    """Pairs of the context that whoever opens knows, the place of the object say. Only their keys are stored."""
     layers: int
     """2 for two layers, each under a data key and by an implementation of its own. Default: 1."""
     outer_key: Names
@@ -23,9 +29,11 @@ class SealOptions(TypedDict, total=False):
     outer_engine: str
     """That of the outer layer. Default: one that shares no code with `engine`."""
     check: bool
-    """Opens every chunk on another engine before it is given out. It takes the time of sealing and opening."""
+    """Opens every wrapped key, and every chunk on another engine, before it is given out. It takes the time of sealing and
+    opening."""
     digests: Iterable[str]
-    """Digests of the plaintext to keep: sha256, crc64nvme, crc32c, crc32, sha1, md5."""
+    """Digests of the plaintext to keep: sha256, crc64nvme, crc32c, crc32, sha1, md5, sha512, xxhash64, xxhash3,
+    xxhash128."""
 
 
 class OpenOptions(TypedDict, total=False):
@@ -136,12 +144,54 @@ def sealing(
     return native.SealOptions(
         inner,
         outer if layers == 2 else [],
-        _pairs(context),
+        (_pairs(context), _pairs(options.get("bound", {}))),
         options.get("engine"),
         options.get("outer_engine"),
         options.get("check", False),
         [digests] if isinstance(digests, str) else list(digests),
     )
+
+
+def _kept(verified: Facts, layer: int, keyring: Keyring | None) -> list[str]:
+    """The keys that a layer is sealed under, which must all be at hand."""
+    service, latest = ("single-key", {"key": 1}) if keyring is None else ("keyring", keyring.keys())
+    keys = [key for key in verified.keys if key.layer == layer]
+    for key in keys:
+        # A version that is not there yet is of another keyring.
+        if key.service != service or latest.get(key.key_id, 0) < key.version:
+            message = (
+                f"{key.key_id!r} of {key.service!r}, version {key.version}, which layer {layer} is sealed under, is not at hand "
+                "and cannot be kept; name the keys to seal it under"
+            )
+            raise KeyNotFound(message, [(key.service, key.key_id)])
+    return list(dict.fromkeys(key.key_id for key in keys))
+
+
+def resealing(
+    verified: Facts,
+    key: Any,
+    keyring: Keyring | None,
+    context: Context | None,
+    options: dict[str, Any],
+    held: Any = None,
+) -> native.SealOptions:
+    """How to seal the data keys of an object anew: what is not given stays as the verified head has it.
+
+    Without a keyring the key that is `held` is the one that opened it.
+    """
+    bound = {name: verified.context[name] for name in verified.bound_keys}
+    if context is None:
+        context = {name: value for name, value in verified.context.items() if name not in bound}
+    how = {"layers": verified.layers, "bound": bound, **options}
+    if keyring is not None:
+        key = _kept(verified, 1, keyring) if key is None else key
+        if how["layers"] == verified.layers == 2 and how.get("outer_key") is None:
+            how["outer_key"] = _kept(verified, 2, keyring)
+    elif key is None:
+        for layer in range(1, verified.layers + 1):
+            _kept(verified, layer, None)
+        key = held
+    return sealing(key, keyring, context, how)  # type: ignore[arg-type]
 
 
 def opening(
@@ -151,10 +201,12 @@ def opening(
     unknown = options.keys() - OpenOptions.__annotations__.keys()
     if unknown:
         raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
+    known = isinstance(context, Known)
+    demanded = None if context is ANY else (_pairs(context.bound if isinstance(context, Known) else context), known)
     return native.OpenOptions(
         _single(key) if keyring is None else keyring,
         None if keyring is None or key is None else _names("key", key),
-        None if context is ANY else _pairs(context),
+        demanded,
         options.get("policy") or Policy(),
         options.get("engine"),
         options.get("outer_engine"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
@@ -46,7 +47,18 @@ class _Any(Enum):
 
 
 ANY: Final = _Any.ANY
-"""For `context`: whatever the object has. It is then bound to nothing that the caller knows."""
+"""For `context`: whatever is stored, and nothing bound. The object is then bound to nothing that the caller knows."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """For `context`: of the pairs that are bound and not stored these, no more and none less, and whatever is stored.
+
+    For a server that knows where an object is, and not what else its client bound it to.
+    """
+
+    bound: Mapping[str, str]
+
 
 Place: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 """A path."""
@@ -56,8 +68,8 @@ Names: TypeAlias = str | Sequence[str]
 """Names of root keys in a keyring."""
 Context: TypeAlias = Mapping[str, str] | str | bytes
 """Public pairs that an object is bound to. Text, or UTF-8 bytes, are short for `{"context": text}`."""
-Demanded: TypeAlias = Context | Literal[_Any.ANY]
-"""The context that an object must have."""
+Demanded: TypeAlias = Context | Known | Literal[_Any.ANY]
+"""The context that an object must have: all of its pairs, stored or bound, or what `Known` and `ANY` say."""
 Callback: TypeAlias = Callable[[int], object]
 """Called with the number of bytes since it was called last: `tqdm.update`, say."""
 Store: TypeAlias = Callable[[Part], Readable | Buffer]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from . import _objseal as native
 from ._files import SealedReader, _RawReader, as_source, source_of, target_of
 from ._objseal import Keyring
-from ._options import OpenOptions, SealOptions, opening, sealing
+from ._options import OpenOptions, SealOptions, opening, resealing, sealing
 from ._types import Buffer, Callback, Context, Demanded, KeyLike, Names, Place, Readable, Writable
 
 if TYPE_CHECKING:
@@ -55,15 +55,16 @@ class Envelope:
     def rewrap(
         self,
         *,
-        key: KeyLike | Names,
+        key: KeyLike | Names | None = None,
         keyring: Keyring | None = None,
         context: Context | None = None,
         **options: Any,
     ) -> Envelope:
-        """The envelope under another root key, or another context; its head replaces the old one, and the body stays."""
-        options.setdefault("layers", self.info.layers)
-        how = sealing(key, keyring, self.info.context if context is None else context, options)  # type: ignore[arg-type]
-        return Envelope(self._native.rewrap(how))
+        """The envelope under other root keys, or another context; its head replaces the old one, and the body stays.
+
+        What is not given stays: see `objseal.rewrap`.
+        """
+        return Envelope(self._native.rewrap(resealing(self.info, key, keyring, context, options)))
 
     def __repr__(self) -> str:
         return f"<objseal.envelope.Envelope of {self.info.object_id.hex()}>"
@@ -96,7 +97,7 @@ def seal_file(
 ) -> Envelope:
     """Seals from file to file; `target` gets the body. Arguments: see `objseal.seal_file`."""
     how = sealing(key, keyring, context, options)
-    with source_of(source) as read, target_of(target) as write:
+    with source_of(source) as read, target_of(target, read) as write:
         return Envelope(native.seal_envelope_stream(how, read, write, threads, callback))
 
 

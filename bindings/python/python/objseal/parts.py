@@ -2,13 +2,23 @@
 
 >>> import objseal
 >>> key, server = objseal.Key.generate(), objseal.Key.generate()
->>> upload = objseal.parts.Upload.start(key=key, server_key=server)
+>>> place = {"bucket": "photos", "key": "cat.jpg", "upload": "17"}
+>>> upload = objseal.parts.Upload.start(key=key, server_key=server, place=place)
 >>> bodies, receipts = {}, []
 >>> for number, data in (2, b"and the second"), (1, b"the first "):  # in any order
 ...     bodies[number], receipt = upload.seal_part(number, data)
 ...     receipts.append(receipt)
 >>> named = sorted((receipt.number, receipt.etag) for receipt in receipts)  # what the client says
+
+Whoever has the state of the upload and the server's key, in whatever process, completes it:
+
+>>> upload = objseal.parts.Upload.resume(upload.state, server_key=server, place=place)
 >>> done = upload.complete(named, [receipt.stored for receipt in receipts])
+>>> upload.seal_part(3, b"more")
+Traceback (most recent call last):
+...
+objseal.KeyNotFound: a resumed upload has no keys to seal parts with; unlock(key=..., keyring=...) gives it the object's own
+>>> _ = upload.unlock(key=key).seal_part(3, b"more")
 
 >>> envelope = objseal.envelope.open(done.head, key=key)
 >>> file = objseal.parts.open(envelope, lambda part: bodies[part.number], table=done.table)
@@ -18,16 +28,16 @@ b'the first and the second'
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _objseal as native
 from ._files import SealedReader, _RawReader, as_source, source_of, target_of
-from ._model import Part, PartRange, Receipt
+from ._errors import ArgumentError
+from ._model import Completed, Part, PartRange, Receipt
 from ._objseal import Keyring
-from ._options import OpenOptions, SealOptions, _single, opening, sealing
-from ._types import Buffer, Callback, Context, Demanded, KeyLike, Names, Place, Readable, Store, Writable
+from ._options import OpenOptions, Policy, SealOptions, _pairs, _single, opening, sealing
+from ._types import ANY, Buffer, Callback, Context, Demanded, KeyLike, Names, Place, Readable, Store, Writable
 from .envelope import Envelope
 
 if TYPE_CHECKING:
@@ -39,21 +49,12 @@ MAX_PART_LEN = 5 << 30
 """Longest plaintext of a part, in bytes."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Completed:
-    """A completed upload."""
-
-    envelope: Envelope
-    head: bytes
-    """The head, as it is to be stored."""
-    table: bytes | None
-    """The part table, to be stored beside the head, if it is not in it."""
-    chosen: Sequence[int]
-    """For each part, in order, which of the receipts it was. The bodies of all others can be deleted."""
-
-
 class Upload:
-    """An object that is sealed in parts. `start` and `resume` make it."""
+    """An object that is sealed in parts. `start` and `resume` make it.
+
+    Receipts and completion take the server's key alone. Sealing parts takes the object's own keys, and an upload that was
+    resumed has them once it is unlocked: they are not in its state, which opens neither parts nor objects.
+    """
 
     def __init__(self, upload: native.Upload) -> None:
         self._native = upload
@@ -66,32 +67,50 @@ class Upload:
         keyring: Keyring | None = None,
         context: Context = b"",
         server_key: KeyLike | str,
+        place: Mapping[str, str],
         **options: Unpack[SealOptions],
     ) -> Self:
         """Begins an object in parts. `server_key` protects the state of the upload: a `Key`, or the name of one in `keyring`.
 
-        Other arguments: see `objseal.seal`; `digests` are asked for part by part.
+        `place` names the upload, by bucket, key and upload id say: the state is bound to it, and `resume` must be given the
+        same. Other arguments: see `objseal.seal`; `digests` are asked for part by part.
         """
-        how = sealing(key, keyring, context, options)
-        if keyring is not None and isinstance(server_key, str):
-            return cls(native.Upload.start(how, (keyring, server_key)))
-        return cls(native.Upload.start(how, _single(server_key)))
+        by: tuple[Keyring, str] | KeyLike
+        by = (keyring, server_key) if keyring is not None and isinstance(server_key, str) else _single(server_key)
+        return cls(native.Upload.start(sealing(key, keyring, context, options), by, _pairs(place)))
 
     @classmethod
     def resume(
         cls,
         state: Buffer,
         *,
+        place: Mapping[str, str],
         server_key: KeyLike | Names | None = None,
+        keyring: Keyring | None = None,
+        **options: Unpack[OpenOptions],
+    ) -> Self:
+        """Goes on with an upload, in whatever process.
+
+        `services` and `key_ids` of a policy say which keys the state may be under. What the object must be `unlock` is told.
+        """
+        policy = options.get("policy") or Policy()
+        if policy != Policy(services=policy.services, key_ids=policy.key_ids):
+            raise ArgumentError("policy: only services and key_ids are for the state of an upload; the rest is for unlock()")
+        return cls(native.Upload.resume(opening(server_key, keyring, ANY, options), state, _pairs(place)))
+
+    def unlock(
+        self,
+        *,
+        key: KeyLike | Names | None = None,
         keyring: Keyring | None = None,
         context: Demanded = b"",
         **options: Unpack[OpenOptions],
     ) -> Self:
-        """Goes on with an upload, in whatever process. The object that it will be must have this context.
-
-        Of a policy, `services` and `key_ids` hold for the key that the state is under; the rest for the object.
+        """Comes by the object's own keys, to seal parts. The object that it will be must have this context, and be what the
+        policy demands. Arguments: see `objseal.unseal`.
         """
-        return cls(native.Upload.resume(opening(server_key, keyring, context, options), state))
+        self._native.unlock(opening(key, keyring, context, options))
+        return self
 
     @property
     def state(self) -> bytes:
@@ -130,7 +149,7 @@ class Upload:
         callback: Callback | None = None,
     ) -> Receipt:
         """`seal_part` from file to file, in little memory."""
-        with source_of(source) as read, target_of(target) as write:
+        with source_of(source) as read, target_of(target, read) as write:
             return self._native.seal_part_stream(
                 number, read, write, threads, _listed(digests), etag, callback
             )
@@ -146,14 +165,17 @@ class Upload:
         *,
         inline_len: int = 1_400,
         etag: str | None = None,
+        checksum: str | None = None,
+        checksum_type: str | None = None,
     ) -> Completed:
         """Makes the object of the parts that the client names by number and ETag, in order.
 
         `receipts` are all that were stored; of several for the same part and ETag the last one counts. The part table is in
         the head if that is at most `inline_len` bytes long then. An `etag` that is not given is made as S3 makes it.
+        `checksum` is the digest of each part to keep in the part table, `sha256` say: all parts must have it. `checksum_type`
+        is kept for who shows the object's checksums: `full_object` or `composite`.
         """
-        envelope, table, chosen = self._native.complete(list(parts), list(receipts), inline_len, etag)
-        return Completed(envelope=Envelope(envelope), head=envelope.head, table=table, chosen=tuple(chosen))
+        return self._native.complete(list(parts), list(receipts), inline_len, etag, checksum, checksum_type)
 
     def __repr__(self) -> str:
         return f"<objseal.parts.Upload of {self.object_id.hex()}>"
