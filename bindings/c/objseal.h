@@ -9,7 +9,7 @@
  *   the same in pieces, and buffers of your own    objseal_sealer_new, objseal_opener_new
  *   a stored file, and a range of it to serve      objseal_reader_new; before it is fetched, objseal_body_sealed_range
  *   a store with a place for heads of its own      objseal_envelope_...
- *   an upload in parts                             objseal_upload_..., objseal_part_...
+ *   an upload in parts                             objseal_upload_..., objseal_completed_..., objseal_part_...
  *   keys of your own for every object              objseal_cobblestone_...
  *
  * Under which keys is in objseal_seal_options; with which keys, and what is demanded of the object, in objseal_open_options.
@@ -24,8 +24,9 @@
  *   belongs to the caller but a callback and its `user`, and need no other handle to go on. The library frees nothing of the
  *   caller's and the caller nothing of the library's but handles.
  * - Failures. What is not authentic leaves no byte in the output: what the call would have written is zero, or untouched. After
- *   OBJSEAL_STATUS_OUTPUT_TOO_SMALL nothing was written or consumed, and `*out_len` is a length that is enough. After any other
- *   failure a sealer or an opener is of no use. objseal_last_error has a handle's last failure in words.
+ *   OBJSEAL_STATUS_OUTPUT_TOO_SMALL, and where an argument makes no sense, nothing was written or consumed; after the first
+ *   `*out_len` is a length that is enough. A sealer or an opener that has failed for another reason says the same at every later
+ *   call. objseal_last_error has a handle's last failure in words.
  * - Threads. A handle that is `const` in a function can be in many such calls at the same time; one that is not, in one call
  *   alone. No thread outlives a call.
  * - Fork. A child goes on with all handles that no other thread was in a call with. Only of a sealer either parent or child goes
@@ -101,6 +102,39 @@
 // A digest: MD5, 16 bytes.
 #define OBJSEAL_MD5 32
 
+// A digest: SHA-512, 64 bytes.
+#define OBJSEAL_SHA512 64
+
+// A digest: XXH64 with seed 0, 8 bytes.
+#define OBJSEAL_XXHASH64 128
+
+// A digest: XXH3 of 64 bits with seed 0, 8 bytes.
+#define OBJSEAL_XXHASH3 256
+
+// A digest: XXH3 of 128 bits with seed 0, 16 bytes.
+#define OBJSEAL_XXHASH128 512
+
+// Length of the longest digest, in bytes.
+#define OBJSEAL_MAX_DIGEST_LEN 64
+
+// The checksum of an object in parts that counts (S3: ChecksumType) is that of the whole plaintext.
+#define OBJSEAL_FULL_OBJECT 1
+
+// It is that of the checksums of its parts.
+#define OBJSEAL_COMPOSITE 2
+
+// What a wrapping key is: held by its service itself, as those of keyrings and single keys.
+#define OBJSEAL_KEY_LOCAL 1
+
+// Made by a key service for this object.
+#define OBJSEAL_KEY_OBJECT 2
+
+// Made by a key service for many objects, such as a bucket key.
+#define OBJSEAL_KEY_SHARED 3
+
+// Derived from a key that a customer gives with every request.
+#define OBJSEAL_KEY_CUSTOMER 4
+
 // What a function returns. Numbers never change their meaning; there may be new ones.
 typedef enum {
   // It worked.
@@ -110,6 +144,7 @@ typedef enum {
   // An argument makes no sense.
   OBJSEAL_STATUS_ARGUMENT = 2,
   // Wrong key, wrong context, or what was sealed was changed. One answer to all of them: an attacker learns nothing.
+  // Where the head says that the key is another one of the same name, the words say so too.
   OBJSEAL_STATUS_AUTHENTICATION = 3,
   // The output is too small. Nothing was written or consumed, and a length that is enough was stored.
   OBJSEAL_STATUS_OUTPUT_TOO_SMALL = 4,
@@ -117,7 +152,7 @@ typedef enum {
   OBJSEAL_STATUS_TOO_LONG = 5,
   // The range is not within the plaintext.
   OBJSEAL_STATUS_OUT_OF_RANGE = 6,
-  // It was finished, or an earlier call on it failed.
+  // It was finished.
   OBJSEAL_STATUS_FINISHED = 7,
   // The operating system has no random bytes to give.
   OBJSEAL_STATUS_RANDOM = 8,
@@ -129,7 +164,7 @@ typedef enum {
   OBJSEAL_STATUS_INTERNAL = 11,
   // This is not a sealed object, or one that this version does not know.
   OBJSEAL_STATUS_FORMAT = 12,
-  // No key at hand opens the object, or the keyring has no key of this name.
+  // No key at hand opens the object, the keyring has no key of this name, or the upload was not unlocked.
   OBJSEAL_STATUS_KEY_NOT_FOUND = 13,
   // The object is not what was demanded of it.
   OBJSEAL_STATUS_POLICY = 14,
@@ -142,6 +177,9 @@ typedef enum {
   // A key service cannot answer for the moment; try again.
   OBJSEAL_STATUS_KEY_SERVICE_TRANSIENT = 18,
 } objseal_status;
+
+// A completed upload: what is to be stored of it. It holds no keys; the head opens under those of the object.
+typedef struct objseal_completed objseal_completed;
 
 // The envelope of an object, opened or made here. It holds the data keys, and wipes them when it is freed. Many threads can
 // use it.
@@ -181,6 +219,9 @@ typedef struct objseal_seal_options objseal_seal_options;
 typedef struct objseal_sealer objseal_sealer;
 
 // An object that is sealed in parts, in any order, by many threads and processes at the same time. It opens nothing.
+//
+// What seals parts needs the keys of the object as well as the server's; receipts and completion take the server's
+// only.
 typedef struct objseal_upload objseal_upload;
 
 // Reads at most `len` bytes into `buffer`: how many it read, 0 at the end, less than 0 if it failed. One thread at a time calls
@@ -198,6 +239,14 @@ typedef int32_t (*objseal_read_at_fn)(void *user, uint8_t *buffer, size_t len, u
 // Replaces the stored bytes from `offset` on by the `len` bytes of `bytes`, and returns once they will outlive a crash. 0 means
 // that it worked. No exception may leave it.
 typedef int32_t (*objseal_write_at_fn)(void *user, const uint8_t *bytes, size_t len, uint64_t offset);
+
+// A pair of texts.
+typedef struct {
+  // What the value is of.
+  const char *key;
+  // The value.
+  const char *value;
+} objseal_pair;
 
 // A part as the client names it.
 typedef struct {
@@ -227,6 +276,12 @@ typedef struct {
   uint64_t stored_len;
   // The first bytes of its stored body, which tell one attempt at a part from another.
   uint8_t salt[OBJSEAL_SALT_LEN];
+  // Which digest of it the table has, such as `OBJSEAL_CRC32C`; 0 for none.
+  uint32_t digest_kind;
+  // Length of that digest, in bytes.
+  uint32_t digest_len;
+  // The digest, and zeros behind it.
+  uint8_t digest[OBJSEAL_MAX_DIGEST_LEN];
 } objseal_part;
 
 // What to fetch of a part.
@@ -329,21 +384,16 @@ objseal_status objseal_envelope_head(const objseal_envelope *envelope,
                                      size_t out_capacity,
                                      size_t *out_len);
 
-// Copies the part table that `objseal_upload_complete` made, and that is to be stored beside the head, to `out`. 0 bytes if
-// the table is in the head.
-objseal_status objseal_envelope_table(const objseal_envelope *envelope,
-                                      uint8_t *out,
-                                      size_t out_capacity,
-                                      size_t *out_len);
-
 // What is known of the object. It is authentic.
 objseal_status objseal_envelope_info(const objseal_envelope *envelope, objseal_info **info);
 
 // What a stored head says. It takes no key, so nothing of it is verified: anybody could have written it.
 objseal_status objseal_envelope_inspect(const uint8_t *head, size_t head_len, objseal_info **info);
 
-// The same object under the keys and the context of `options`, which have keys for as many layers: only the head is new, body
-// and part table stay as they are. Whoever kept the old head and its root keys still opens the object.
+// The same object under the keys and the context of `options`, which have keys for as many layers: only the head is
+// new, body and part table stay as they are. Which names and pairs it had says `objseal_envelope_info`, never
+// `objseal_envelope_inspect`. Private fields stay, unless `options` set them anew. Whoever kept the old head and its
+// root keys still opens the object.
 objseal_status objseal_envelope_rewrap(const objseal_envelope *envelope,
                                        const objseal_seal_options *options,
                                        objseal_envelope **rewrapped);
@@ -373,12 +423,21 @@ bool objseal_info_slots_same(const objseal_info *info);
 // Copies the 32 bytes of the object id to `out`. `OBJSEAL_STATUS_OUT_OF_RANGE` for a part.
 objseal_status objseal_info_object_id(const objseal_info *info, uint8_t *out);
 
-// The pair of the encryption context at `index`, from 0, in the order of the keys. `OBJSEAL_STATUS_OUT_OF_RANGE` if there
-// are not so many. A zero within a text is shown as U+FFFD.
-objseal_status objseal_info_context(const objseal_info *info,
-                                    size_t index,
-                                    const char **key,
-                                    const char **value);
+// The pair of the encryption context at `index`, from 0, in the order of the keys: of an object that was only
+// inspected those that are stored, of any other all. `OBJSEAL_STATUS_OUT_OF_RANGE` if there are not so many. A zero
+// within a text is shown as U+FFFD.
+objseal_status objseal_info_context(const objseal_info *info, size_t index, const char **key, const char **value);
+
+// The key at `index`, from 0, of those pairs of the encryption context that are bound and not stored, in their order;
+// NULL if there are not so many.
+const char *objseal_info_bound_key(const objseal_info *info, size_t index);
+
+// Copies the private field `tag` of the head to `out`. `OBJSEAL_STATUS_OUT_OF_RANGE` if there is none.
+objseal_status objseal_info_field(const objseal_info *info,
+                                  uint16_t tag,
+                                  uint8_t *out,
+                                  size_t out_capacity,
+                                  size_t *out_len);
 
 // The wrapped key at `index`, from 0: its layer, from 1, the key service, and the id and the version of the root key.
 // `OBJSEAL_STATUS_OUT_OF_RANGE` if there are not so many.
@@ -389,21 +448,25 @@ objseal_status objseal_info_key(const objseal_info *info,
                                 const char **key_id,
                                 uint32_t *version);
 
+// The kind of the wrapped key at `index`, from 0: `OBJSEAL_KEY_LOCAL` and so on; 0 if there are not so many.
+uint8_t objseal_info_key_kind(const objseal_info *info, size_t index);
+
 // The engine that sealed or opened a layer, from 1; NULL if that is not known.
 const char *objseal_info_engine(const objseal_info *info, uint8_t layer);
 
 // The ETag; NULL if there is none.
 const char *objseal_info_etag(const objseal_info *info);
 
-// Copies a digest of the plaintext to `out`, as bytes in the order that S3 has them, and returns its length, at most 32; 0 if
-// there is none. Nothing is copied if `capacity` is less.
-size_t objseal_info_digest(const objseal_info *info,
-                           uint32_t digest,
-                           uint8_t *out,
-                           size_t capacity);
+// Copies a digest of the plaintext to `out`, as bytes in the order that S3 has them, and returns its length, at most
+// 64; 0 if there is none. Nothing is copied if `capacity` is less.
+size_t objseal_info_digest(const objseal_info *info, uint32_t digest, uint8_t *out, size_t capacity);
 
 // The same of S3's composite checksum of an object in parts: the digest of the parts' digests.
 size_t objseal_info_composite_digest(const objseal_info *info, uint32_t digest, uint8_t *out, size_t capacity);
+
+// Which of the checksums of an object in parts counts: `OBJSEAL_FULL_OBJECT` or `OBJSEAL_COMPOSITE`; 0 if that is not
+// said.
+uint8_t objseal_info_checksum_type(const objseal_info *info);
 
 // Frees what is known of an object.
 void objseal_info_free(objseal_info *info);
@@ -496,6 +559,9 @@ size_t objseal_inline_envelope_len(void);
 // `OBJSEAL_MAX_THREADS`, for those who cannot read macros.
 uint32_t objseal_max_threads(void);
 
+// `OBJSEAL_MAX_DIGEST_LEN`, for those who cannot read macros.
+size_t objseal_max_digest_len(void);
+
 // The version of the library, such as "0.1.0". It lives as long as the program.
 const char *objseal_version(void);
 
@@ -567,10 +633,15 @@ objseal_status objseal_inspect(objseal_read_at_fn read_at,
                                uint64_t stored_len,
                                objseal_info **info);
 
-// Puts a stored file of `stored_len` bytes under the keys and the context of `seal_options`, which have keys for as many
-// layers. Only its first 8,192 bytes are written, half of them at a time, so whenever it is interrupted the file opens under
-// the old keys or the new ones. The caller sees to it that nobody else writes meanwhile. Whoever kept the old head and its
-// root keys still opens the object.
+// Puts a stored file of `stored_len` bytes under the keys and the context of `seal_options`, which have keys for as
+// many layers. Only its first 8,192 bytes are written, half of them at a time, so whenever it is interrupted the file
+// opens under the old keys or the new ones. The caller sees to it that nobody else writes meanwhile: what is found to
+// have another head when it is to be written stays as it is, `OBJSEAL_STATUS_IO`. Private fields stay, unless
+// `seal_options` set them anew. Whoever kept the old head and its root keys still opens the object.
+//
+// Names of keys and pairs of the context that are to stay come from an object that was opened, so from
+// `objseal_reader_info`, and never from `objseal_inspect`, whose answer anybody could have written. With
+// `objseal_open_options_set_object_id` and the id from there, no other object gets them.
 objseal_status objseal_rewrap(const objseal_open_options *open_options,
                               const objseal_seal_options *seal_options,
                               objseal_read_at_fn read_at,
@@ -590,9 +661,10 @@ objseal_status objseal_cobblestone_opener_new(const objseal_key *key,
                                               size_t context_len,
                                               objseal_opener **opener);
 
-// Takes in `data` and writes the plaintext of all chunks that are whole to the start of `out`; `*out_len` is how many bytes
-// that are, or have to be there if the output is too small: never more than `data_len` and 65,536. What is written is
-// authentic. If something is not, all that this call would have written is zero, and nothing more comes out.
+// Takes in `data` and writes the plaintext of all chunks that are whole to the start of `out`; `*out_len` is how many
+// bytes that are, or have to be there if the output is too small: never more than `data_len` and 65,536. What is
+// written is authentic. If something is not, all that this call would have written is zero, and nothing more comes
+// out: every later call says the same.
 objseal_status objseal_opener_update(objseal_opener *opener,
                                      const uint8_t *data,
                                      size_t data_len,
@@ -631,19 +703,30 @@ objseal_status objseal_seal_options_add_keyring_key(objseal_seal_options *option
                                                     const objseal_keyring *keyring,
                                                     const char *name);
 
-// Binds objects to a pair of the encryption context. It is public and stored with the object: its bucket and name, say.
+// Binds objects to a pair of the encryption context, which is stored with them, in clear.
 objseal_status objseal_seal_options_add_context(objseal_seal_options *options, const char *key, const char *value);
+
+// Binds objects to a pair of which only the key is stored with them, because whoever opens them knows the value: the
+// bucket and the name of the object, say.
+objseal_status objseal_seal_options_bind_context(objseal_seal_options *options, const char *key, const char *value);
+
+// Stores these bytes, at most 2,304, in the heads of objects as their private field `tag`, from 0xC000 on: in clear,
+// and authentic. `objseal_info_field` gives them back.
+objseal_status objseal_seal_options_set_field(objseal_seal_options *options,
+                                              uint16_t tag,
+                                              const uint8_t *value,
+                                              size_t len);
 
 // Seals a layer on the engine of this name.
 objseal_status objseal_seal_options_set_engine(objseal_seal_options *options, uint8_t layer, const char *name);
 
-// Opens every chunk again, on another engine, before it is given out.
+// Opens every chunk again, on another engine, before it is given out, and unwraps every wrapped key.
 objseal_status objseal_seal_options_set_check(objseal_seal_options *options);
 
 // Which digests of the plaintext are stored with it, encrypted: `OBJSEAL_SHA256` and so on, joined with `|`.
 objseal_status objseal_seal_options_set_digests(objseal_seal_options *options, uint32_t digests);
 
-// The server's own key, under which the states of uploads are stored (`objseal_upload_new`).
+// The server's own key, under which the states of uploads are stored (`objseal_upload_new`). It opens no object.
 objseal_status objseal_seal_options_set_upload_key(objseal_seal_options *options, const objseal_key *key);
 
 // The same with the key `name` of a keyring, as for `objseal_seal_options_add_keyring_key`.
@@ -664,11 +747,16 @@ objseal_status objseal_open_options_add_key(objseal_open_options *options, const
 // Opens what was sealed under keys of this keyring. Of several keyrings each is asked, in turn.
 objseal_status objseal_open_options_add_keyring(objseal_open_options *options, const objseal_keyring *keyring);
 
-// The context that objects have to be bound to is what has been added, no more and no less.
+// The context that objects have to be bound to is what has been added, no more and no less, whether it is stored with
+// them or only bound.
 objseal_status objseal_open_options_add_context(objseal_open_options *options, const char *key, const char *value);
 
-// Takes any context. Whoever calls this should look at the context of what was opened: the store can answer with another
-// object of the same key.
+// Takes whatever pairs are stored with an object; those that are only bound have to be what was added, no more and no
+// less. For who knows where an object is, and not what else it was bound to.
+objseal_status objseal_open_options_any_stored_context(objseal_open_options *options);
+
+// Takes any context, as long as all of it is stored. Whoever calls this should look at the context of what was opened:
+// the store can answer with another object of the same key.
 objseal_status objseal_open_options_any_context(objseal_open_options *options);
 
 // Refuses objects that have fewer layers.
@@ -701,15 +789,27 @@ objseal_status objseal_open_options_set_engine(objseal_open_options *options, ui
 // Frees options for opening. What was made with them goes on.
 void objseal_open_options_free(objseal_open_options *options);
 
-// Begins an object in parts. Its state is kept under the upload key of `options`.
-objseal_status objseal_upload_new(const objseal_seal_options *options, objseal_upload **upload);
+// Begins an object in parts, of which parts can be sealed at once. Its state is kept under the upload key of
+// `options`, and bound to `place`: whatever names the upload, such as bucket, key and upload id. Nothing of that is
+// stored, and who resumes the upload gives the same.
+objseal_status objseal_upload_new(const objseal_seal_options *options,
+                                  const objseal_pair *place,
+                                  size_t place_count,
+                                  objseal_upload **upload);
 
-// Goes on with an upload, in whatever process. `options` have the upload key; what they demand is demanded of the object that
-// it will be.
+// Goes on with an upload, in whatever process. `options` have the server's key; of what they demand, only which keys
+// are accepted for every layer counts here. `place` is what the upload was begun with. Parts are sealed after
+// `objseal_upload_unlock`.
 objseal_status objseal_upload_resume(const objseal_open_options *options,
+                                     const objseal_pair *place,
+                                     size_t place_count,
                                      const uint8_t *state,
                                      size_t state_len,
                                      objseal_upload **upload);
+
+// Lets parts of a resumed upload be sealed. `options` have the object's own keys, and what they demand is demanded of
+// the object that it will be. Whoever has this handle can seal parts then, so a server makes one for each request.
+objseal_status objseal_upload_unlock(objseal_upload *upload, const objseal_open_options *options);
 
 // Copies the state, as it is to be stored, to `out`. It is sealed. Delete it when the upload has ended.
 objseal_status objseal_upload_state(const objseal_upload *upload, uint8_t *out, size_t out_capacity, size_t *out_len);
@@ -720,20 +820,43 @@ objseal_status objseal_upload_receipt_info(const objseal_upload *upload,
                                            size_t receipt_len,
                                            objseal_info **info);
 
-// Makes the envelope of the object that `parts`, in rising order of their numbers, are. `receipts` are those that were stored;
-// of several for the same part and ETag the last one counts, so give them in the order of storing. `chosen` has room for
-// `part_count` indices, and gets for each part the one of its receipt: bodies of other receipts can be deleted. `etag` is the
-// object's; NULL is what S3 would make of those of the parts. The part table is in the head if that is at most `inline_len`
-// bytes long with it (`OBJSEAL_INLINE_ENVELOPE_LEN`), else `objseal_envelope_table` gives it.
+// Makes the head of the object that `parts`, in rising order of their numbers, are. `receipts` are those that were
+// stored; of several for the same part and ETag the last one counts, so give them in the order of storing.
+//
+// `etag` is the object's; NULL is what S3 would make of those of the parts. `checksum_type` says which of its
+// checksums counts: `OBJSEAL_FULL_OBJECT`, `OBJSEAL_COMPOSITE`, or 0 for nothing. `part_digest` is the digest that the
+// part table has of each part, such as `OBJSEAL_CRC32C`, or 0; all parts must have it. The part table is in the head
+// if that is at most `inline_len` bytes long with it (`OBJSEAL_INLINE_ENVELOPE_LEN`). `chosen` has room for
+// `part_count` indices, and gets for each part the one of its receipt: bodies of other receipts can be deleted.
 objseal_status objseal_upload_complete(const objseal_upload *upload,
                                        const objseal_named_part *parts,
                                        size_t part_count,
                                        const objseal_bytes *receipts,
                                        size_t receipt_count,
                                        const char *etag,
+                                       uint8_t checksum_type,
+                                       uint32_t part_digest,
                                        size_t inline_len,
                                        size_t *chosen,
-                                       objseal_envelope **envelope);
+                                       objseal_completed **completed);
+
+// Copies the head of the object to `out`: at most 16,384 bytes.
+objseal_status objseal_completed_head(const objseal_completed *completed,
+                                      uint8_t *out,
+                                      size_t out_capacity,
+                                      size_t *out_len);
+
+// Copies the part table, which is to be stored beside the head, to `out`. 0 bytes if the table is in the head.
+objseal_status objseal_completed_table(const objseal_completed *completed,
+                                       uint8_t *out,
+                                       size_t out_capacity,
+                                       size_t *out_len);
+
+// What is known of the object: its length, ETag, digests and object id, say, to answer the client with.
+objseal_status objseal_completed_info(const objseal_completed *completed, objseal_info **info);
+
+// Frees a completed upload.
+void objseal_completed_free(objseal_completed *completed);
 
 // Frees an upload. Its state, where it is stored, stays.
 void objseal_upload_free(objseal_upload *upload);
@@ -821,9 +944,10 @@ objseal_status objseal_sealer_new(const objseal_seal_options *options, objseal_s
 // Begins the body of an object whose head is stored apart: `objseal_sealer_envelope` gives it at the end.
 objseal_status objseal_envelope_sealer_new(const objseal_seal_options *options, objseal_sealer **sealer);
 
-// Begins an attempt at part `number` of an upload, from 1 to 10,000: `objseal_sealer_receipt` gives its receipt at the end.
-// Every attempt has salts of its own, so a part can be sealed again and again, by many threads and processes at the same time.
-// `digests` are those of the part: `OBJSEAL_MD5` and so on.
+// Begins an attempt at part `number` of an upload, from 1 to 10,000: `objseal_sealer_receipt` gives its receipt at the
+// end. Every attempt has salts of its own, so a part can be sealed again and again, by many threads and processes at
+// the same time. `digests` are those of the part: `OBJSEAL_MD5` and so on. `OBJSEAL_STATUS_KEY_NOT_FOUND` for an
+// upload that was resumed and not unlocked.
 objseal_status objseal_part_sealer_new(const objseal_upload *upload,
                                        uint32_t number,
                                        uint32_t digests,

@@ -25,6 +25,9 @@ namespace objseal {
 
 using bytes = std::vector<std::uint8_t>;
 
+// Pairs of texts: of a context, or what names an upload.
+using pairs = std::vector<std::pair<std::string, std::string>>;
+
 // Bytes that belong to somebody else: of a vector, a string, an array, or at a pointer.
 class view {
   public:
@@ -185,6 +188,14 @@ class seal_options : public detail::owner<objseal_seal_options, objseal_seal_opt
     seal_options &add_context(const std::string &name, const std::string &value) {
         return check(objseal_seal_options_add_context(get(), name.c_str(), value.c_str())), *this;
     }
+    // The same of a pair of which only the name is stored.
+    seal_options &bind_context(const std::string &name, const std::string &value) {
+        return check(objseal_seal_options_bind_context(get(), name.c_str(), value.c_str())), *this;
+    }
+    // A private field of the head, from 0xC000 on.
+    seal_options &set_field(std::uint16_t tag, view value) {
+        return check(objseal_seal_options_set_field(get(), tag, value.data(), value.size())), *this;
+    }
     seal_options &set_engine(std::uint8_t layer, const std::string &name) {
         return check(objseal_seal_options_set_engine(get(), layer, name.c_str())), *this;
     }
@@ -215,6 +226,8 @@ class open_options : public detail::owner<objseal_open_options, objseal_open_opt
     open_options &add_context(const std::string &name, const std::string &value) {
         return check(objseal_open_options_add_context(get(), name.c_str(), value.c_str())), *this;
     }
+    // Whatever else is stored; the pairs that are only bound have to be those that were added.
+    open_options &any_stored_context() { return check(objseal_open_options_any_stored_context(get())), *this; }
     open_options &any_context() { return check(objseal_open_options_any_context(get())), *this; }
     open_options &set_minimum_layers(std::uint8_t layers) {
         return check(objseal_open_options_set_minimum_layers(get(), layers)), *this;
@@ -247,6 +260,14 @@ class open_options : public detail::owner<objseal_open_options, objseal_open_opt
     }
 };
 
+// A data key, wrapped under a root key.
+struct wrapped_key {
+    std::uint8_t layer;
+    std::string service, id;
+    std::uint32_t version;
+    std::uint8_t kind; // OBJSEAL_KEY_LOCAL and so on.
+};
+
 // What is known of an object, or of a part.
 class info : public detail::owner<objseal_info, objseal_info_free> {
   public:
@@ -267,18 +288,50 @@ class info : public detail::owner<objseal_info, objseal_info_free> {
         check(objseal_info_object_id(get(), id.data()));
         return id;
     }
-    std::vector<std::pair<std::string, std::string>> context() const {
-        std::vector<std::pair<std::string, std::string>> all;
+    // Of an object that was only inspected the stored pairs, of any other all.
+    pairs context() const {
+        pairs all;
         const char *name = nullptr, *value = nullptr;
         while (objseal_info_context(get(), all.size(), &name, &value) == OBJSEAL_STATUS_OK) all.emplace_back(name, value);
         return all;
     }
+    // The names of the pairs that are bound and not stored.
+    std::vector<std::string> bound_keys() const {
+        std::vector<std::string> all;
+        while (const char *name = objseal_info_bound_key(get(), all.size())) all.emplace_back(name);
+        return all;
+    }
+    std::vector<wrapped_key> keys() const {
+        std::vector<wrapped_key> all;
+        const char *service = nullptr, *id = nullptr;
+        std::uint8_t layer = 0;
+        std::uint32_t version = 0;
+        while (objseal_info_key(get(), all.size(), &layer, &service, &id, &version) == OBJSEAL_STATUS_OK)
+            all.push_back({layer, service, id, version, objseal_info_key_kind(get(), all.size())});
+        return all;
+    }
+    // A private field of the head, if it is there.
+    std::optional<bytes> field(std::uint16_t tag) const {
+        std::size_t needed = 0;
+        if (objseal_info_field(get(), tag, nullptr, 0, &needed) == OBJSEAL_STATUS_OUT_OF_RANGE) return std::nullopt;
+        return filled(needed, [&](std::uint8_t *out, std::size_t room, std::size_t *len) {
+            return objseal_info_field(get(), tag, out, room, len);
+        });
+    }
     // Empty if there is no such digest.
     bytes digest(std::uint32_t which) const {
-        bytes out(32);
+        bytes out(OBJSEAL_MAX_DIGEST_LEN);
         out.resize(objseal_info_digest(get(), which, out.data(), out.size()));
         return out;
     }
+    // The same of the digest of the parts' digests.
+    bytes composite_digest(std::uint32_t which) const {
+        bytes out(OBJSEAL_MAX_DIGEST_LEN);
+        out.resize(objseal_info_composite_digest(get(), which, out.data(), out.size()));
+        return out;
+    }
+    // OBJSEAL_FULL_OBJECT or OBJSEAL_COMPOSITE; 0 if that is not said.
+    std::uint8_t checksum_type() const { return objseal_info_checksum_type(get()); }
 };
 
 // The envelope of an object whose head and body are stored apart.
@@ -295,12 +348,6 @@ class envelope : public detail::owner<objseal_envelope, objseal_envelope_free> {
             return objseal_envelope_head(get(), out, room, len);
         });
     }
-    // The part table that is to be stored beside the head; empty if it is in it.
-    bytes table() const {
-        return filled(2000, [&](std::uint8_t *out, std::size_t room, std::size_t *len) {
-            return objseal_envelope_table(get(), out, room, len);
-        });
-    }
     objseal::info info() const {
         return objseal::info(detail::made<objseal_info>([&](objseal_info **out) { return objseal_envelope_info(get(), out); }, get()));
     }
@@ -310,16 +357,50 @@ class envelope : public detail::owner<objseal_envelope, objseal_envelope_free> {
     }
 };
 
+// A completed upload: what is to be stored of it.
+class completed : public detail::owner<objseal_completed, objseal_completed_free> {
+  public:
+    using owner::owner;
+
+    bytes head() const {
+        return filled(2000, [&](std::uint8_t *out, std::size_t room, std::size_t *len) {
+            return objseal_completed_head(get(), out, room, len);
+        });
+    }
+    // The part table that is to be stored beside the head; empty if it is in it.
+    bytes table() const {
+        return filled(2000, [&](std::uint8_t *out, std::size_t room, std::size_t *len) {
+            return objseal_completed_table(get(), out, room, len);
+        });
+    }
+    objseal::info info() const {
+        return objseal::info(detail::made<objseal_info>([&](objseal_info **out) { return objseal_completed_info(get(), out); }, get()));
+    }
+};
+
 // An object that is sealed in parts. Many threads can use it.
 class upload : public detail::owner<objseal_upload, objseal_upload_free> {
   public:
-    explicit upload(const seal_options &under)
-        : owner(detail::made<objseal_upload>([&](objseal_upload **out) { return objseal_upload_new(under.get(), out); }, under.get())) {}
-
-    // Goes on with the upload of this state.
-    upload(const open_options &with, view state)
+    // Begins one at `place`, which is what names it, such as bucket, key and upload id.
+    upload(const seal_options &under, const pairs &place)
         : owner(detail::made<objseal_upload>(
-              [&](objseal_upload **out) { return objseal_upload_resume(with.get(), state.data(), state.size(), out); }, with.get())) {}
+              [&](objseal_upload **out) {
+                  std::vector<objseal_pair> at = c_pairs(place);
+                  return objseal_upload_new(under.get(), at.data(), at.size(), out);
+              },
+              under.get())) {}
+
+    // Goes on with the one of this state, with the server's key. Parts can be sealed after unlock().
+    upload(const open_options &with, const pairs &place, view state)
+        : owner(detail::made<objseal_upload>(
+              [&](objseal_upload **out) {
+                  std::vector<objseal_pair> at = c_pairs(place);
+                  return objseal_upload_resume(with.get(), at.data(), at.size(), state.data(), state.size(), out);
+              },
+              with.get())) {}
+
+    // Takes the object's own keys, to seal parts.
+    upload &unlock(const open_options &with) { return check(objseal_upload_unlock(get(), with.get())), *this; }
 
     bytes state() const {
         return filled(2000, [&](std::uint8_t *out, std::size_t room, std::size_t *len) {
@@ -330,20 +411,39 @@ class upload : public detail::owner<objseal_upload, objseal_upload_free> {
         return objseal::info(detail::made<objseal_info>(
             [&](objseal_info **out) { return objseal_upload_receipt_info(get(), receipt.data(), receipt.size(), out); }, get()));
     }
-    // The envelope of the object that these parts are, by number and ETag, given all receipts in the order of storing.
-    envelope complete(const std::vector<std::pair<std::uint32_t, std::string>> &parts, const std::vector<bytes> &receipts,
-                      std::size_t inline_len = OBJSEAL_INLINE_ENVELOPE_LEN) const {
+
+    // What objseal_upload_complete can be told besides the parts.
+    struct details {
+        std::optional<std::string> etag = {};
+        std::uint8_t checksum_type = 0;
+        std::uint32_t part_digest = 0;
+        std::size_t inline_len = OBJSEAL_INLINE_ENVELOPE_LEN;
+    };
+    // The object that these parts are, by number and ETag, given all receipts in the order of storing.
+    completed complete(const std::vector<std::pair<std::uint32_t, std::string>> &parts, const std::vector<bytes> &receipts,
+                       const details &more) const {
         std::vector<objseal_named_part> named;
         std::vector<objseal_bytes> stored;
         for (const auto &part : parts) named.push_back({part.first, part.second.c_str()});
         for (const auto &receipt : receipts) stored.push_back({receipt.data(), receipt.size()});
         std::vector<std::size_t> chosen(parts.size());
-        return envelope(detail::made<objseal_envelope>(
-            [&](objseal_envelope **out) {
-                return objseal_upload_complete(get(), named.data(), named.size(), stored.data(), stored.size(), nullptr, inline_len,
-                                               chosen.data(), out);
+        return completed(detail::made<objseal_completed>(
+            [&](objseal_completed **out) {
+                return objseal_upload_complete(get(), named.data(), named.size(), stored.data(), stored.size(),
+                                               more.etag ? more.etag->c_str() : nullptr, more.checksum_type, more.part_digest,
+                                               more.inline_len, chosen.data(), out);
             },
             get()));
+    }
+    completed complete(const std::vector<std::pair<std::uint32_t, std::string>> &parts, const std::vector<bytes> &receipts) const {
+        return complete(parts, receipts, details());
+    }
+
+  private:
+    static std::vector<objseal_pair> c_pairs(const pairs &from) {
+        std::vector<objseal_pair> all;
+        for (const auto &pair : from) all.push_back({pair.first.c_str(), pair.second.c_str()});
+        return all;
     }
 };
 

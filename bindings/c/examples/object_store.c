@@ -1,82 +1,38 @@
 /*
  * A server that seals objects under keys that come with the requests, and keeps none of them (S3 calls that SSE-C):
  *
- *   object_store DIRECTORY [PORT]
+ *   object_store DIRECTORY KEYFILE [PORT]
  *
  *   curl -H "X-Key: $KEY" -T cat.jpg http://127.0.0.1:PORT/cat.jpg           KEY is 64 hex digits
  *   curl -H "X-Key: $KEY" -r 0-99 http://127.0.0.1:PORT/cat.jpg
  *
+ * Or in parts, in any order, by any number of processes:
+ *
+ *   curl -H "X-Key: $KEY" -X POST http://127.0.0.1:PORT/cat.jpg?uploads      says an ID
+ *   curl -H "X-Key: $KEY" -i -T part "http://127.0.0.1:PORT/cat.jpg?uploadId=ID&partNumber=1"      its head has an ETag
+ *   echo "1 ETAG" | curl --data-binary @- http://127.0.0.1:PORT/cat.jpg?uploadId=ID
+ *
+ * KEYFILE has the server's own key. It opens no object: states of uploads are under it, and what completes one needs no other.
+ *
  * It listens on 127.0.0.1, on any free port if none is given, and prints which. The keys are in clear on that way: what leaves
- * the machine belongs behind TLS. There is a thread for every connection, and one request in each. SIGINT and SIGTERM end it
- * when all requests that came before have been answered.
+ * the machine belongs behind TLS. SIGINT and SIGTERM end it when all requests that came before have been answered.
  */
 
-#include "common.h"
+#include "http.h"
 
-#include <netinet/in.h>
-#include <pthread.h>
-#include <signal.h>
-#include <strings.h>
-#include <sys/select.h>
-#include <sys/socket.h>
-#include <sys/time.h>
+#include <dirent.h>
 
-#define REQUEST_MAX 8192
 #define NAME_MAX_LEN 200
 #define PATH_LEN 4096
-#define PIECE 65536
-#define SEALED_MAX (2 * PIECE) /* More than an update makes of a piece: 1.01 times it and 49,152 bytes; or the end: 57,344. */
-#define TIMEOUT_SECONDS 30
-
-/* All that is secret about a request is in here, and is wiped as a whole. */
-typedef struct {
-    int socket;
-    char request[REQUEST_MAX + 1]; /* The head, its lines ended by zeros, and what came with it of the body. */
-    size_t head_len, request_len, body_taken;
-    char *method, *name;
-    objseal_key *key;
-    uint8_t plain[PIECE], sealed[SEALED_MAX];
-} connection;
+#define BUCKET "objects"
+#define STATE_MAX 32768
+#define RECEIPT_MAX 16384
+#define LIST_MAX (1 << 24)
 
 static const char *directory;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
-static int open_connections;
+static objseal_key *server_key;
 
-/* ---- HTTP. What can fail returns the status to answer with; 0 is to go on. ---- */
-
-static ssize_t receive(const connection *c, void *buffer, size_t len) {
-    ssize_t some;
-    do some = recv(c->socket, buffer, len, 0);
-    while (some < 0 && errno == EINTR);
-    return some;
-}
-
-static int read_head(connection *c) {
-    const char *end = NULL;
-    while (end == NULL) {
-        if (c->request_len == REQUEST_MAX) return 431;
-        ssize_t some = receive(c, c->request + c->request_len, REQUEST_MAX - c->request_len);
-        if (some <= 0) return 400;
-        c->request_len += (size_t)some;
-        c->request[c->request_len] = 0;
-        end = strstr(c->request, "\r\n\r\n"); /* Behind a zero it finds nothing, so there is none in the head. */
-    }
-    c->head_len = (size_t)(end - c->request) + 4;
-    for (char *at = c->request; (at = strstr(at, "\r\n")) != NULL && at < c->request + c->head_len;) {
-        *at++ = 0;
-        *at++ = 0;
-    }
-    return 0;
-}
-
-/* The value of a header; NULL if it is not there. */
-static const char *header(const connection *c, const char *name) {
-    size_t len = strlen(name);
-    for (const char *line = c->request; line < c->request + c->head_len - 4; line += strlen(line) + 2)
-        if (strncasecmp(line, name, len) == 0 && line[len] == ':') return line + len + 1 + strspn(line + len + 1, " \t");
-    return NULL;
-}
+/* ---- Requests. What can fail returns the status to answer with; 0 is to go on. ---- */
 
 /* A name that begins with a dot is a temporary file, or no file. */
 static bool name_good(const char *name) {
@@ -98,57 +54,72 @@ static objseal_key *key_of_hex(const char *hex) {
     return key;
 }
 
-/* Finds method, name and key. */
+/* What a query says: "uploads" begins an upload, "uploadId=ID" completes it, and with "&partNumber=N" seals a part of it. */
+static bool parse_query(connection *c, const char *query) {
+    static const char alphanumeric[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    c->begins = strcmp(query, "uploads") == 0;
+    if (c->begins) return true;
+    if (strncmp(query, "uploadId=", 9) != 0) return false;
+    query += 9;
+    if (strspn(query, alphanumeric) != ID_LEN) return false;
+    memcpy(c->upload_id, query, ID_LEN);
+    query += ID_LEN;
+    if (*query == 0) return true;
+    if (strncmp(query, "&partNumber=", 12) != 0) return false;
+    query += 12;
+    return take_number(&query, &c->part_number) && *query == 0 && c->part_number >= 1 && c->part_number <= OBJSEAL_MAX_PARTS;
+}
+
+/* Finds method, name, query and key. Whoever completes an upload needs no key. */
 static int parse_request(connection *c) {
     char *target = strchr(c->request, ' '), *version = target == NULL ? NULL : strchr(target + 1, ' ');
     if (version == NULL || strncmp(version, " HTTP/1.", 8) != 0 || target[1] != '/') return 400;
     c->method = strndup(c->request, (size_t)(target - c->request));
     c->name = strndup(target + 2, (size_t)(version - target - 2));
     if (c->method == NULL || c->name == NULL) return 500;
-    if (strcmp(c->method, "GET") != 0 && strcmp(c->method, "PUT") != 0) return 405;
+    bool posts = strcmp(c->method, "POST") == 0, puts = strcmp(c->method, "PUT") == 0;
+    if (!posts && !puts && strcmp(c->method, "GET") != 0) return 405;
+    char *query = strchr(c->name, '?');
+    if (query != NULL) *query++ = 0;
+    if (!name_good(c->name) || (query != NULL && !parse_query(c, query))) return 400;
+    bool of_upload = query != NULL, of_part = c->part_number != 0;
+    if (posts ? !of_upload || of_part : puts ? of_upload != of_part : of_upload) return 400;
     const char *key = header(c, "X-Key");
-    if (!name_good(c->name) || key == NULL) return 400;
+    if (posts && !c->begins) return 0;
+    if (key == NULL) return 400;
     c->key = key_of_hex(key);
     return c->key == NULL ? 400 : 0;
 }
 
-static const char *reason(int status) {
-    switch (status) {
-    case 200: return "OK";
-    case 201: return "Created";
-    case 206: return "Partial Content";
-    case 400: return "Bad Request";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 411: return "Length Required";
-    case 416: return "Range Not Satisfiable";
-    case 431: return "Request Header Fields Too Large";
-    default: return "Internal Server Error";
-    }
+/* Where the object is, it is bound to; that is not stored with it, as whoever asks for it says it again. */
+static objseal_seal_options *seal_options_of(const connection *c) {
+    objseal_seal_options *options = NULL;
+    if (worked(objseal_seal_options_new(&options), NULL, c->name) &&
+        worked(objseal_seal_options_add_key(options, 1, c->key), options, c->name) &&
+        worked(objseal_seal_options_set_upload_key(options, server_key), options, c->name) &&
+        worked(objseal_seal_options_bind_context(options, "bucket", BUCKET), options, c->name) &&
+        worked(objseal_seal_options_bind_context(options, "key", c->name), options, c->name))
+        return options;
+    objseal_seal_options_free(options);
+    return NULL;
 }
 
-/* Answers without an object. */
-static void answer(connection *c, int status) {
-    char text[200];
-    int len = snprintf(text, sizeof text, "HTTP/1.1 %d %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status, reason(status));
-    if (!write_all(c->socket, (const uint8_t *)text, (size_t)len)) return;
-    /* Closed with input unread, the connection is reset, and the client may lose the answer; so some of that is read. */
-    shutdown(c->socket, SHUT_WR);
-    for (int i = 0; i < 64 && receive(c, c->plain, PIECE) > 0;) i++;
+static objseal_open_options *open_options_of(const connection *c) {
+    objseal_open_options *options = open_options_with(c->key);
+    if (options != NULL && worked(objseal_open_options_add_context(options, "bucket", BUCKET), options, c->name) &&
+        worked(objseal_open_options_add_context(options, "key", c->name), options, c->name))
+        return options;
+    objseal_open_options_free(options);
+    return NULL;
 }
 
-/* ---- PUT ---- */
-
-/* The next bytes of the body, the first of which came with the head. */
-static ssize_t receive_body(connection *c, size_t len) {
-    size_t at = c->head_len + c->body_taken, here = c->request_len - at;
-    if (here == 0) return receive(c, c->plain, len);
-    if (here < len) len = here;
-    memcpy(c->plain, c->request + at, len);
-    c->body_taken += len;
-    return (ssize_t)len;
+/* A wrong key and an object that was changed look the same, and should. */
+static int refused(objseal_status status, const void *handle, const connection *c) {
+    worked(status, handle, c->name);
+    return status == OBJSEAL_STATUS_AUTHENTICATION ? 403 : 500;
 }
+
+/* ---- Whole objects ---- */
 
 static int seal_body(connection *c, objseal_sealer *sealer, uint64_t left, int file) {
     size_t len = 0;
@@ -163,17 +134,6 @@ static int seal_body(connection *c, objseal_sealer *sealer, uint64_t left, int f
     bool done = worked(objseal_sealer_finish(sealer, c->sealed, SEALED_MAX, &len), sealer, c->name) &&
                 system_worked(write_all(file, c->sealed, len), c->name);
     return done ? 201 : 500;
-}
-
-static objseal_sealer *new_sealer(const connection *c) {
-    objseal_seal_options *options = NULL;
-    objseal_sealer *sealer = NULL;
-    if (worked(objseal_seal_options_new(&options), NULL, c->name) &&
-        worked(objseal_seal_options_add_key(options, 1, c->key), options, c->name) &&
-        worked(objseal_seal_options_add_context(options, "name", c->name), options, c->name))
-        worked(objseal_sealer_new(options, &sealer), options, c->name);
-    objseal_seal_options_free(options);
-    return sealer;
 }
 
 /* Into a temporary file, which gets the object's name when all of it is on the disk. */
@@ -191,39 +151,14 @@ static int put_file(connection *c, objseal_sealer *sealer, uint64_t len) {
     return status;
 }
 
-static int put(connection *c) {
-    const char *text = header(c, "Content-Length"), *expect = header(c, "Expect");
-    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    uint64_t len = 0;
-    if (text == NULL || header(c, "Transfer-Encoding") != NULL) return 411;
-    if (!take_number(&text, &len) || *text != 0) return 400;
-    if (expect != NULL && !write_all(c->socket, (const uint8_t *)go_on, sizeof go_on - 1)) return 400;
-    objseal_sealer *sealer = new_sealer(c);
-    int status = sealer == NULL ? 500 : put_file(c, sealer, len);
+static int put(connection *c, uint64_t len) {
+    objseal_seal_options *options = seal_options_of(c);
+    objseal_sealer *sealer = NULL;
+    int status = 500;
+    if (options != NULL && worked(objseal_sealer_new(options, &sealer), options, c->name)) status = put_file(c, sealer, len);
     objseal_sealer_free(sealer);
+    objseal_seal_options_free(options);
     return status;
-}
-
-/* ---- GET ---- */
-
-/* What of `len` bytes is asked for. A range that is not understood may be ignored, and then all of them are. */
-static int parse_range(const connection *c, uint64_t len, uint64_t *start, uint64_t *end) {
-    const char *text = header(c, "Range");
-    uint64_t first = 0, last = UINT64_MAX;
-    *start = 0;
-    *end = len;
-    if (text == NULL || strncmp(text, "bytes=", 6) != 0) return 200;
-    text += 6;
-    bool from = take_number(&text, &first);
-    if (*text++ != '-') return 200;
-    bool to = take_number(&text, &last);
-    if (*text != 0 || (!from && !to) || (from && to && last < first)) return 200;
-    if (!from) *start = last < len ? len - last : 0; /* The last so many bytes. */
-    else {
-        *start = first;
-        if (to && last < len) *end = last + 1;
-    }
-    return *start < *end ? 206 : 416;
 }
 
 /* The head of the answer goes out when the first piece has been verified. Later it can only break off, and the length says so. */
@@ -252,145 +187,347 @@ static int send_range(connection *c, const objseal_reader *reader) {
     return 0;
 }
 
-static int get_file(connection *c, int *file, uint64_t stored_len) {
-    objseal_open_options *options = open_options_with(c->key);
-    objseal_reader *reader = NULL;
-    int status = 500;
-    if (options != NULL && worked(objseal_open_options_add_context(options, "name", c->name), options, c->name)) {
-        objseal_status opened = objseal_reader_new(options, read_at, file, stored_len, &reader);
-        /* A wrong key and an object that was changed look the same, and should. */
-        if (opened == OBJSEAL_STATUS_AUTHENTICATION) status = 403;
-        else if (worked(opened, options, c->name)) status = send_range(c, reader);
-    }
-    objseal_reader_free(reader);
-    objseal_open_options_free(options);
-    return status;
-}
-
-static int get(connection *c) {
-    char path[PATH_LEN];
+static int get_file(connection *c, const objseal_open_options *options, const char *path) {
     uint64_t stored_len = 0;
-    snprintf(path, sizeof path, "%s/%s", directory, c->name);
-    if (access(path, F_OK) != 0) return 404;
+    objseal_reader *reader = NULL;
     int file = open_stored(path, &stored_len);
     if (file < 0) return 500;
-    int status = get_file(c, &file, stored_len);
+    objseal_status opened = objseal_reader_new(options, read_at, &file, stored_len, &reader);
+    int status = opened == OBJSEAL_STATUS_OK ? send_range(c, reader) : refused(opened, options, c);
+    objseal_reader_free(reader);
     close(file);
     return status;
 }
 
-/* ---- Connections ---- */
+/* ---- Objects in parts. Each upload has a folder, which becomes the object when it is completed. ---- */
 
-static void *serve(void *user) {
-    connection *c = (connection *)user;
-    int status = read_head(c);
-    if (status == 0) status = parse_request(c);
-    if (status == 0) status = c->method[0] == 'P' ? put(c) : get(c);
-    if (status != 0) answer(c, status);
-    objseal_key_free(c->key);
-    close(c->socket);
-    free(c->method);
-    free(c->name);
-    wipe(c, sizeof *c);
-    free(c);
-    pthread_mutex_lock(&lock);
-    open_connections--;
-    pthread_cond_signal(&ended);
-    pthread_mutex_unlock(&lock);
-    return NULL;
+static void path_in(const connection *c, char *path, const char *file) {
+    snprintf(path, PATH_LEN, "%s/.%s/%s", directory, c->upload_id, file);
 }
 
-static void start(int socket) {
-    struct timeval patience = {TIMEOUT_SECONDS, 0};
-    pthread_t thread;
-    connection *c = calloc(1, sizeof *c);
-    if (c == NULL || setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0 ||
-        setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) != 0)
-        goto failed;
-    c->socket = socket;
-    pthread_mutex_lock(&lock);
-    open_connections++;
-    pthread_mutex_unlock(&lock);
-    errno = pthread_create(&thread, NULL, serve, c);
-    if (errno == 0) {
-        pthread_detach(thread);
-        return;
+/* What names an upload. Its state is bound to that, so it cannot be taken for another's. */
+#define PLACE(c) {{"bucket", BUCKET}, {"key", (c)->name}, {"upload id", (c)->upload_id}}
+
+static bool sync_and_close(int file, const char *path) {
+    bool done = system_worked(fsync(file) == 0, path);
+    return system_worked(close(file) == 0, path) && done;
+}
+
+static bool write_file(const char *path, const uint8_t *bytes, size_t len) {
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (!system_worked(file >= 0, path)) return false;
+    bool done = system_worked(write_all(file, bytes, len), path);
+    return sync_and_close(file, path) && done;
+}
+
+/* The bytes of a file, at most `capacity`; -1 if there is none. */
+static ssize_t read_file(const char *path, uint8_t *bytes, size_t capacity) {
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = file < 0 ? -1 : read_all(file, bytes, capacity);
+    if (file >= 0) close(file);
+    return len;
+}
+
+static int begin_upload(connection *c) {
+    char path[PATH_LEN];
+    uint8_t state[STATE_MAX];
+    size_t len = 0;
+    objseal_upload *upload = NULL;
+    snprintf(path, sizeof path, "%s/.XXXXXX", directory);
+    if (!system_worked(mkdtemp(path) != NULL, c->name)) return 500;
+    memcpy(c->upload_id, path + strlen(path) - ID_LEN, ID_LEN);
+    const objseal_pair place[] = PLACE(c);
+    objseal_seal_options *options = seal_options_of(c);
+    bool done = options != NULL && worked(objseal_upload_new(options, place, 3, &upload), options, c->name) &&
+                worked(objseal_upload_state(upload, state, sizeof state, &len), upload, c->name);
+    path_in(c, path, "state");
+    done = done && write_file(path, state, len);
+    if (!done) {
+        unlink(path);
+        *strrchr(path, '/') = 0;
+        rmdir(path);
     }
-    pthread_mutex_lock(&lock);
-    open_connections--;
-    pthread_mutex_unlock(&lock);
-failed:
-    perror("connection");
-    close(socket);
-    free(c);
+    objseal_upload_free(upload);
+    objseal_seal_options_free(options);
+    snprintf(c->text, sizeof c->text, "%s\n", c->upload_id);
+    return done ? 200 : 500;
 }
 
-static volatile sig_atomic_t stopped;
-
-static void stop(int number) {
-    (void)number;
-    stopped = 1;
-}
-
-/* Accepts until a signal comes. Signals come only during pselect, so none is missed, and none disturbs a connection. */
-static void accept_all(int listener) {
-    struct sigaction action = {0};
-    sigset_t ending, before;
-    action.sa_handler = stop;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    action.sa_handler = SIG_IGN; /* A client that has gone is an error of write. */
-    sigaction(SIGPIPE, &action, NULL);
-    sigemptyset(&ending);
-    sigaddset(&ending, SIGINT);
-    sigaddset(&ending, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &ending, &before);
-    while (!stopped) {
-        fd_set ready;
-        FD_ZERO(&ready);
-        FD_SET(listener, &ready);
-        if (pselect(listener + 1, &ready, NULL, NULL, NULL, &before) <= 0) continue;
-        int socket = accept(listener, NULL, NULL);
-        if (socket >= 0) start(socket);
-        else perror("accept");
+/* The upload of a request, with the server's key; NULL and the status to answer with if there is none. */
+static objseal_upload *resume(const connection *c, int *status) {
+    char path[PATH_LEN];
+    uint8_t state[STATE_MAX];
+    const objseal_pair place[] = PLACE(c);
+    objseal_upload *upload = NULL;
+    path_in(c, path, "state");
+    ssize_t len = read_file(path, state, sizeof state);
+    *status = 404;
+    if (len < 0) return NULL;
+    objseal_open_options *options = open_options_with(server_key);
+    *status = 500;
+    if (options != NULL) {
+        objseal_status resumed = objseal_upload_resume(options, place, 3, state, (size_t)len, &upload);
+        if (resumed != OBJSEAL_STATUS_OK) *status = refused(resumed, options, c);
     }
-    pthread_mutex_lock(&lock);
-    while (open_connections > 0) pthread_cond_wait(&ended, &lock);
-    pthread_mutex_unlock(&lock);
+    objseal_open_options_free(options);
+    return upload;
 }
 
-static bool listen_on(int listener, uint16_t port) {
-    struct sockaddr_in address = {0};
-    socklen_t len = sizeof address;
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(port);
-    if (!system_worked(listener >= 0, "socket") ||
-        !system_worked(bind(listener, (struct sockaddr *)&address, len) == 0, "port") ||
-        !system_worked(getsockname(listener, (struct sockaddr *)&address, &len) == 0, "port") ||
-        !system_worked(listen(listener, SOMAXCONN) == 0, "port"))
-        return false;
-    printf("port %d\n", (int)ntohs(address.sin_port));
-    return system_worked(fflush(stdout) == 0, "output");
+/* Every attempt at a part goes into a file of its own, and beside it its receipt. */
+static int put_attempt(connection *c, const objseal_upload *upload, objseal_sealer *sealer, uint64_t len) {
+    char path[PATH_LEN], receipt_path[PATH_LEN + 10], name[30];
+    uint8_t receipt[RECEIPT_MAX];
+    size_t receipt_len = 0;
+    objseal_info *info = NULL;
+    snprintf(name, sizeof name, "%" PRIu64 ".XXXXXX", c->part_number);
+    path_in(c, path, name);
+    int file = mkstemp(path);
+    if (!system_worked(file >= 0, c->name)) return 500;
+    snprintf(receipt_path, sizeof receipt_path, "%s.receipt", path);
+    int status = seal_body(c, sealer, len, file);
+    if (!sync_and_close(file, c->name)) status = 500;
+    if (status == 201 && (!worked(objseal_sealer_receipt(sealer, NULL, receipt, sizeof receipt, &receipt_len), sealer, c->name) ||
+                          !worked(objseal_upload_receipt_info(upload, receipt, receipt_len, &info), upload, c->name) ||
+                          !write_file(receipt_path, receipt, receipt_len)))
+        status = 500;
+    if (status == 201) snprintf(c->etag, sizeof c->etag, "%s", objseal_info_etag(info));
+    else unlink(path);
+    objseal_info_free(info);
+    return status;
+}
+
+/* Sealing takes the key of the object besides the server's. */
+static int put_part(connection *c, uint64_t len) {
+    int status = 500;
+    objseal_sealer *sealer = NULL;
+    objseal_upload *upload = resume(c, &status);
+    if (upload == NULL) return status;
+    objseal_open_options *options = open_options_of(c);
+    if (options != NULL) {
+        objseal_status unlocked = objseal_upload_unlock(upload, options);
+        if (unlocked != OBJSEAL_STATUS_OK) status = refused(unlocked, upload, c);
+        else if (worked(objseal_part_sealer_new(upload, (uint32_t)c->part_number, OBJSEAL_MD5, &sealer), upload, c->name))
+            status = put_attempt(c, upload, sealer, len);
+    }
+    objseal_sealer_free(sealer);
+    objseal_open_options_free(options);
+    objseal_upload_free(upload);
+    return status;
+}
+
+/* What completes an upload: the parts that the client named, and all receipts with the names of their bodies. */
+typedef struct {
+    char *list;
+    objseal_named_part parts[OBJSEAL_MAX_PARTS];
+    size_t part_count, chosen[OBJSEAL_MAX_PARTS];
+    objseal_bytes *receipts;
+    char (*bodies)[30];
+    size_t receipt_count;
+} completion;
+
+/* Reads the lines of the client, "NUMBER ETAG". */
+static int read_list(connection *c, completion *all, uint64_t len) {
+    size_t done = 0;
+    if (len > LIST_MAX) return 400;
+    all->list = calloc(1, (size_t)len + 1);
+    if (all->list == NULL) return 500;
+    while (done < len) {
+        ssize_t some = receive_body(c, len - done < PIECE ? (size_t)len - done : PIECE);
+        if (some <= 0) return 400;
+        memcpy(all->list + done, c->plain, (size_t)some);
+        done += (size_t)some;
+    }
+    for (char *rest = NULL, *line = strtok_r(all->list, "\r\n", &rest); line != NULL; line = strtok_r(NULL, "\r\n", &rest)) {
+        const char *at = line;
+        uint64_t number = 0;
+        if (!take_number(&at, &number) || *at++ != ' ' || number > OBJSEAL_MAX_PARTS || all->part_count == OBJSEAL_MAX_PARTS)
+            return 400;
+        all->parts[all->part_count].number = (uint32_t)number;
+        all->parts[all->part_count++].etag = at;
+    }
+    return 0;
+}
+
+static bool add_receipt(const connection *c, completion *all, const char *file) {
+    char path[PATH_LEN];
+    size_t len = strlen(file), count = all->receipt_count;
+    if (len < 8 || len - 8 >= sizeof *all->bodies || strcmp(file + len - 8, ".receipt") != 0) return true;
+    objseal_bytes *receipts = realloc(all->receipts, (count + 1) * sizeof *receipts);
+    if (receipts != NULL) all->receipts = receipts;
+    char(*bodies)[30] = realloc(all->bodies, (count + 1) * sizeof *bodies);
+    if (bodies != NULL) all->bodies = bodies;
+    uint8_t *bytes = malloc(RECEIPT_MAX);
+    path_in(c, path, file);
+    ssize_t read = receipts == NULL || bodies == NULL || bytes == NULL ? -1 : read_file(path, bytes, RECEIPT_MAX);
+    if (!system_worked(read >= 0, path)) return free(bytes), false;
+    receipts[count].start = bytes;
+    receipts[count].len = (size_t)read;
+    snprintf(bodies[count], sizeof *bodies, "%.*s", (int)(len - 8), file);
+    all->receipt_count++;
+    return true;
+}
+
+static bool read_receipts(const connection *c, completion *all) {
+    char path[PATH_LEN];
+    path_in(c, path, ".");
+    DIR *folder = opendir(path);
+    bool done = system_worked(folder != NULL, path);
+    for (struct dirent *entry; done && (entry = readdir(folder)) != NULL;) done = add_receipt(c, all, entry->d_name);
+    if (folder != NULL) closedir(folder);
+    return done;
+}
+
+/* Writes head and table, names the bodies of the parts that count, and puts the folder in the place of the object, through a link
+   that a rename exchanges at once. Then the upload has ended. */
+static bool publish(const connection *c, const completion *all, const objseal_completed *completed) {
+    char path[PATH_LEN], other[PATH_LEN], name[30];
+    uint8_t head[OBJSEAL_MAX_HEAD_LEN];
+    size_t len = 0;
+    objseal_completed_table(completed, NULL, 0, &len);
+    uint8_t *table = malloc(len + 1);
+    path_in(c, path, "table");
+    bool done = table != NULL && worked(objseal_completed_table(completed, table, len, &len), completed, c->name) &&
+                write_file(path, table, len);
+    free(table);
+    path_in(c, path, "head");
+    done = done && worked(objseal_completed_head(completed, head, sizeof head, &len), completed, c->name) &&
+           write_file(path, head, len);
+    for (size_t i = 0; done && i < all->part_count; i++) {
+        snprintf(name, sizeof name, "%u.part", (unsigned)all->parts[i].number);
+        path_in(c, path, all->bodies[all->chosen[i]]);
+        path_in(c, other, name);
+        unlink(other);
+        done = system_worked(link(path, other) == 0, path);
+    }
+    path_in(c, path, "link");
+    unlink(path);
+    snprintf(name, sizeof name, ".%s", c->upload_id);
+    snprintf(other, sizeof other, "%s/%s", directory, c->name);
+    if (!done || !system_worked(symlink(name, path) == 0, path) || !system_worked(rename(path, other) == 0, other)) return false;
+    for (size_t i = 0; i < all->receipt_count; i++) {
+        path_in(c, path, all->bodies[i]);
+        unlink(path);
+        snprintf(name, sizeof name, "%.20s.receipt", all->bodies[i]);
+        path_in(c, path, name);
+        unlink(path);
+    }
+    path_in(c, path, "state");
+    unlink(path);
+    return true;
+}
+
+/* It takes the server's key only: whoever completes an upload need not have that of the object. */
+static int complete(connection *c, uint64_t len) {
+    int status = 500;
+    objseal_completed *completed = NULL;
+    objseal_info *info = NULL;
+    completion *all = calloc(1, sizeof *all);
+    objseal_upload *upload = all == NULL ? NULL : resume(c, &status);
+    if (upload != NULL) {
+        status = read_list(c, all, len);
+        if (status == 0 && !read_receipts(c, all)) status = 500;
+    }
+    if (status == 0) {
+        objseal_status done = objseal_upload_complete(upload, all->parts, all->part_count, all->receipts, all->receipt_count, NULL,
+                                                      OBJSEAL_COMPOSITE, 0, OBJSEAL_INLINE_ENVELOPE_LEN, all->chosen, &completed);
+        status = worked(done, upload, c->name) ? 201 : done == OBJSEAL_STATUS_PARTS ? 400 : 500;
+    }
+    if (status == 201 && (!publish(c, all, completed) || !worked(objseal_completed_info(completed, &info), completed, c->name)))
+        status = 500;
+    if (status == 201) snprintf(c->etag, sizeof c->etag, "%s", objseal_info_etag(info));
+    objseal_info_free(info);
+    objseal_completed_free(completed);
+    objseal_upload_free(upload);
+    if (all != NULL) {
+        for (size_t i = 0; i < all->receipt_count; i++) free((void *)(uintptr_t)all->receipts[i].start);
+        free(all->list);
+        free(all->receipts);
+        free(all->bodies);
+    }
+    free(all);
+    return status;
+}
+
+/* The callback of objects in parts: `user` is the path of the folder. */
+static int32_t read_part(void *user, const objseal_part *part, uint8_t *buffer, size_t len, uint64_t offset) {
+    char path[PATH_LEN];
+    uint64_t stored_len = 0;
+    snprintf(path, sizeof path, "%s/%u.part", (const char *)user, (unsigned)part->number);
+    int file = open_stored(path, &stored_len);
+    if (file < 0) return EIO;
+    int32_t answer = read_at(&file, buffer, len, offset);
+    close(file);
+    return answer;
+}
+
+static int get_parts(connection *c, const objseal_open_options *options, char *folder) {
+    char path[PATH_LEN + 10];
+    uint8_t head[OBJSEAL_MAX_HEAD_LEN];
+    uint64_t table_len = 0;
+    objseal_envelope *envelope = NULL;
+    objseal_reader *reader = NULL;
+    snprintf(path, sizeof path, "%s/head", folder);
+    ssize_t len = read_file(path, head, sizeof head);
+    snprintf(path, sizeof path, "%s/table", folder);
+    int table = len < 0 ? -1 : open_stored(path, &table_len);
+    if (table < 0) return 500;
+    objseal_status opened = objseal_envelope_open(options, head, (size_t)len, &envelope);
+    int status = 500;
+    if (opened != OBJSEAL_STATUS_OK) status = refused(opened, options, c);
+    else if (worked(objseal_parts_reader_new(envelope, table_len > 0 ? read_at : NULL, &table, table_len, read_part, folder, &reader),
+                    envelope, c->name))
+        status = send_range(c, reader);
+    objseal_reader_free(reader);
+    objseal_envelope_free(envelope);
+    close(table);
+    return status;
+}
+
+/* ---- All of it ---- */
+
+static int get(connection *c) {
+    char path[PATH_LEN];
+    struct stat about;
+    snprintf(path, sizeof path, "%s/%s", directory, c->name);
+    if (stat(path, &about) != 0) return 404;
+    objseal_open_options *options = open_options_of(c);
+    int status = options == NULL ? 500 : S_ISDIR(about.st_mode) ? get_parts(c, options, path) : get_file(c, options, path);
+    objseal_open_options_free(options);
+    return status;
+}
+
+static int serve(connection *c) {
+    uint64_t len = 0;
+    int status = parse_request(c);
+    if (status != 0) return status;
+    if (c->begins) return begin_upload(c);
+    if (strcmp(c->method, "GET") == 0) return get(c);
+    status = body_len(c, &len);
+    if (status != 0) return status;
+    if (strcmp(c->method, "POST") == 0) return complete(c, len);
+    return c->part_number > 0 ? put_part(c, len) : put(c, len);
 }
 
 int main(int argc, char **argv) {
     uint64_t port = 0;
-    const char *text = argc == 3 ? argv[2] : "0";
+    const char *text = argc == 4 ? argv[3] : "0";
     struct stat about;
-    if (argc < 2 || argc > 3 || !take_number(&text, &port) || *text != 0 || port > 65535) {
-        fprintf(stderr, "usage: object_store DIRECTORY [PORT]\n");
+    if (argc < 3 || argc > 4 || !take_number(&text, &port) || *text != 0 || port > 65535) {
+        fprintf(stderr, "usage: object_store DIRECTORY KEYFILE [PORT]\n");
         return 1;
     }
     directory = argv[1];
     if (!system_worked(stat(directory, &about) == 0, directory)) return 1;
-    if (!S_ISDIR(about.st_mode) || strlen(directory) > PATH_LEN - NAME_MAX_LEN - sizeof "/..XXXXXX") {
+    if (!S_ISDIR(about.st_mode) || strlen(directory) > PATH_LEN - NAME_MAX_LEN - sizeof "/..XXXXXX/.receipt") {
         fprintf(stderr, "%s: not a directory, or its name is too long\n", directory);
         return 1;
     }
+    server_key = load_key(argv[2]);
+    if (server_key == NULL) return 1;
     int listener = socket(AF_INET, SOCK_STREAM, 0);
     bool done = listen_on(listener, (uint16_t)port);
     if (done) accept_all(listener);
     if (listener >= 0) close(listener);
+    objseal_key_free(server_key);
     return done ? 0 : 1;
 }

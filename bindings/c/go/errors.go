@@ -32,7 +32,8 @@ func (e *Error) Is(target error) bool {
 var (
 	// ErrArgument: an argument makes no sense.
 	ErrArgument error = &Error{status: C.OBJSEAL_STATUS_ARGUMENT}
-	// ErrAuthentication: wrong key, wrong context, or what was sealed was changed. One answer to all of them.
+	// ErrAuthentication: wrong key, wrong context, or what was sealed was changed. One answer to all of them; where the head says
+	// that the key is another one of the same name, the words say so.
 	ErrAuthentication error = &Error{status: C.OBJSEAL_STATUS_AUTHENTICATION}
 	// ErrTooLong: longer than it can be.
 	ErrTooLong error = &Error{status: C.OBJSEAL_STATUS_TOO_LONG}

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"crypto/md5"
 	"crypto/sha256"
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -91,7 +93,7 @@ func read(inner io.Reader, options OpenOptions) ([]byte, error) {
 func TestEverySize(t *testing.T) {
 	key := testKey(t, 1)
 	for layers := 1; layers <= 2; layers++ {
-		seal := SealOptions{Key: key, Layers: layers, Context: context, Digests: SHA256 | MD5}
+		seal := SealOptions{Key: key, Layers: layers, Context: context, Digests: SHA256 | MD5 | SHA512}
 		open := OpenOptions{Key: key, Context: context, MinimumLayers: layers}
 		for _, size := range sizes {
 			plain := noise(size)
@@ -123,8 +125,9 @@ func TestEverySize(t *testing.T) {
 				if !bytes.Equal(opened, plain) {
 					t.Fatalf("%d bytes in %d layers", size, layers)
 				}
-				sum, old := sha256.Sum256(plain), md5.Sum(plain)
-				if digests := r.Info().Digests; !bytes.Equal(digests[SHA256], sum[:]) || !bytes.Equal(digests[MD5], old[:]) || len(digests) != 2 {
+				sum, old, long := sha256.Sum256(plain), md5.Sum(plain), sha512.Sum512(plain)
+				if digests := r.Info().Digests; !bytes.Equal(digests[SHA256], sum[:]) || !bytes.Equal(digests[MD5], old[:]) ||
+					!bytes.Equal(digests[SHA512], long[:]) || len(digests) != 3 {
 					t.Fatal(digests)
 				}
 				ok(t, r.Close())
@@ -264,6 +267,9 @@ func TestWhatWasChangedIsRefused(t *testing.T) {
 		every(nil, open, ErrFormat)
 		every(plain, open, ErrFormat)
 		every(sealed, OpenOptions{Key: other, Context: context}, ErrAuthentication)
+		if _, err = Open(OpenOptions{Key: other, Context: context}, sealed); !strings.Contains(err.Error(), "another key of that name") {
+			t.Fatal(err)
+		}
 		every(sealed, OpenOptions{Key: key}, ErrPolicy)
 		every(sealed, OpenOptions{Key: key, Context: context, MinimumGeneration: 2}, ErrPolicy)
 		every(sealed, OpenOptions{Key: key, Context: context, ObjectID: &[32]byte{}}, ErrPolicy)
@@ -371,7 +377,10 @@ func TestArgumentsThatMakeNoSense(t *testing.T) {
 	}
 	for _, options := range []SealOptions{
 		{}, {Key: key, Layers: 3}, {Key: key, Layers: -1}, {Key: key, Context: map[string]string{"a\x00b": ""}},
-		{Key: key, Context: map[string]string{"": "x"}}, {Key: key, Threads: -1}, {Key: key, Threads: 1001}, {Key: key, Digests: 64},
+		{Key: key, Context: map[string]string{"": "x"}}, {Key: key, Threads: -1}, {Key: key, Threads: 1001}, {Key: key, Digests: 1024},
+		{Key: key, Context: context, BoundContext: map[string]string{"name": "x"}}, {Key: key, BoundContext: map[string]string{"": "x"}},
+		{Key: key, Fields: map[uint16][]byte{0xBFFF: nil}}, {Key: key, Fields: map[uint16][]byte{0xC000: make([]byte, 2305)}},
+
 		{Key: key, Context: map[string]string{"a": "\xff"}},
 	} {
 		_, err := Seal(options, []byte("x"))
@@ -432,7 +441,7 @@ func TestKeyrings(t *testing.T) {
 	info, err := Inspect(bytes.NewReader(sealed), int64(len(sealed)))
 	ok(t, err)
 	if info.Length != 5 || info.Layers != 2 || info.Generation != 1 || !info.SlotsSame || len(info.Engines) != 0 ||
-		info.Keys[0] != (WrappedKey{1, "keyring", "photos", 2}) || info.Keys[1] != (WrappedKey{2, "keyring", "outer", 1}) {
+		info.Keys[0] != (WrappedKey{1, "keyring", "photos", 2, KeyLocal}) || info.Keys[1] != (WrappedKey{2, "keyring", "outer", 1, KeyLocal}) {
 		t.Fatal(info)
 	}
 	_, err = Inspect(bytes.NewReader(nil), 0)
@@ -450,11 +459,81 @@ func TestKeyrings(t *testing.T) {
 	ok(t, keyring.Close())
 	_, err = OpenKeyring(protected, "")
 	refused(t, err, ErrKeyring)
+	if _, err = OpenKeyring(path, "correct horse"); !errors.Is(err, ErrKeyring) || !strings.Contains(err.Error(), "not protected") {
+		t.Fatal(err)
+	}
 	_, err = OpenKeyring(protected, "wrong")
 	refused(t, err, ErrKeyring)
 	keyring, err = OpenKeyring(protected, "correct horse")
 	ok(t, err)
 	ok(t, keyring.Reload())
+}
+
+func TestDigests(t *testing.T) {
+	key := testKey(t, 1)
+	sealed, err := Seal(SealOptions{Key: key, Digests: XXHASH128<<1 - 1}, []byte("123456789"))
+	ok(t, err)
+	r, err := NewReaderAt(bytes.NewReader(sealed), int64(len(sealed)), OpenOptions{Key: key})
+	ok(t, err)
+	defer r.Close()
+	// By xxHash itself, and the catalogue of CRCs.
+	for digest, expected := range map[Digest]string{
+		CRC64NVME: "ae8b14860a799888", CRC32C: "e3069283", CRC32: "cbf43926",
+		XXHASH64: "8cb841db40e6ae83", XXHASH3: "72dcb18b67a17dff", XXHASH128: "33119477ede5dcd5e9716427681d5860",
+	} {
+		if found := fmt.Sprintf("%x", r.Info().Digests[digest]); found != expected {
+			t.Fatal(digest, found)
+		}
+	}
+	if len(r.Info().Digests) != 10 {
+		t.Fatal(r.Info().Digests)
+	}
+}
+
+func TestBoundContextAndFields(t *testing.T) {
+	key := testKey(t, 1)
+	bound, stored := map[string]string{"name": "cat.jpg"}, map[string]string{"colour": "green"}
+	both := map[string]string{"name": "cat.jpg", "colour": "green"}
+	seal := SealOptions{Key: key, Context: stored, BoundContext: bound, Fields: map[uint16][]byte{0xC000: []byte("tier 2"), 0xFFFF: {}}}
+	sealed, err := Seal(seal, []byte("plain"))
+	ok(t, err)
+	if bytes.Contains(sealed, []byte("cat.jpg")) || !bytes.Contains(sealed, []byte("green")) {
+		t.Fatal("a bound value is stored, or a stored one is not")
+	}
+	same := func(info Info, context map[string]string) {
+		t.Helper()
+		runtime.GC()
+		if fmt.Sprint(info.Context) != fmt.Sprint(context) || fmt.Sprint(info.BoundKeys) != "[name]" ||
+			string(info.Field(0xC000)) != "tier 2" || info.Field(0xFFFF) == nil || info.Field(0xC001) != nil || info.Field(1) != nil {
+			t.Fatal(info)
+		}
+	}
+	info, err := Inspect(bytes.NewReader(sealed), int64(len(sealed)))
+	ok(t, err)
+	same(info, stored)
+	for _, demanded := range []OpenOptions{{Key: key, Context: both}, {Key: key, Context: bound, AnyStoredContext: true}} {
+		opened, err := Open(demanded, sealed)
+		ok(t, err)
+		if string(opened) != "plain" {
+			t.Fatal(opened)
+		}
+		r, err := NewReaderAt(bytes.NewReader(sealed), int64(len(sealed)), demanded)
+		ok(t, err)
+		ok(t, r.Close())
+		same(r.Info(), both)
+	}
+	if (Info{}).Field(0xC000) != nil {
+		t.Fatal("a field of nothing")
+	}
+	for _, demanded := range []OpenOptions{
+		{Key: key, Context: bound}, {Key: key, Context: stored}, {Key: key, Context: both, AnyStoredContext: true},
+		{Key: key, AnyStoredContext: true}, {Key: key, AnyContext: true},
+	} {
+		_, err = Open(demanded, sealed)
+		refused(t, err, ErrPolicy)
+	}
+	_, err = Open(OpenOptions{Key: key, Context: map[string]string{"name": "dog.jpg"}, AnyStoredContext: true}, sealed)
+	refused(t, err, ErrAuthentication)
 }
 
 func TestGoldenFiles(t *testing.T) {

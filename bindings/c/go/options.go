@@ -20,6 +20,10 @@ const (
 	CRC32     Digest = C.OBJSEAL_CRC32
 	SHA1      Digest = C.OBJSEAL_SHA1
 	MD5       Digest = C.OBJSEAL_MD5
+	SHA512    Digest = C.OBJSEAL_SHA512
+	XXHASH64  Digest = C.OBJSEAL_XXHASH64
+	XXHASH3   Digest = C.OBJSEAL_XXHASH3
+	XXHASH128 Digest = C.OBJSEAL_XXHASH128
 )
 
 // SealOptions say how objects are sealed. There is either a Key or a Keyring with a KeyName.
@@ -33,11 +37,16 @@ type SealOptions struct {
 	Layers int
 	// OuterKeyName is the key of the keyring for the second layer; KeyName if it is empty.
 	OuterKeyName string
-	// Context is what objects are bound to. It is public.
+	// Context is what objects are bound to. It is stored with them, in clear.
 	Context map[string]string
+	// BoundContext is what they are bound to as well, and of which only the keys are stored: whoever opens them knows the
+	// values, such as the object's name.
+	BoundContext map[string]string
+	// Fields are private fields of the head, with tags from 0xC000 on: in clear, and authentic. Info.Field gives them back.
+	Fields map[uint16][]byte
 	// Engine seals the inner layer, or the only one, and OuterEngine the other; the best ones if they are empty.
 	Engine, OuterEngine string
-	// Check opens every chunk again, on another engine, before it is given out.
+	// Check opens every chunk again, on another engine, before it is given out, and unwraps every wrapped key.
 	Check bool
 	// Digests are stored with the object, encrypted.
 	Digests Digest
@@ -51,8 +60,11 @@ type OpenOptions struct {
 	Key *Key
 	// Keyring has the root keys.
 	Keyring *Keyring
-	// Context has to be exactly that of the object, unless AnyContext.
-	Context    map[string]string
+	// Context has to be exactly that of the object, stored or bound, unless one of the next two is true.
+	Context map[string]string
+	// AnyStoredContext takes whatever is stored; Context then has to be exactly what is only bound.
+	AnyStoredContext bool
+	// AnyContext takes whatever is stored, as long as nothing is only bound.
 	AnyContext bool
 	// MinimumLayers is how many layers an object has at least.
 	MinimumLayers int
@@ -149,6 +161,18 @@ func (o *SealOptions) with(act func(*C.objseal_seal_options) error) error {
 			return C.objseal_seal_options_add_context(handle, t.text(key), t.text(o.Context[key]))
 		})
 	}
+	for _, key := range sorted(o.BoundContext) {
+		key := key
+		todo = append(todo, func() C.objseal_status {
+			return C.objseal_seal_options_bind_context(handle, t.text(key), t.text(o.BoundContext[key]))
+		})
+	}
+	for tag, field := range o.Fields {
+		tag, field := tag, field
+		todo = append(todo, func() C.objseal_status {
+			return C.objseal_seal_options_set_field(handle, C.uint16_t(tag), start(field), C.size_t(len(field)))
+		})
+	}
 	for i, engine := range []string{o.Engine, o.OuterEngine} {
 		i, engine := i, engine
 		if engine != "" {
@@ -201,6 +225,9 @@ func (o *OpenOptions) with(act func(*C.objseal_open_options) error) error {
 		todo = append(todo, func() C.objseal_status {
 			return C.objseal_open_options_add_context(handle, t.text(key), t.text(o.Context[key]))
 		})
+	}
+	if o.AnyStoredContext {
+		todo = append(todo, func() C.objseal_status { return C.objseal_open_options_any_stored_context(handle) })
 	}
 	if o.AnyContext {
 		todo = append(todo, func() C.objseal_status { return C.objseal_open_options_any_context(handle) })

@@ -4,7 +4,7 @@ use crate::info::{self, Info};
 use crate::memory::{Handle, apart, free, input, put, room, store_handle, value};
 use crate::object::threads;
 use crate::options::{OpenOptions, SealOptions};
-use crate::status::{Failure, Status, on, run};
+use crate::status::{Status, on, run};
 use objseal::checksums::Digester;
 use objseal::envelope::{self, EnvelopeError, Head};
 use std::sync::Arc;
@@ -14,26 +14,7 @@ use std::sync::Arc;
 pub struct Envelope(());
 
 impl Handle for Envelope {
-    type Value = EnvelopeValue;
-}
-
-#[derive(Clone)]
-pub(crate) struct EnvelopeValue {
-    pub(crate) envelope: Arc<envelope::Envelope>,
-    /// The part table that is to be stored beside it.
-    pub(crate) table: Arc<[u8]>,
-}
-
-impl EnvelopeValue {
-    pub(crate) fn of(envelope: envelope::Envelope) -> Self {
-        Self { envelope: Arc::new(envelope), table: Arc::default() }
-    }
-
-    pub(crate) fn info(&self) -> Result<info::Value, Failure> {
-        let attributes = self.envelope.attributes()?;
-        let info = info::Value::of_head(self.envelope.head()).with_attributes(attributes.as_ref());
-        Ok(info.with_engines(self.envelope.engines()))
-    }
+    type Value = Arc<envelope::Envelope>;
 }
 
 /// Seals the body of an object, on `threads` threads (0: as many as there are CPUs). It takes `objseal_body_sealed_len` bytes
@@ -63,7 +44,7 @@ pub unsafe extern "C" fn objseal_envelope_seal(
                 body.seal_at(&workers, plaintext, out)?;
                 let mut digester = Digester::new(options.core.digests());
                 digester.update(plaintext);
-                Ok(EnvelopeValue::of(envelope.with_attributes(&digester.finish())?))
+                Ok(Arc::new(envelope.with_attributes(&digester.finish())?))
             })
         })
     }
@@ -78,14 +59,7 @@ pub unsafe extern "C" fn objseal_envelope_open(
     envelope: *mut *mut Envelope,
 ) -> Status {
     // SAFETY: the contract of the header.
-    unsafe {
-        on(options, |options| {
-            store_handle(envelope, || {
-                let head = input(head, head_len)?;
-                Ok(EnvelopeValue::of(options.open(head)?))
-            })
-        })
-    }
+    unsafe { on(options, |options| store_handle(envelope, || Ok(Arc::new(options.open(input(head, head_len)?)?)))) }
 }
 
 /// Copies the head, as it is to be stored, to `out`: at most 16,384 bytes.
@@ -97,27 +71,14 @@ pub unsafe extern "C" fn objseal_envelope_head(
     out_len: *mut usize,
 ) -> Status {
     // SAFETY: the contract of the header.
-    unsafe { on(envelope, |envelope| Ok(put(envelope.envelope.stored(), out, out_capacity, out_len)?)) }
-}
-
-/// Copies the part table that `objseal_upload_complete` made, and that is to be stored beside the head, to `out`. 0 bytes if
-/// the table is in the head.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn objseal_envelope_table(
-    envelope: *const Envelope,
-    out: *mut u8,
-    out_capacity: usize,
-    out_len: *mut usize,
-) -> Status {
-    // SAFETY: the contract of the header.
-    unsafe { on(envelope, |envelope| Ok(put(&envelope.table, out, out_capacity, out_len)?)) }
+    unsafe { on(envelope, |envelope| Ok(put(envelope.stored(), out, out_capacity, out_len)?)) }
 }
 
 /// What is known of the object. It is authentic.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_envelope_info(envelope: *const Envelope, info: *mut *mut Info) -> Status {
     // SAFETY: the contract of the header.
-    unsafe { on(envelope, |envelope| store_handle(info, || envelope.info())) }
+    unsafe { on(envelope, |envelope| store_handle(info, || info::Value::of_envelope(envelope))) }
 }
 
 /// What a stored head says. It takes no key, so nothing of it is verified: anybody could have written it.
@@ -132,8 +93,10 @@ pub unsafe extern "C" fn objseal_envelope_inspect(head: *const u8, head_len: usi
     run(|| unsafe { store_handle(info, look) })
 }
 
-/// The same object under the keys and the context of `options`, which have keys for as many layers: only the head is new, body
-/// and part table stay as they are. Whoever kept the old head and its root keys still opens the object.
+/// The same object under the keys and the context of `options`, which have keys for as many layers: only the head is
+/// new, body and part table stay as they are. Which names and pairs it had says `objseal_envelope_info`, never
+/// `objseal_envelope_inspect`. Private fields stay, unless `options` set them anew. Whoever kept the old head and its
+/// root keys still opens the object.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_envelope_rewrap(
     envelope: *const Envelope,
@@ -141,14 +104,7 @@ pub unsafe extern "C" fn objseal_envelope_rewrap(
     rewrapped: *mut *mut Envelope,
 ) -> Status {
     // SAFETY: the contract of the header.
-    unsafe {
-        on(envelope, |old| {
-            store_handle(rewrapped, || {
-                let new = value(options)?.core.rewrap(&old.envelope)?;
-                Ok(EnvelopeValue { table: Arc::clone(&old.table), ..EnvelopeValue::of(new) })
-            })
-        })
-    }
+    unsafe { on(envelope, |old| store_handle(rewrapped, || Ok(Arc::new(value(options)?.core.rewrap(old)?)))) }
 }
 
 /// Frees an envelope and wipes its data keys.

@@ -1,11 +1,11 @@
 //! What is known of an object.
 
 use crate::library::engine_name;
-use crate::memory::{Handle, c_text, free, output, store, value};
+use crate::memory::{Handle, c_text, free, output, put, store, value};
 use crate::options;
-use crate::status::{Status, guarded_or, on};
+use crate::status::{Failure, Status, guarded_or, on};
 use objseal::Engine;
-use objseal::envelope::{Attributes, Content, Digests, Head, ObjectId, Receipt};
+use objseal::envelope::{Attributes, Content, Digests, Envelope, Head, ObjectId, Receipt};
 use objseal::file::{self, SlotState};
 use std::ffi::{CString, c_char};
 
@@ -29,6 +29,7 @@ struct HeadTexts {
     /// Service and key id of each wrapped key.
     keys: Vec<(CString, CString)>,
     context: Vec<(CString, CString)>,
+    bound_keys: Vec<CString>,
 }
 
 impl Handle for Info {
@@ -40,7 +41,14 @@ impl Value {
     pub(crate) fn of_head(head: &Head) -> Self {
         let keys = head.wrapped_keys.iter().map(|key| (c_text(&key.service), c_text(&key.key_id))).collect();
         let context = head.context.iter().map(|(key, value)| (c_text(key), c_text(value))).collect();
-        Self { head: Some(HeadTexts { head: head.clone(), keys, context }), ..Self::default() }
+        let bound_keys = head.bound_keys.iter().map(|key| c_text(key)).collect();
+        Self { head: Some(HeadTexts { head: head.clone(), keys, context, bound_keys }), ..Self::default() }
+    }
+
+    pub(crate) fn of_envelope(envelope: &Envelope) -> Result<Self, Failure> {
+        let attributes = envelope.attributes()?;
+        let info = Self::of_head(envelope.head()).with_attributes(attributes.as_ref());
+        Ok(info.with_engines(envelope.engines()))
     }
 
     pub(crate) fn of_file(opened: &file::Info) -> Self {
@@ -106,7 +114,7 @@ pub unsafe extern "C" fn objseal_info_generation(info: *const Info) -> u64 {
 /// Whether the object is in parts.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_info_in_parts(info: *const Info) -> bool {
-    let in_parts = |head: &Head| matches!(head.content, Content::Parts(_) | Content::DetachedTable(_));
+    let in_parts = |head: &Head| matches!(head.content, Content::Parts { .. });
     // SAFETY: the contract of the header.
     unsafe { get(info, false, |info| of_head(info, false, in_parts)) }
 }
@@ -140,8 +148,9 @@ pub unsafe extern "C" fn objseal_info_object_id(info: *const Info, out: *mut u8)
     }
 }
 
-/// The pair of the encryption context at `index`, from 0, in the order of the keys. `OBJSEAL_STATUS_OUT_OF_RANGE` if there
-/// are not so many. A zero within a text is shown as U+FFFD.
+/// The pair of the encryption context at `index`, from 0, in the order of the keys: of an object that was only
+/// inspected those that are stored, of any other all. `OBJSEAL_STATUS_OUT_OF_RANGE` if there are not so many. A zero
+/// within a text is shown as U+FFFD.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_info_context(
     info: *const Info,
@@ -156,6 +165,33 @@ pub unsafe extern "C" fn objseal_info_context(
             let (found, text) = pair.ok_or(Status::OutOfRange)?;
             store(key, found.as_ptr())?;
             Ok(store(value, text.as_ptr())?)
+        })
+    }
+}
+
+/// The key at `index`, from 0, of those pairs of the encryption context that are bound and not stored, in their order;
+/// NULL if there are not so many.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_info_bound_key(info: *const Info, index: usize) -> *const c_char {
+    let find = |info: &Value| info.head.as_ref()?.bound_keys.get(index).map(|key| key.as_ptr());
+    // SAFETY: the contract of the header.
+    unsafe { get(info, None, find) }.unwrap_or(std::ptr::null())
+}
+
+/// Copies the private field `tag` of the head to `out`. `OBJSEAL_STATUS_OUT_OF_RANGE` if there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_info_field(
+    info: *const Info,
+    tag: u16,
+    out: *mut u8,
+    out_capacity: usize,
+    out_len: *mut usize,
+) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe {
+        on(info, |info| {
+            let field = info.head.as_ref().and_then(|texts| texts.head.field(tag));
+            Ok(put(field.ok_or(Status::OutOfRange)?, out, out_capacity, out_len)?)
         })
     }
 }
@@ -185,6 +221,14 @@ pub unsafe extern "C" fn objseal_info_key(
     }
 }
 
+/// The kind of the wrapped key at `index`, from 0: `OBJSEAL_KEY_LOCAL` and so on; 0 if there are not so many.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_info_key_kind(info: *const Info, index: usize) -> u8 {
+    let kind = |head: &Head| head.wrapped_keys.get(index).map_or(0, |key| key.kind as u8);
+    // SAFETY: the contract of the header.
+    unsafe { get(info, 0, |info| of_head(info, 0, kind)) }
+}
+
 /// The engine that sealed or opened a layer, from 1; NULL if that is not known.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_info_engine(info: *const Info, layer: u8) -> *const c_char {
@@ -211,10 +255,7 @@ unsafe fn digest(
     capacity: usize,
     of: fn(&Attributes) -> &Digests,
 ) -> usize {
-    let find = |info: &Value| {
-        let name = options::digest_name(digest)?;
-        of(info.attributes.as_ref()?).iter().find(|&(known, _)| known == name).map(|(_, bytes)| bytes)
-    };
+    let find = |info: &Value| of(info.attributes.as_ref()?).get(options::digest(digest)?).map(<[u8]>::to_vec);
     // SAFETY: the contract of the header.
     unsafe {
         let Some(bytes) = get(info, None, find) else { return 0 };
@@ -227,8 +268,8 @@ unsafe fn digest(
     }
 }
 
-/// Copies a digest of the plaintext to `out`, as bytes in the order that S3 has them, and returns its length, at most 32; 0 if
-/// there is none. Nothing is copied if `capacity` is less.
+/// Copies a digest of the plaintext to `out`, as bytes in the order that S3 has them, and returns its length, at most
+/// 64; 0 if there is none. Nothing is copied if `capacity` is less.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_info_digest(info: *const Info, digest: u32, out: *mut u8, capacity: usize) -> usize {
     // SAFETY: the contract of the header.
@@ -245,6 +286,15 @@ pub unsafe extern "C" fn objseal_info_composite_digest(
 ) -> usize {
     // SAFETY: the contract of the header.
     unsafe { self::digest(info, digest, out, capacity, |attributes| &attributes.composite) }
+}
+
+/// Which of the checksums of an object in parts counts: `OBJSEAL_FULL_OBJECT` or `OBJSEAL_COMPOSITE`; 0 if that is not
+/// said.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_info_checksum_type(info: *const Info) -> u8 {
+    let find = |info: &Value| info.attributes.as_ref()?.checksum_type.map(|checksum_type| checksum_type as u8);
+    // SAFETY: the contract of the header.
+    unsafe { get(info, None, find) }.unwrap_or(0)
 }
 
 /// Frees what is known of an object.

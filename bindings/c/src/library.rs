@@ -2,7 +2,7 @@
 
 use crate::memory::c_text;
 use crate::status::guarded_or;
-use objseal::envelope::ObjectId;
+use objseal::envelope::{ChecksumAlgorithm, ChecksumType, KeyKind, ObjectId};
 use objseal::{Engine, cobblestone, file, limits};
 use std::ffi::{CStr, CString, c_char};
 use std::sync::OnceLock;
@@ -45,6 +45,28 @@ pub const OBJSEAL_CRC32: u32 = 8;
 pub const OBJSEAL_SHA1: u32 = 16;
 /// A digest: MD5, 16 bytes.
 pub const OBJSEAL_MD5: u32 = 32;
+/// A digest: SHA-512, 64 bytes.
+pub const OBJSEAL_SHA512: u32 = 64;
+/// A digest: XXH64 with seed 0, 8 bytes.
+pub const OBJSEAL_XXHASH64: u32 = 128;
+/// A digest: XXH3 of 64 bits with seed 0, 8 bytes.
+pub const OBJSEAL_XXHASH3: u32 = 256;
+/// A digest: XXH3 of 128 bits with seed 0, 16 bytes.
+pub const OBJSEAL_XXHASH128: u32 = 512;
+/// Length of the longest digest, in bytes.
+pub const OBJSEAL_MAX_DIGEST_LEN: usize = 64;
+/// The checksum of an object in parts that counts (S3: ChecksumType) is that of the whole plaintext.
+pub const OBJSEAL_FULL_OBJECT: u8 = 1;
+/// It is that of the checksums of its parts.
+pub const OBJSEAL_COMPOSITE: u8 = 2;
+/// What a wrapping key is: held by its service itself, as those of keyrings and single keys.
+pub const OBJSEAL_KEY_LOCAL: u8 = 1;
+/// Made by a key service for this object.
+pub const OBJSEAL_KEY_OBJECT: u8 = 2;
+/// Made by a key service for many objects, such as a bucket key.
+pub const OBJSEAL_KEY_SHARED: u8 = 3;
+/// Derived from a key that a customer gives with every request.
+pub const OBJSEAL_KEY_CUSTOMER: u8 = 4;
 
 const _: () = assert!(
     OBJSEAL_KEY_LEN == objseal::Key::LEN
@@ -60,6 +82,13 @@ const _: () = assert!(
         && OBJSEAL_MAX_HEAD_LEN == limits::MAX_HEAD_LEN
         && OBJSEAL_INLINE_ENVELOPE_LEN == limits::INLINE_ENVELOPE_LEN
         && OBJSEAL_MAX_THREADS == objseal_bindings::MAX_THREADS
+        && OBJSEAL_MAX_DIGEST_LEN == ChecksumAlgorithm::Sha512.len()
+        && OBJSEAL_FULL_OBJECT == ChecksumType::FullObject as u8
+        && OBJSEAL_COMPOSITE == ChecksumType::Composite as u8
+        && OBJSEAL_KEY_LOCAL == KeyKind::Local as u8
+        && OBJSEAL_KEY_OBJECT == KeyKind::Object as u8
+        && OBJSEAL_KEY_SHARED == KeyKind::Shared as u8
+        && OBJSEAL_KEY_CUSTOMER == KeyKind::Customer as u8
 );
 
 /// `OBJSEAL_KEY_LEN`, for those who cannot read macros.
@@ -138,6 +167,12 @@ pub extern "C" fn objseal_inline_envelope_len() -> usize {
 #[unsafe(no_mangle)]
 pub extern "C" fn objseal_max_threads() -> u32 {
     OBJSEAL_MAX_THREADS
+}
+
+/// `OBJSEAL_MAX_DIGEST_LEN`, for those who cannot read macros.
+#[unsafe(no_mangle)]
+pub extern "C" fn objseal_max_digest_len() -> usize {
+    OBJSEAL_MAX_DIGEST_LEN
 }
 
 const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {

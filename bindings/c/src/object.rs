@@ -221,10 +221,15 @@ impl WriteAt for Target {
     }
 }
 
-/// Puts a stored file of `stored_len` bytes under the keys and the context of `seal_options`, which have keys for as many
-/// layers. Only its first 8,192 bytes are written, half of them at a time, so whenever it is interrupted the file opens under
-/// the old keys or the new ones. The caller sees to it that nobody else writes meanwhile. Whoever kept the old head and its
-/// root keys still opens the object.
+/// Puts a stored file of `stored_len` bytes under the keys and the context of `seal_options`, which have keys for as
+/// many layers. Only its first 8,192 bytes are written, half of them at a time, so whenever it is interrupted the file
+/// opens under the old keys or the new ones. The caller sees to it that nobody else writes meanwhile: what is found to
+/// have another head when it is to be written stays as it is, `OBJSEAL_STATUS_IO`. Private fields stay, unless
+/// `seal_options` set them anew. Whoever kept the old head and its root keys still opens the object.
+///
+/// Names of keys and pairs of the context that are to stay come from an object that was opened, so from
+/// `objseal_reader_info`, and never from `objseal_inspect`, whose answer anybody could have written. With
+/// `objseal_open_options_set_object_id` and the id from there, no other object gets them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_rewrap(
     open_options: *const OpenOptions,

@@ -3,9 +3,9 @@
 use crate::envelope::Envelope;
 use crate::info::{self, Info};
 use crate::key::Key;
-use crate::memory::{Handle, apart, free, input, room, store_handle, value};
+use crate::memory::{Handle, apart, free, input, room, store, store_handle, value};
 use crate::options::OpenOptions;
-use crate::status::{Failure, Status, on, on_mut, run};
+use crate::status::{Failure, Status, Steps, on, on_mut, run};
 use objseal::cobblestone;
 use objseal::envelope;
 use objseal::file::{self, FileError, SLOTS_LEN};
@@ -18,8 +18,17 @@ impl Handle for Opener {
     type Value = Value;
 }
 
-/// `None` after a failure, and when finished, unless there is more to know.
-pub(crate) struct Value(Option<Work>);
+pub(crate) struct Value {
+    steps: Steps<Work>,
+    /// A file that is finished.
+    file: Option<Box<file::Opener>>,
+}
+
+impl Value {
+    fn of(work: Work) -> Self {
+        Self { steps: Steps::new(work), file: None }
+    }
+}
 
 enum Work {
     /// The slots of a file, as far as they have come.
@@ -75,23 +84,18 @@ impl Work {
         }
     }
 
-    /// What there is more to know comes back.
-    fn finish(self, out: &mut [u8]) -> Result<Option<Self>, Failure> {
+    /// A file comes back: there is more to know of it.
+    fn finish(self, out: &mut [u8]) -> Result<Option<Box<file::Opener>>, Failure> {
         match self {
-            Self::Slots(..) => Err(FileError::NotSealed.into()),
+            Self::Slots(..) => return Err(FileError::NotSealed.into()),
             Self::File(mut opener) => {
                 opener.finish(out)?;
-                Ok(Some(Self::File(opener)))
+                return Ok(Some(opener));
             }
-            Self::Body(opener) => {
-                opener.finish_into(out)?;
-                Ok(None)
-            }
-            Self::Bare(opener) => {
-                opener.finish(out)?;
-                Ok(None)
-            }
-        }
+            Self::Body(opener) => opener.finish_into(out)?,
+            Self::Bare(opener) => opener.finish(out)?,
+        };
+        Ok(None)
     }
 }
 
@@ -102,7 +106,7 @@ pub unsafe extern "C" fn objseal_opener_new(options: *const OpenOptions, opener:
     unsafe {
         on(options, |options| {
             let slots = Vec::with_capacity(SLOTS_LEN);
-            store_handle(opener, || Ok(Value(Some(Work::Slots(Box::new(options.clone()), slots)))))
+            store_handle(opener, || Ok(Value::of(Work::Slots(Box::new(options.clone()), slots))))
         })
     }
 }
@@ -112,9 +116,7 @@ pub unsafe extern "C" fn objseal_opener_new(options: *const OpenOptions, opener:
 pub unsafe extern "C" fn objseal_envelope_opener_new(envelope: *const Envelope, opener: *mut *mut Opener) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(envelope, |envelope| {
-            store_handle(opener, || Ok(Value(Some(Work::Body(Box::new(envelope.envelope.body()?.opener()))))))
-        })
+        on(envelope, |envelope| store_handle(opener, || Ok(Value::of(Work::Body(Box::new(envelope.body()?.opener()))))))
     }
 }
 
@@ -130,15 +132,16 @@ pub unsafe extern "C" fn objseal_cobblestone_opener_new(
         // SAFETY: the contract of the header.
         let (key, context) = unsafe { (value(key)?, input(context, context_len)?) };
         let key = objseal::Key::from_bytes(key.expose_secret());
-        Ok(Value(Some(Work::Bare(Box::new(cobblestone::Opener::owned(key, context.to_vec()))))))
+        Ok(Value::of(Work::Bare(Box::new(cobblestone::Opener::owned(key, context.to_vec())))))
     };
     // SAFETY: the same.
     run(|| unsafe { store_handle(opener, make) })
 }
 
-/// Takes in `data` and writes the plaintext of all chunks that are whole to the start of `out`; `*out_len` is how many bytes
-/// that are, or have to be there if the output is too small: never more than `data_len` and 65,536. What is written is
-/// authentic. If something is not, all that this call would have written is zero, and nothing more comes out.
+/// Takes in `data` and writes the plaintext of all chunks that are whole to the start of `out`; `*out_len` is how many
+/// bytes that are, or have to be there if the output is too small: never more than `data_len` and 65,536. What is
+/// written is authentic. If something is not, all that this call would have written is zero, and nothing more comes
+/// out: every later call says the same.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_opener_update(
     opener: *mut Opener,
@@ -150,15 +153,16 @@ pub unsafe extern "C" fn objseal_opener_update(
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on_mut(opener, |Value(opener)| {
+        on_mut(opener, |Value { steps, .. }| {
             apart(data, data_len, out, out_capacity)?;
             let data = input(data, data_len)?;
-            let needed = opener.as_ref().ok_or(Status::Finished)?.update_len(data.len());
+            let needed = steps.work()?.update_len(data.len());
             let out = room(Some(needed as u64), out, out_capacity, out_len)?;
-            let updated = opener.take().ok_or(Status::Finished)?.update(data, out);
-            let (work, written) = updated.inspect_err(|_| out.fill(0))?;
-            *opener = Some(work);
-            Ok(crate::memory::store(out_len, written)?)
+            let updated = steps.step(|work| {
+                let (work, written) = work.update(data, out)?;
+                Ok((Ok(work), written))
+            });
+            Ok(store(out_len, updated.inspect_err(|_| out.fill(0))?)?)
         })
     }
 }
@@ -174,10 +178,10 @@ pub unsafe extern "C" fn objseal_opener_finish(
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on_mut(opener, |Value(opener)| {
-            let needed = opener.as_ref().ok_or(Status::Finished)?.finish_len();
+        on_mut(opener, |Value { steps, file }| {
+            let needed = steps.work()?.finish_len();
             let out = room(Some(needed as u64), out, out_capacity, out_len)?;
-            *opener = opener.take().ok_or(Status::Finished)?.finish(out)?;
+            *file = steps.step(|work| Ok((Err(Status::Finished), work.finish(out)?)))?;
             Ok(())
         })
     }
@@ -188,13 +192,17 @@ pub unsafe extern "C" fn objseal_opener_finish(
 pub unsafe extern "C" fn objseal_opener_info(opener: *mut Opener, info: *mut *mut Info) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on_mut(opener, |Value(opener)| {
-            store_handle(info, || match opener {
-                Some(Work::File(file)) => {
-                    let info = info::Value::of_head(file.envelope().head()).with_attributes(file.attributes());
-                    Ok(info.with_slots(file.slots()).with_engines(file.envelope().engines()))
-                }
-                _ => Err(Failure::new(Status::Argument, "its head has not been opened, or it is no file")),
+        on_mut(opener, |Value { steps, file }| {
+            store_handle(info, || {
+                let file = match (&*file, steps.work()) {
+                    (Some(file), _) | (None, Ok(Work::File(file))) => file,
+                    _ => {
+                        steps.check()?;
+                        return Err(Failure::new(Status::Argument, "its head has not been opened, or it is no file"));
+                    }
+                };
+                let info = info::Value::of_head(file.envelope().head()).with_attributes(file.attributes());
+                Ok(info.with_slots(file.slots()).with_engines(file.envelope().engines()))
             })
         })
     }

@@ -7,7 +7,10 @@ use crate::memory::{Handle, free, input, store_handle, text, value};
 use crate::status::{Failure, Status, on_mut, run};
 use objseal::Engine;
 use objseal::checksums::Wanted;
-use objseal::envelope::{self, AcceptedKeys, DemandedContext, EncryptionContext, ObjectId, Suite, WrappingKey};
+use objseal::envelope::{
+    self, AcceptedKeys, ChecksumAlgorithm, DemandedContext, EncryptionContext, FormatError, ObjectId, Suite,
+    WrappingKey,
+};
 use std::ffi::c_char;
 use std::sync::Arc;
 
@@ -63,34 +66,68 @@ fn assign<T>(value: T, place: &mut T) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Bit, digest and name of each.
-const DIGESTS: [(u32, Wanted, &str); 6] = [
-    (library::OBJSEAL_SHA256, Wanted::SHA256, "sha256"),
-    (library::OBJSEAL_CRC64NVME, Wanted::CRC64NVME, "crc64nvme"),
-    (library::OBJSEAL_CRC32C, Wanted::CRC32C, "crc32c"),
-    (library::OBJSEAL_CRC32, Wanted::CRC32, "crc32"),
-    (library::OBJSEAL_SHA1, Wanted::SHA1, "sha1"),
-    (library::OBJSEAL_MD5, Wanted::MD5, "md5"),
+const DIGESTS: [(u32, ChecksumAlgorithm); 10] = [
+    (library::OBJSEAL_SHA256, ChecksumAlgorithm::Sha256),
+    (library::OBJSEAL_CRC64NVME, ChecksumAlgorithm::Crc64Nvme),
+    (library::OBJSEAL_CRC32C, ChecksumAlgorithm::Crc32c),
+    (library::OBJSEAL_CRC32, ChecksumAlgorithm::Crc32),
+    (library::OBJSEAL_SHA1, ChecksumAlgorithm::Sha1),
+    (library::OBJSEAL_MD5, ChecksumAlgorithm::Md5),
+    (library::OBJSEAL_SHA512, ChecksumAlgorithm::Sha512),
+    (library::OBJSEAL_XXHASH64, ChecksumAlgorithm::XxHash64),
+    (library::OBJSEAL_XXHASH3, ChecksumAlgorithm::XxHash3),
+    (library::OBJSEAL_XXHASH128, ChecksumAlgorithm::XxHash128),
 ];
 
 /// The digests that these bits stand for.
 pub(crate) fn digests(bits: u32) -> Result<Wanted, Failure> {
-    let known = DIGESTS.iter().fold(0, |all, (bit, ..)| all | bit);
+    let known = DIGESTS.iter().fold(0, |all, (bit, _)| all | bit);
     if bits & !known != 0 {
-        return Err(Failure::new(Status::Argument, "no such digest"));
+        return Err(no_such_digest());
     }
-    let wanted = DIGESTS.iter().filter(|(bit, ..)| bits & bit != 0);
-    Ok(wanted.fold(Wanted::NONE, |all, &(_, one, _)| all | one))
+    let wanted = DIGESTS.iter().filter(|(bit, _)| bits & bit != 0);
+    Ok(wanted.fold(Wanted::NONE, |all, &(_, one)| all | Wanted::of(one)))
 }
 
-/// The name of the one digest that this bit stands for.
-pub(crate) fn digest_name(bit: u32) -> Option<&'static str> {
-    DIGESTS.iter().find(|(known, ..)| *known == bit).map(|&(_, _, name)| name)
+/// The one digest that this bit stands for.
+pub(crate) fn digest(bit: u32) -> Option<ChecksumAlgorithm> {
+    DIGESTS.iter().find(|(known, _)| *known == bit).map(|&(_, algorithm)| algorithm)
 }
 
-fn insert(context: &mut EncryptionContext, key: &str, value: &str) -> Result<(), Failure> {
+/// The bit of a digest; 0 for none.
+pub(crate) fn digest_bit(algorithm: Option<ChecksumAlgorithm>) -> u32 {
+    DIGESTS.iter().find(|(_, known)| Some(*known) == algorithm).map_or(0, |&(bit, _)| bit)
+}
+
+pub(crate) fn no_such_digest() -> Failure {
+    Failure::new(Status::Argument, "no such digest")
+}
+
+/// What `insert` or `bind` says, for C.
+fn added(added: Result<(), FormatError>) -> Result<(), Failure> {
     let no = |_| Failure::new(Status::Argument, "a context has at most 64 pairs and 8 KiB, and no key twice or empty");
-    context.insert(key, value).map_err(no)
+    added.map_err(no)
+}
+
+/// A pair of texts.
+#[repr(C)]
+pub struct Pair {
+    /// What the value is of.
+    pub key: *const c_char,
+    /// The value.
+    pub value: *const c_char,
+}
+
+/// What names an upload.
+pub(crate) unsafe fn place(pairs: *const Pair, count: usize) -> Result<EncryptionContext, Failure> {
+    let mut place = EncryptionContext::new();
+    // SAFETY: the contract of the header.
+    for pair in unsafe { input(pairs, count) }? {
+        // SAFETY: the same.
+        let (key, value) = unsafe { (text(pair.key)?, text(pair.value)?) };
+        added(place.insert(key, value))?;
+    }
+    Ok(place)
 }
 
 /// Options for sealing, without a key yet: bound to no context, on the best engines, without digests.
@@ -132,7 +169,22 @@ pub unsafe extern "C" fn objseal_seal_options_add_keyring_key(
     unsafe { on_mut(options, |options| add_key(options, layer, latest(keyring, name)?)) }
 }
 
-/// Binds objects to a pair of the encryption context. It is public and stored with the object: its bucket and name, say.
+unsafe fn add_pair(
+    options: *mut SealOptions,
+    key: *const c_char,
+    value: *const c_char,
+    add: fn(&mut EncryptionContext, &str, &str) -> Result<(), FormatError>,
+) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe {
+        on_mut(options, |options| {
+            added(add(&mut options.context, text(key)?, text(value)?))?;
+            assign(options.core.clone().with_context(options.context.clone()), &mut options.core)
+        })
+    }
+}
+
+/// Binds objects to a pair of the encryption context, which is stored with them, in clear.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_seal_options_add_context(
     options: *mut SealOptions,
@@ -140,10 +192,35 @@ pub unsafe extern "C" fn objseal_seal_options_add_context(
     value: *const c_char,
 ) -> Status {
     // SAFETY: the contract of the header.
+    unsafe { add_pair(options, key, value, EncryptionContext::insert) }
+}
+
+/// Binds objects to a pair of which only the key is stored with them, because whoever opens them knows the value: the
+/// bucket and the name of the object, say.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_seal_options_bind_context(
+    options: *mut SealOptions,
+    key: *const c_char,
+    value: *const c_char,
+) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe { add_pair(options, key, value, EncryptionContext::bind) }
+}
+
+/// Stores these bytes, at most 2,304, in the heads of objects as their private field `tag`, from 0xC000 on: in clear,
+/// and authentic. `objseal_info_field` gives them back.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_seal_options_set_field(
+    options: *mut SealOptions,
+    tag: u16,
+    value: *const u8,
+    len: usize,
+) -> Status {
+    let no = |_| Failure::new(Status::Argument, "a private field has a tag from 0xC000 on, and at most 2,304 bytes");
+    // SAFETY: the contract of the header.
     unsafe {
         on_mut(options, |options| {
-            insert(&mut options.context, text(key)?, text(value)?)?;
-            assign(options.core.clone().with_context(options.context.clone()), &mut options.core)
+            assign(options.core.clone().with_field(tag, input(value, len)?).map_err(no)?, &mut options.core)
         })
     }
 }
@@ -169,7 +246,7 @@ pub unsafe extern "C" fn objseal_seal_options_set_engine(
     }
 }
 
-/// Opens every chunk again, on another engine, before it is given out.
+/// Opens every chunk again, on another engine, before it is given out, and unwraps every wrapped key.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_seal_options_set_check(options: *mut SealOptions) -> Status {
     // SAFETY: the contract of the header.
@@ -185,7 +262,7 @@ pub unsafe extern "C" fn objseal_seal_options_set_digests(options: *mut SealOpti
     }
 }
 
-/// The server's own key, under which the states of uploads are stored (`objseal_upload_new`).
+/// The server's own key, under which the states of uploads are stored (`objseal_upload_new`). It opens no object.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_seal_options_set_upload_key(options: *mut SealOptions, key: *const Key) -> Status {
     // SAFETY: the contract of the header.
@@ -240,7 +317,16 @@ pub unsafe extern "C" fn objseal_open_options_add_keyring(
     }
 }
 
-/// The context that objects have to be bound to is what has been added, no more and no less.
+/// The pairs that were added.
+fn known(context: &DemandedContext) -> EncryptionContext {
+    match context {
+        DemandedContext::Exactly(pairs) | DemandedContext::Known(pairs) => pairs.clone(),
+        DemandedContext::Any => EncryptionContext::new(),
+    }
+}
+
+/// The context that objects have to be bound to is what has been added, no more and no less, whether it is stored with
+/// them or only bound.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_open_options_add_context(
     options: *mut OpenOptions,
@@ -250,18 +336,29 @@ pub unsafe extern "C" fn objseal_open_options_add_context(
     // SAFETY: the contract of the header.
     unsafe {
         on_mut(options, |options| {
-            let mut context = match &options.policy().context {
-                DemandedContext::Exactly(context) => context.clone(),
-                DemandedContext::Any => EncryptionContext::new(),
-            };
-            insert(&mut context, text(key)?, text(value)?)?;
-            assign(options.clone().with_context(context), options)
+            let context = &mut options.policy_mut().context;
+            let (any_stored, mut pairs) = (matches!(context, DemandedContext::Known(_)), known(context));
+            added(pairs.insert(text(key)?, text(value)?))?;
+            assign(if any_stored { DemandedContext::Known(pairs) } else { DemandedContext::Exactly(pairs) }, context)
         })
     }
 }
 
-/// Takes any context. Whoever calls this should look at the context of what was opened: the store can answer with another
-/// object of the same key.
+/// Takes whatever pairs are stored with an object; those that are only bound have to be what was added, no more and no
+/// less. For who knows where an object is, and not what else it was bound to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_open_options_any_stored_context(options: *mut OpenOptions) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe {
+        on_mut(options, |options| {
+            let context = &mut options.policy_mut().context;
+            assign(DemandedContext::Known(known(context)), context)
+        })
+    }
+}
+
+/// Takes any context, as long as all of it is stored. Whoever calls this should look at the context of what was opened:
+/// the store can answer with another object of the same key.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_open_options_any_context(options: *mut OpenOptions) -> Status {
     // SAFETY: the contract of the header.

@@ -7,10 +7,12 @@ use crate::memory::{Handle, free, input, output, store, store_handle, value};
 use crate::options::OpenOptions;
 use crate::status::{Failure, Status, on, run};
 use objseal::cobblestone::{Cobblestone, ReadAt};
+use objseal::envelope;
 use objseal::file::SealedFile;
 use objseal_bindings::Plaintext;
 use std::ffi::c_void;
 use std::io;
+use std::sync::Arc;
 
 /// Fills `buffer` with the `len` bytes that are stored from `offset` on. 0 means that it worked. Several threads may call it at
 /// the same time. No exception may leave it.
@@ -27,7 +29,14 @@ impl Handle for Reader {
 /// Verified plaintext, and what is known of it, which is made when it is asked for.
 pub(crate) struct Value {
     pub(crate) plaintext: Box<dyn Plaintext>,
-    pub(crate) info: Option<Box<dyn Fn() -> Result<info::Value, Failure> + Send + Sync>>,
+    pub(crate) info: Option<MakeInfo>,
+}
+
+type MakeInfo = Box<dyn Fn() -> Result<info::Value, Failure> + Send + Sync>;
+
+pub(crate) fn of_envelope(envelope: &Arc<envelope::Envelope>) -> MakeInfo {
+    let envelope = Arc::clone(envelope);
+    Box::new(move || info::Value::of_envelope(&envelope))
 }
 
 /// What is stored, behind a callback.
@@ -80,8 +89,8 @@ pub unsafe extern "C" fn objseal_reader_new(
         on(options, |options| {
             store_handle(reader, || {
                 let stored = Stored::new(read_at, user, stored_len)?;
-                let file = std::sync::Arc::new(SealedFile::open(options, stored)?);
-                let known = std::sync::Arc::clone(&file);
+                let file = Arc::new(SealedFile::open(options, stored)?);
+                let known = Arc::clone(&file);
                 let info = move || Ok(info::Value::of_file(known.info()));
                 Ok(Value { plaintext: Box::new(file), info: Some(Box::new(info)) })
             })
@@ -103,9 +112,8 @@ pub unsafe extern "C" fn objseal_envelope_reader_new(
         on(envelope, |envelope| {
             store_handle(reader, || {
                 let stored = Stored::new(read_at, user, stored_len)?;
-                let body = envelope.envelope.body()?.open_at(stored)?;
-                let envelope = envelope.clone();
-                Ok(Value { plaintext: Box::new(body), info: Some(Box::new(move || envelope.info())) })
+                let body = envelope.body()?.open_at(stored)?;
+                Ok(Value { plaintext: Box::new(body), info: Some(of_envelope(envelope)) })
             })
         })
     }

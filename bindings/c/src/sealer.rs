@@ -1,12 +1,12 @@
 //! Sealing piece by piece.
 
-use crate::envelope::{Envelope, EnvelopeValue};
+use crate::envelope::Envelope;
 use crate::info::{self, Info};
 use crate::key::Key;
 use crate::memory::{Handle, apart, free, input, optional_text, put, room, store_handle, value};
 use crate::options::{self, SealOptions};
 use crate::parts::Upload;
-use crate::status::{Failure, Status, on, on_mut, run};
+use crate::status::{Failure, Status, Steps, on, on_mut, run};
 use objseal::checksums::Digester;
 use objseal::cobblestone::{self, Cobblestone};
 use objseal::envelope::{self, Attributes, PartAttempt};
@@ -24,8 +24,7 @@ impl Handle for Sealer {
 
 /// What is being sealed, and what it came to.
 pub(crate) struct Value {
-    /// `None` when finished, and after a failure.
-    work: Option<Work>,
+    steps: Steps<Work>,
     done: Option<Done>,
 }
 
@@ -49,18 +48,24 @@ enum Of {
 
 enum Done {
     File(Box<file::Info>),
-    Envelope(EnvelopeValue),
+    Envelope(Arc<envelope::Envelope>),
     Part(Arc<envelope::Upload>, PartAttempt, Box<Attributes>),
     Receipt(Vec<u8>),
 }
 
 impl Value {
     fn of(work: Work) -> Self {
-        Self { work: Some(work), done: None }
+        Self { steps: Steps::new(work), done: None }
     }
 
     fn body(sealer: envelope::Sealer, digester: Digester, of: Of) -> Self {
         Self::of(Work::Body(Box::new(Body { sealer, digester, of })))
+    }
+
+    /// Why something that there is at the end is not there.
+    fn missing<T>(&self) -> Result<T, Failure> {
+        self.steps.check()?;
+        Err(Failure::new(Status::Argument, "it is not finished, or not of this kind"))
     }
 }
 
@@ -100,7 +105,7 @@ impl Work {
                 body.sealer.finish_into(out)?;
                 let attributes = body.digester.finish();
                 Ok(Some(match body.of {
-                    Of::Envelope(envelope) => Done::Envelope(EnvelopeValue::of(envelope.with_attributes(&attributes)?)),
+                    Of::Envelope(envelope) => Done::Envelope(Arc::new(envelope.with_attributes(&attributes)?)),
                     Of::Part(upload, attempt) => Done::Part(upload, attempt, Box::new(attributes)),
                 }))
             }
@@ -137,9 +142,10 @@ pub unsafe extern "C" fn objseal_envelope_sealer_new(options: *const SealOptions
     }
 }
 
-/// Begins an attempt at part `number` of an upload, from 1 to 10,000: `objseal_sealer_receipt` gives its receipt at the end.
-/// Every attempt has salts of its own, so a part can be sealed again and again, by many threads and processes at the same time.
-/// `digests` are those of the part: `OBJSEAL_MD5` and so on.
+/// Begins an attempt at part `number` of an upload, from 1 to 10,000: `objseal_sealer_receipt` gives its receipt at the
+/// end. Every attempt has salts of its own, so a part can be sealed again and again, by many threads and processes at
+/// the same time. `digests` are those of the part: `OBJSEAL_MD5` and so on. `OBJSEAL_STATUS_KEY_NOT_FOUND` for an
+/// upload that was resumed and not unlocked.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_part_sealer_new(
     upload: *const Upload,
@@ -152,8 +158,8 @@ pub unsafe extern "C" fn objseal_part_sealer_new(
         on(upload, |upload| {
             store_handle(sealer, || {
                 let digester = Digester::new(options::digests(digests)?);
-                let (attempt, body) = upload.part(number)?;
-                Ok(Value::body(body.sealer(), digester, Of::Part(Arc::clone(upload), attempt)))
+                let (attempt, body) = upload.part_sealer()?.part(number)?;
+                Ok(Value::body(body.sealer(), digester, Of::Part(Arc::clone(&upload.core), attempt)))
             })
         })
     }
@@ -192,12 +198,12 @@ pub unsafe extern "C" fn objseal_sealer_update(
         on_mut(sealer, |sealer| {
             apart(data, data_len, out, out_capacity)?;
             let data = input(data, data_len)?;
-            let needed = sealer.work.as_ref().ok_or(Status::Finished)?.update_len(data.len())?;
+            let needed = sealer.steps.work()?.update_len(data.len())?;
             let out = room(Some(needed as u64), out, out_capacity, out_len)?;
-            let mut work = sealer.work.take().ok_or(Status::Finished)?;
-            work.update(data, out)?;
-            sealer.work = Some(work);
-            Ok(())
+            sealer.steps.step(|mut work| {
+                work.update(data, out)?;
+                Ok((Ok(work), ()))
+            })
         })
     }
 }
@@ -213,16 +219,12 @@ pub unsafe extern "C" fn objseal_sealer_finish(
     // SAFETY: the contract of the header.
     unsafe {
         on_mut(sealer, |sealer| {
-            let needed = sealer.work.as_ref().ok_or(Status::Finished)?.finish_len()?;
+            let needed = sealer.steps.work()?.finish_len()?;
             let out = room(Some(needed as u64), out, out_capacity, out_len)?;
-            sealer.done = sealer.work.take().ok_or(Status::Finished)?.finish(out)?;
+            sealer.done = sealer.steps.step(|work| Ok((Err(Status::Finished), work.finish(out)?)))?;
             Ok(())
         })
     }
-}
-
-fn not_yet() -> Failure {
-    Failure::new(Status::Argument, "it is not finished, or not of this kind")
 }
 
 /// What is known of an object that is one file, when it is finished.
@@ -233,7 +235,7 @@ pub unsafe extern "C" fn objseal_sealer_info(sealer: *mut Sealer, info: *mut *mu
         on_mut(sealer, |sealer| {
             store_handle(info, || match &sealer.done {
                 Some(Done::File(opened)) => Ok(info::Value::of_file(opened)),
-                _ => Err(not_yet()),
+                _ => sealer.missing(),
             })
         })
     }
@@ -246,8 +248,8 @@ pub unsafe extern "C" fn objseal_sealer_envelope(sealer: *mut Sealer, envelope: 
     unsafe {
         on_mut(sealer, |sealer| {
             store_handle(envelope, || match &sealer.done {
-                Some(Done::Envelope(envelope)) => Ok(envelope.clone()),
-                _ => Err(not_yet()),
+                Some(Done::Envelope(envelope)) => Ok(Arc::clone(envelope)),
+                _ => sealer.missing(),
             })
         })
     }
@@ -267,16 +269,15 @@ pub unsafe extern "C" fn objseal_sealer_receipt(
     unsafe {
         on_mut(sealer, |sealer| {
             let etag = optional_text(etag)?;
-            let done = sealer.done.take().ok_or_else(not_yet)?;
-            let receipt = match done {
-                Done::Receipt(receipt) => receipt,
-                Done::Part(upload, attempt, mut attributes) => {
+            let receipt = match sealer.done.take() {
+                Some(Done::Receipt(receipt)) => receipt,
+                Some(Done::Part(upload, attempt, mut attributes)) => {
                     attributes.etag = etag.map(str::to_owned);
-                    upload.receipt(attempt, *attributes)?.1
+                    upload.receipt(attempt, *attributes).map_err(|error| sealer.steps.fail(error.into()))?.1
                 }
                 other => {
-                    sealer.done = Some(other);
-                    return Err(not_yet());
+                    sealer.done = other;
+                    return sealer.missing();
                 }
             };
             let stored = put(&receipt, out, out_capacity, out_len);

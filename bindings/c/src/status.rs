@@ -7,6 +7,7 @@ use objseal::file::FileError;
 use objseal_keys::keyring::KeyringError;
 use std::ffi::{CStr, c_char};
 use std::io;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a function returns. Numbers never change their meaning; there may be new ones.
@@ -20,6 +21,7 @@ pub enum Status {
     /// An argument makes no sense.
     Argument = 2,
     /// Wrong key, wrong context, or what was sealed was changed. One answer to all of them: an attacker learns nothing.
+    /// Where the head says that the key is another one of the same name, the words say so too.
     Authentication = 3,
     /// The output is too small. Nothing was written or consumed, and a length that is enough was stored.
     OutputTooSmall = 4,
@@ -27,7 +29,7 @@ pub enum Status {
     TooLong = 5,
     /// The range is not within the plaintext.
     OutOfRange = 6,
-    /// It was finished, or an earlier call on it failed.
+    /// It was finished.
     Finished = 7,
     /// The operating system has no random bytes to give.
     Random = 8,
@@ -39,7 +41,7 @@ pub enum Status {
     Internal = 11,
     /// This is not a sealed object, or one that this version does not know.
     Format = 12,
-    /// No key at hand opens the object, or the keyring has no key of this name.
+    /// No key at hand opens the object, the keyring has no key of this name, or the upload was not unlocked.
     KeyNotFound = 13,
     /// The object is not what was demanded of it.
     Policy = 14,
@@ -63,7 +65,7 @@ impl Status {
             Self::OutputTooSmall => c"the output is too small",
             Self::TooLong => c"longer than it can be",
             Self::OutOfRange => c"the range is not within the plaintext",
-            Self::Finished => c"it was finished, or an earlier call on it failed",
+            Self::Finished => c"it was finished",
             Self::Random => c"no random bytes to be had",
             Self::Engine => c"an engine is not to be had here, or did not do its work",
             Self::Io => c"a callback failed, or a file could not be read or written",
@@ -109,6 +111,7 @@ pub extern "C" fn objseal_status_text(status: i32) -> *const c_char {
 }
 
 /// A status, and what more there is to say.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Failure {
     status: Status,
     text: Option<String>,
@@ -117,6 +120,43 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn new(status: Status, text: impl ToString) -> Self {
         Self { status, text: Some(text.to_string()) }
+    }
+}
+
+/// What goes on step by step until it has ended; then every call is told how.
+pub(crate) struct Steps<W>(Result<W, Failure>);
+
+impl<W> Steps<W> {
+    pub(crate) fn new(work: W) -> Self {
+        Self(Ok(work))
+    }
+
+    pub(crate) fn work(&self) -> Result<&W, Failure> {
+        self.0.as_ref().map_err(Failure::clone)
+    }
+
+    /// How it has ended, though it was finished.
+    pub(crate) fn fail(&mut self, failure: Failure) -> Failure {
+        self.0 = Err(failure.clone());
+        failure
+    }
+
+    /// That it has not failed.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        self.work().map(drop).or_else(|failure| if failure.status == Status::Finished { Ok(()) } else { Err(failure) })
+    }
+
+    /// `act` takes it, and gives it back or says how it has ended. If `act` fails, that is how.
+    pub(crate) fn step<T>(
+        &mut self,
+        act: impl FnOnce(W) -> Result<(Result<W, Status>, T), Failure>,
+    ) -> Result<T, Failure> {
+        self.work()?;
+        // This stays if `act` panics.
+        let work = mem::replace(&mut self.0, Err(Status::Internal.into()))?;
+        let (next, done) = act(work).inspect_err(|failure| self.0 = Err(failure.clone()))?;
+        self.0 = next.map_err(Failure::from);
+        Ok(done)
     }
 }
 
@@ -134,7 +174,7 @@ impl From<Error> for Failure {
             Error::TooLong => Status::TooLong,
             Error::OutputTooSmall { .. } => Status::OutputTooSmall,
             Error::OutOfRange { .. } => Status::OutOfRange,
-            Error::Finished => Status::Finished,
+            Error::Finished | Error::FailedBefore => Status::Finished,
             Error::EngineUnavailable(_) | Error::EnginesAlike(..) | Error::CheckFailed(_) | Error::WorkersFailed => {
                 Status::Engine
             }
@@ -154,7 +194,7 @@ impl From<EnvelopeError> for Failure {
     fn from(error: EnvelopeError) -> Self {
         let status = match &error {
             EnvelopeError::Seal(error) => return (*error).into(),
-            EnvelopeError::Authentication => Status::Authentication,
+            EnvelopeError::Authentication | EnvelopeError::OtherKey { .. } => Status::Authentication,
             EnvelopeError::Format(_) => Status::Format,
             EnvelopeError::NoAcceptedKey { .. } => Status::KeyNotFound,
             EnvelopeError::KeyService(error) if error.kind() == KeyServiceErrorKind::UnknownKey => Status::KeyNotFound,
@@ -271,6 +311,36 @@ mod tests {
             assert_eq!(failure.status, status, "{kind:?}");
             assert_eq!(failure.text, Some(format!("{kind}: the reason")));
         }
+    }
+
+    #[test]
+    fn what_keyrings_say() {
+        for error in [KeyringError::NotProtected, KeyringError::Owner { uid: 4711 }] {
+            let text = error.to_string();
+            assert_eq!(Failure::from(error), Failure::new(Status::Keyring, text));
+        }
+        assert!(KeyringError::Owner { uid: 4711 }.to_string().contains("4711"));
+    }
+
+    #[test]
+    fn the_first_failure_stays() {
+        let engine = || Failure::new(Status::Engine, "the first");
+        let mut steps = Steps::new(1);
+        assert_eq!(steps.step(|work| Ok((Ok(work + 1), "done"))), Ok("done"));
+        assert_eq!(steps.work(), Ok(&2));
+        assert_eq!(steps.step(|_| Err::<(_, ()), _>(engine())), Err(engine()));
+        assert_eq!(steps.step(|work| Ok((Ok(work), ()))), Err(engine()));
+        assert_eq!((steps.work(), steps.check()), (Err(engine()), Err(engine())));
+
+        let mut steps = Steps::new(1);
+        assert_eq!(steps.step(|_| Ok((Err(Status::Finished), ()))), Ok(()));
+        assert_eq!((steps.work(), steps.check()), (Err(Status::Finished.into()), Ok(())));
+        assert_eq!(steps.fail(engine()), engine());
+        assert_eq!(steps.check(), Err(engine()));
+
+        let mut steps = Steps::new(1);
+        assert!(guarded(|| steps.step(|_| panic!("a fault of the library"))).is_err());
+        assert_eq!(steps.work(), Err(Status::Internal.into()));
     }
 
     #[test]

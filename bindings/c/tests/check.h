@@ -75,6 +75,23 @@ static inline int32_t read_memory(void *user, uint8_t *buffer, size_t len, uint6
     return 0;
 }
 
+/* That what failed so says the same again, when it is asked for anything. */
+static inline void says_again(objseal_status first, objseal_opener *opener) {
+    char text[300], again[300];
+    uint8_t byte = 0;
+    size_t written = 0;
+    objseal_info *info = NULL;
+    CHECK(objseal_last_error(opener, text, sizeof text) > 0);
+    for (int call = 0; call < 4; call++) {
+        objseal_status status = call % 3 == 0   ? objseal_opener_update(opener, &byte, 1, NULL, 0, &written)
+                                : call % 3 == 1 ? objseal_opener_finish(opener, NULL, 0, &written)
+                                                : objseal_opener_info(opener, &info);
+        objseal_last_error(opener, again, sizeof again);
+        if (status != first || strcmp(again, text) != 0) fprintf(stderr, "%d (%s), then %d (%s)\n", (int)first, text, (int)status, again);
+        CHECK(status == first && strcmp(again, text) == 0 && info == NULL);
+    }
+}
+
 static inline uint8_t *read_file(const char *path, size_t *len) {
     FILE *file = fopen(path, "rb");
     if (file == NULL) {
@@ -122,7 +139,7 @@ static inline objseal_status push_opened(objseal_opener *opener, const uint8_t *
             size_t zeros = 0;
             while (zeros < piece + 65536 && out[zeros] == 0) zeros++;
             CHECK(all(out + zeros, piece + 65536 - zeros, 0xEE));
-            STATUS(FINISHED, objseal_opener_update(opener, stored, 1, out, 65536, &written), opener);
+            says_again(status, opener);
             free(out);
             return status;
         }
@@ -134,10 +151,13 @@ static inline objseal_status push_opened(objseal_opener *opener, const uint8_t *
     if (status == OBJSEAL_STATUS_OK) {
         memcpy(plain + *plain_len, out, written);
         *plain_len += written;
+        STATUS(FINISHED, objseal_opener_update(opener, out, 1, out + 1, 65535, &written), opener);
+        STATUS(FINISHED, objseal_opener_finish(opener, out, 65536, &written), opener);
     } else {
         size_t zeros = 0;
         while (zeros < 65536 && out[zeros] == 0) zeros++;
         CHECK(all(out + zeros, 65536 - zeros, 0xEE));
+        says_again(status, opener);
     }
     free(out);
     return status;

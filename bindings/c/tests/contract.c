@@ -19,6 +19,8 @@ int main(void) {
     CHECK(objseal_inline_envelope_len() == OBJSEAL_INLINE_ENVELOPE_LEN && OBJSEAL_INLINE_ENVELOPE_LEN == 1400);
     CHECK(objseal_max_threads() == OBJSEAL_MAX_THREADS && OBJSEAL_MAX_THREADS == 1000);
 
+    CHECK(objseal_max_digest_len() == OBJSEAL_MAX_DIGEST_LEN && OBJSEAL_MAX_DIGEST_LEN == 64);
+
     /* Each status has a text of its own, and the numbers are what they always were. */
     CHECK(OBJSEAL_STATUS_OK == 0 && OBJSEAL_STATUS_AUTHENTICATION == 3 && OBJSEAL_STATUS_INTERNAL == 11);
     CHECK(OBJSEAL_STATUS_PARTS == 17 && OBJSEAL_STATUS_KEY_SERVICE_TRANSIENT == 18);

@@ -1,4 +1,4 @@
-/* A hostile caller: many threads, forks, lengths that no memory has, memory that overlaps. */
+/* A hostile caller: many threads, forks, lengths that no memory has, memory that overlaps. And hostile callbacks, which lie. */
 
 #include "check.h"
 
@@ -139,8 +139,248 @@ static void lengths_and_overlaps(void) {
     objseal_key_free(key);
 }
 
+/* A store that answers some reads with one object, and all from read `turn` on with another; their bytes are of the same length.
+   `head_only` and `but_head` say of which bytes that is true. What is written goes into a copy of the first. */
+typedef struct {
+    const uint8_t *first, *second;
+    uint8_t *copy;
+    size_t len;
+    unsigned reads, turn, writes;
+    int head_only, but_head;
+} liar;
+
+static int32_t lie(void *user, uint8_t *buffer, size_t len, uint64_t offset) {
+    liar *from = (liar *)user;
+    int is_head = offset < OBJSEAL_BODY_OFFSET;
+    int second = from->reads++ >= from->turn && !(from->head_only && !is_head) && !(from->but_head && is_head);
+    if (offset > from->len || len > from->len - offset) return 7;
+    memcpy(buffer, (second ? from->second : from->first) + offset, len);
+    return 0;
+}
+
+static int32_t write_lie(void *user, const uint8_t *bytes, size_t len, uint64_t offset) {
+    liar *to = (liar *)user;
+    CHECK(offset <= OBJSEAL_BODY_OFFSET && len <= OBJSEAL_BODY_OFFSET - offset);
+    memcpy(to->copy + offset, bytes, len);
+    to->writes++;
+    return 0;
+}
+
+/* What a reader gives out belongs to the object that it says it is, or nothing comes out. */
+static int reads_true(const objseal_open_options *open_options, liar *from, const uint8_t *const plains[2]) {
+    objseal_reader *reader = NULL;
+    objseal_info *info = NULL;
+    uint8_t *out = ROOM(LEN), digest[32], expected[32];
+    int given = 0;
+    if (objseal_reader_new(open_options, lie, from, from->len, &reader) == OBJSEAL_STATUS_OK) {
+        STATUS(OK, objseal_reader_info(reader, &info), reader);
+        CHECK(objseal_info_digest(info, OBJSEAL_SHA256, digest, 32) == 32);
+        for (size_t start = 0; start < LEN; start += LEN / 4) {
+            memset(out, 0xEE, 1000);
+            if (objseal_reader_read(reader, start, out, 1000, 1) != OBJSEAL_STATUS_OK) {
+                CHECK(all(out, 1000, 0));
+                continue;
+            }
+            /* Which of the two it is says the digest, which is authentic. */
+            objseal_info *other = NULL;
+            memory whole = {from->first, from->len, 0};
+            objseal_reader *honest = NULL;
+            OK(objseal_reader_new(open_options, read_memory, &whole, whole.len, &honest));
+            OK(objseal_reader_info(honest, &other));
+            CHECK(objseal_info_digest(other, OBJSEAL_SHA256, expected, 32) == 32);
+            const uint8_t *plain = plains[memcmp(digest, expected, 32) == 0 ? 0 : 1];
+            CHECK(memcmp(out, plain + start, 1000) == 0);
+            objseal_info_free(other);
+            objseal_reader_free(honest);
+            given++;
+        }
+        objseal_info_free(info);
+        objseal_reader_free(reader);
+    }
+    free(out);
+    return given;
+}
+
+/* Rewraps what lies, and says how that went; what it wrote, if anything, makes one whole object of what was read, and no other. */
+static objseal_status rewraps_true(const objseal_open_options *open_options, const objseal_seal_options *seal_options, liar *from,
+                                   const uint8_t *plain) {
+    uint8_t *out = ROOM(from->len);
+    size_t written = 0;
+    from->writes = 0;
+    memcpy(from->copy, from->first, from->len);
+    objseal_status status = objseal_rewrap(open_options, seal_options, lie, write_lie, from, from->len);
+    CHECK(from->writes == (status == OBJSEAL_STATUS_OK ? 2u : 0u));
+    if (from->turn > 0) {
+        STATUS(OK, objseal_open(open_options, from->copy, from->len, out, from->len, &written, 1), open_options);
+        CHECK(written == LEN && memcmp(out, plain, LEN) == 0);
+    }
+    free(out);
+    return status;
+}
+
+/* A stream of bytes; what it answers can be anything. */
+typedef struct {
+    const uint8_t *bytes;
+    size_t len, at, calls, before_end;
+    int64_t (*answer)(size_t calls, size_t asked, size_t given);
+} source;
+
+static int64_t pull(void *user, uint8_t *buffer, size_t len) {
+    source *from = (source *)user;
+    size_t piece = from->len - from->at < len ? from->len - from->at : len;
+    if (piece > 50000) piece = 50000;
+    memcpy(buffer, from->bytes + from->at, piece);
+    from->at += piece;
+    int64_t answer = from->answer(from->calls++, len, piece);
+    if (answer == 0 && from->before_end == 0) from->before_end = from->at - piece;
+    return answer;
+}
+
+static int64_t honest(size_t calls, size_t asked, size_t given) { return (void)calls, (void)asked, (int64_t)given; }
+static int64_t one_more(size_t calls, size_t asked, size_t given) { return calls < 3 ? (int64_t)given : (int64_t)asked + 1; }
+static int64_t most(size_t calls, size_t asked, size_t given) { return (void)asked, calls < 3 ? (int64_t)given : INT64_MAX; }
+static int64_t least(size_t calls, size_t asked, size_t given) { return (void)asked, calls < 3 ? (int64_t)given : INT64_MIN; }
+/* An end, behind which it goes on. */
+static int64_t early(size_t calls, size_t asked, size_t given) { return (void)asked, calls == 3 ? 0 : (int64_t)given; }
+
+typedef struct {
+    uint8_t *bytes;
+    size_t len, capacity;
+} sink;
+
+static int32_t push(void *user, const uint8_t *bytes, size_t len) {
+    sink *to = (sink *)user;
+    CHECK(len <= to->capacity - to->len);
+    memcpy(to->bytes + to->len, bytes, len);
+    to->len += len;
+    return 0;
+}
+
+static void streams_that_lie(const objseal_seal_options *seal_options, const objseal_open_options *open_options, const uint8_t *plain) {
+    int64_t (*const answers[])(size_t, size_t, size_t) = {one_more, most, least};
+    uint8_t *stored = ROOM(LEN + 100000), *out = ROOM(LEN);
+    size_t written = 0;
+    for (uint32_t threads = 1; threads <= 2; threads++) {
+        for (size_t i = 0; i < 3; i++) {
+            source from = {plain, LEN, 0, 0, 0, answers[i]};
+            sink to = {stored, 0, LEN + 100000};
+            STATUS(IO, objseal_seal_stream(seal_options, pull, &from, push, &to, threads, NULL), seal_options);
+            STATUS(AUTHENTICATION, objseal_open(open_options, stored, to.len, out, LEN, &written, 1), open_options);
+        }
+        source from = {plain, LEN, 0, 0, 0, early};
+        sink to = {stored, 0, LEN + 100000};
+        STATUS(OK, objseal_seal_stream(seal_options, pull, &from, push, &to, threads, NULL), seal_options);
+        STATUS(OK, objseal_open(open_options, stored, to.len, out, LEN, &written, 1), open_options);
+        CHECK(written == from.before_end && written > 0 && written < LEN && memcmp(out, plain, written) == 0);
+    }
+    free(stored);
+    free(out);
+}
+
+static void callbacks_that_lie(void) {
+    objseal_key *key = key_of(7), *new_key = key_of(8);
+    objseal_seal_options *seal_options = NULL, *under_new = NULL;
+    objseal_open_options *open_options = NULL;
+    uint8_t *plain = pattern(LEN), *other_plain = ROOM(LEN), *stored[2] = {ROOM(LEN + 100000), ROOM(LEN + 100000)};
+    const uint8_t *const plains[] = {plain, other_plain};
+    size_t len = 0, other_len = 0;
+    char text[300];
+    for (size_t i = 0; i < LEN; i++) other_plain[i] = (uint8_t)~plain[i];
+    OK(objseal_seal_options_new(&seal_options));
+    OK(objseal_seal_options_add_key(seal_options, 1, key));
+    OK(objseal_seal_options_set_digests(seal_options, OBJSEAL_SHA256));
+    OK(objseal_seal_options_new(&under_new));
+    OK(objseal_seal_options_add_key(under_new, 1, new_key));
+    OK(objseal_open_options_new(&open_options));
+    OK(objseal_open_options_add_key(open_options, key));
+    OK(objseal_open_options_add_key(open_options, new_key));
+    STATUS(OK, objseal_seal(seal_options, plain, LEN, stored[0], LEN + 100000, &len, 1), seal_options);
+    STATUS(OK, objseal_seal(seal_options, other_plain, LEN, stored[1], LEN + 100000, &other_len, 1), seal_options);
+    CHECK(len == other_len);
+    streams_that_lie(seal_options, open_options, plain);
+
+    /* How many reads an honest store sees. */
+    liar from = {stored[0], stored[1], ROOM(len), len, 0, UINT32_MAX, 0, 0, 0};
+    CHECK(reads_true(open_options, &from, plains) == 4);
+    unsigned of_reader = from.reads;
+    from.reads = 0;
+    CHECK(rewraps_true(open_options, under_new, &from, plain) == OBJSEAL_STATUS_OK);
+    unsigned of_rewrap = from.reads, halves = 0;
+    for (int kind = 0; kind < 3; kind++) {
+        from.head_only = kind == 1;
+        from.but_head = kind == 2;
+        for (from.turn = 0; from.turn <= of_reader; from.turn++) {
+            from.reads = 0;
+            int given = reads_true(open_options, &from, plains);
+            CHECK(from.turn < of_reader || given == 4);
+            halves += given > 0 && given < 4;
+        }
+        for (from.turn = 0; from.turn <= of_rewrap; from.turn++) {
+            from.reads = 0;
+            objseal_status status = rewraps_true(open_options, under_new, &from, plain);
+            int told_the_truth = from.turn == of_rewrap || (kind == 0 && from.turn == 0) || (kind == 2 && from.turn == of_rewrap - 1);
+            CHECK((status == OBJSEAL_STATUS_OK) == told_the_truth);
+            /* Its first read is the head, and so is its last one, before it writes. */
+            int changed_head = from.turn == of_rewrap - 1 || (kind == 1 && from.turn > 0);
+            if (changed_head && !told_the_truth) {
+                CHECK(status == OBJSEAL_STATUS_IO && objseal_last_error(open_options, text, sizeof text) > 0);
+                CHECK(strstr(text, "its head was changed meanwhile; nothing was written") != NULL);
+            } else {
+                CHECK(told_the_truth || status == OBJSEAL_STATUS_AUTHENTICATION);
+            }
+        }
+    }
+    CHECK(halves > 0);
+
+    /* From one object to the other in a stream, at every border and between them. */
+    uint8_t *mixed = ROOM(len), *out = ROOM(LEN);
+    size_t turns[] = {4096, OBJSEAL_BODY_OFFSET, OBJSEAL_BODY_OFFSET + 56, OBJSEAL_BODY_OFFSET + 56 + 16400, 300000, len - 100, len - 4};
+    for (size_t i = 0; i < sizeof turns / sizeof *turns; i++) {
+        memcpy(mixed, stored[0], turns[i]);
+        memcpy(mixed + turns[i], stored[1] + turns[i], len - turns[i]);
+        source in = {mixed, len, 0, 0, 0, honest};
+        sink to = {out, 0, LEN};
+        objseal_status status = objseal_open_stream(open_options, pull, &in, push, &to, 2, NULL);
+        objseal_status expected = OBJSEAL_STATUS_AUTHENTICATION;
+        if (turns[i] == 4096) expected = OBJSEAL_STATUS_FORMAT; /* Two heads of one generation, and no rewrite makes those. */
+        if (turns[i] == len - 4) expected = OBJSEAL_STATUS_OK;  /* A length, the same in both. */
+        if (status != expected) fprintf(stderr, "turn %zu: %d\n", turns[i], (int)status);
+        CHECK(status == expected && memcmp(out, plain, to.len) == 0 && (status != OBJSEAL_STATUS_OK || to.len == LEN));
+    }
+    /* A store that becomes shorter, and one that is said to be of another length. */
+    memory shrinking = {stored[0], len, 0};
+    objseal_reader *reader = NULL;
+    memory longer = {stored[0], len + 1, 0};
+    stored[0][len] = 0;
+    STATUS(AUTHENTICATION, objseal_reader_new(open_options, read_memory, &longer, len - 1, &reader), open_options);
+    STATUS(AUTHENTICATION, objseal_reader_new(open_options, read_memory, &longer, len + 1, &reader), open_options);
+    STATUS(OK, objseal_reader_new(open_options, read_memory, &shrinking, len, &reader), open_options);
+    shrinking.len = len / 2;
+    memset(out, 0xEE, 1000);
+    STATUS(IO, objseal_reader_read(reader, LEN - 1000, out, 1000, 1), reader);
+    CHECK(all(out, 1000, 0));
+    STATUS(OK, objseal_reader_read(reader, 0, out, 1000, 1), reader);
+    CHECK(memcmp(out, plain, 1000) == 0);
+    objseal_reader_free(reader);
+
+    objseal_seal_options_free(seal_options);
+    objseal_seal_options_free(under_new);
+    objseal_open_options_free(open_options);
+    objseal_key_free(key);
+    objseal_key_free(new_key);
+    free(plain);
+    free(other_plain);
+    free(stored[0]);
+    free(stored[1]);
+    free(from.copy);
+    free(mixed);
+    free(out);
+    printf("hostile: callbacks that lie at any of %u and %u reads\n", of_reader, of_rewrap);
+}
+
 int main(void) {
     lengths_and_overlaps();
     threads_and_forks();
+    callbacks_that_lie();
     return 0;
 }

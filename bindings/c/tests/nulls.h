@@ -11,6 +11,8 @@ static objseal_opener *opener;
 static objseal_reader *reader;
 static objseal_envelope *envelope;
 static objseal_upload *upload;
+static objseal_completed *completed;
+static const objseal_pair pairs[1] = {{"bucket", "photos"}};
 static objseal_part_table *part_table;
 static objseal_info *info;
 static objseal_named_part named[1];
@@ -56,6 +58,7 @@ static void set_up(const char *folder) {
     OK(objseal_seal_options_add_key(seal_options, 1, key));
     OK(objseal_seal_options_set_upload_key(seal_options, key));
     OK(objseal_seal_options_add_context(seal_options, "name", "value"));
+    OK(objseal_seal_options_set_field(seal_options, 0xC000, bytes, 10));
     OK(objseal_open_options_new(&open_options));
     OK(objseal_open_options_add_key(open_options, key));
     OK(objseal_open_options_add_context(open_options, "name", "value"));
@@ -67,7 +70,7 @@ static void set_up(const char *folder) {
     OK(objseal_reader_new(open_options, read_memory, &stored, stored.len, &reader));
     OK(objseal_reader_info(reader, &info));
 
-    OK(objseal_upload_new(seal_options, &upload));
+    OK(objseal_upload_new(seal_options, pairs, 1, &upload));
     uint8_t *body = ROOM(40000), *receipt = ROOM(16384);
     size_t len = 0;
     OK(objseal_part_sealer_new(upload, 1, 0, &of_part));
@@ -77,8 +80,10 @@ static void set_up(const char *folder) {
     receipts[0].start = receipt;
     named[0].number = 1;
     named[0].etag = "default";
-    OK(objseal_upload_complete(upload, named, 1, receipts, 1, NULL, 0, sizes, &envelope));
-    OK(objseal_envelope_table(envelope, table_bytes, sizeof table_bytes, &table.len));
+    OK(objseal_upload_complete(upload, named, 1, receipts, 1, NULL, 0, 0, 0, sizes, &completed));
+    OK(objseal_completed_head(completed, body, 40000, &len));
+    OK(objseal_envelope_open(open_options, body, len, &envelope));
+    OK(objseal_completed_table(completed, table_bytes, sizeof table_bytes, &table.len));
     table.bytes = table_bytes;
     OK(objseal_part_table_new(envelope, read_memory, &table, table.len, &part_table));
     free(body);
@@ -87,6 +92,7 @@ static void set_up(const char *folder) {
 static void tear_down(void) {
     objseal_part_table_free(part_table);
     objseal_envelope_free(envelope);
+    objseal_completed_free(completed);
     objseal_upload_free(upload);
     objseal_info_free(info);
     objseal_reader_free(reader);

@@ -36,7 +36,10 @@ BY_TYPE = {
     "objseal_opener *": "opener",
     "const objseal_reader *": "reader",
     "const objseal_envelope *": "envelope",
+    "objseal_upload *": "upload",
     "const objseal_upload *": "upload",
+    "const objseal_completed *": "completed",
+    "const objseal_pair *": "pairs",
     "const objseal_part_table *": "part_table",
     "const objseal_info *": "info",
     "const objseal_named_part *": "named",
@@ -65,7 +68,7 @@ BY_NAME = {
     "out_capacity": "sizeof out", "capacity": "sizeof out", "index": "0", "start": "0", "end": "1", "stored_len": "stored.len",
     "sealed_len": "1000", "plaintext_len": "100", "len": "32", "context_len": "1", "data_len": "10", "message_len": "100",
     "head_len": "10", "state_len": "10", "receipt_len": "10", "part_count": "1", "receipt_count": "1", "inline_len": "0",
-    "stored_limit": "1000", "generation": "0",
+    "stored_limit": "1000", "generation": "0", "place_count": "1", "tag": "0xC000", "checksum_type": "0", "part_digest": "0",
 }
 
 
@@ -90,7 +93,7 @@ def right(name: str, kind: str, parameter: str) -> str:
     kind = kind.strip()
     if (name, parameter) in BY_FUNCTION:
         return BY_FUNCTION[name, parameter]
-    if kind in ("size_t", "uint32_t", "uint64_t", "uint8_t", "int32_t", "bool"):
+    if kind in ("size_t", "uint32_t", "uint64_t", "uint16_t", "uint8_t", "int32_t", "bool"):
         if name == "objseal_info_engine" or parameter in BY_NAME:
             return BY_NAME[parameter]
         raise SystemExit(f"{name}: what is right for {kind} {parameter}?")

@@ -7,6 +7,12 @@
 static const size_t SIZES[] = {0, 1, 100, 16383, 16384, 16385, 65536, 262144, 300000, 1000003};
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
+static int says(const void *handle, const char *words) {
+    char text[300] = "";
+    objseal_last_error(handle, text, sizeof text);
+    return strstr(text, words) != NULL;
+}
+
 static objseal_seal_options *seal_options_under(const objseal_key *key, int layers) {
     objseal_seal_options *seal_options = NULL;
     OK(objseal_seal_options_new(&seal_options));
@@ -140,6 +146,7 @@ static void every_size(void) {
             uint8_t *plain = pattern(len), *stored = sealed(seal_options, plain, len, &stored_len);
             CHECK(opened(open_options, stored, stored_len, plain, len) == OBJSEAL_STATUS_OK);
             CHECK(opened(wrong, stored, stored_len, plain, len) == OBJSEAL_STATUS_AUTHENTICATION);
+            CHECK(says(wrong, "another key of that name: \"key\" of \"single-key\""));
             size_t steps[] = {1000, 65537, len + 1};
             for (size_t step = 0; step < COUNT(steps); step++) {
                 objseal_sealer *sealer = NULL;
@@ -162,6 +169,7 @@ static void every_size(void) {
             for (size_t at = 0; at < COUNT(places); at++) {
                 stored[places[at]] ^= 1;
                 CHECK(opened(open_options, stored, stored_len, plain, len) == OBJSEAL_STATUS_AUTHENTICATION);
+                CHECK(!says(open_options, "another key"));
                 stored[places[at]] ^= 1;
             }
             CHECK(opened(open_options, stored, stored_len - 1, plain, len) == OBJSEAL_STATUS_AUTHENTICATION);
@@ -240,6 +248,8 @@ static void policy_info_and_rewrap(const char *folder) {
     STATUS(KEYRING, objseal_keyring_create(keyring, path, NULL, "no spaces"), keyring);
     STATUS(OK, objseal_keyring_create(keyring, path, NULL, "photos"), keyring);
     STATUS(IO, objseal_keyring_create(again, path, NULL, "photos"), again);
+    STATUS(KEYRING, objseal_keyring_open(again, path, "correct horse"), again);
+    CHECK(says(again, "not protected"));
     STATUS(OK, objseal_keyring_open(again, path, NULL), again);
     STATUS(OK, objseal_keyring_add(keyring, "outer"), keyring);
     STATUS(KEYRING, objseal_keyring_add(keyring, "outer"), keyring);
@@ -266,7 +276,7 @@ static void policy_info_and_rewrap(const char *folder) {
     STATUS(OK, objseal_seal_options_add_context(seal_options, "name", "cat.jpg"), seal_options);
     STATUS(ARGUMENT, objseal_seal_options_add_context(seal_options, "name", "dog.jpg"), seal_options);
     STATUS(OK, objseal_seal_options_set_digests(seal_options, OBJSEAL_CRC32C | OBJSEAL_MD5), seal_options);
-    STATUS(ARGUMENT, objseal_seal_options_set_digests(seal_options, 64), seal_options);
+    STATUS(ARGUMENT, objseal_seal_options_set_digests(seal_options, 1024), seal_options);
     STATUS(ENGINE, objseal_seal_options_set_engine(seal_options, 1, "none"), seal_options);
     STATUS(ARGUMENT, objseal_seal_options_set_engine(seal_options, 0, "soft"), seal_options);
     STATUS(OK, objseal_seal_options_set_engine(seal_options, 1, "soft"), seal_options);
@@ -386,10 +396,10 @@ static void policy_info_and_rewrap(const char *folder) {
     objseal_upload *upload = NULL;
     uint8_t *before = ROOM(len), state[4096];
     STATUS(OK, objseal_seal_options_set_upload_keyring_key(new_options, keyring, "photos"), new_options);
-    STATUS(OK, objseal_upload_new(new_options, &upload), new_options);
+    STATUS(OK, objseal_upload_new(new_options, NULL, 0, &upload), new_options);
     STATUS(OK, objseal_upload_state(upload, state, sizeof state, &written), upload);
     objseal_upload_free(upload);
-    STATUS(OK, objseal_upload_resume(open_options, state, written, &upload), open_options);
+    STATUS(OK, objseal_upload_resume(open_options, NULL, 0, state, written, &upload), open_options);
     objseal_upload_free(upload);
     memcpy(before, stored, len);
     STATUS(OK, objseal_rewrap(open_options, new_options, read_memory, write_memory, &from, len), open_options);
@@ -421,6 +431,7 @@ static void policy_info_and_rewrap(const char *folder) {
     STATUS(OK, objseal_open_options_any_context(open_options), open_options);
     STATUS(OK, objseal_open_options_add_keyring(open_options, again), open_options);
     CHECK(opened(open_options, before, len, plain, 100) == OBJSEAL_STATUS_AUTHENTICATION);
+    CHECK(says(open_options, "another key of that name: \"photos\" of \"keyring\""));
     STATUS(OK, objseal_open_options_add_keyring(open_options, keyring), open_options);
     CHECK(opened(open_options, before, len, plain, 100) == OBJSEAL_STATUS_OK);
     objseal_seal_options_free(new_options);
@@ -446,6 +457,252 @@ static void policy_info_and_rewrap(const char *folder) {
     free(before);
     free(stored);
     free(plain);
+}
+
+/* The digests of "123456789", by Python's hashlib and xxhash; those of CRCs are their check values in the catalogue. */
+static const struct {
+    uint32_t digest;
+    const char *hex;
+} DIGESTS[] = {
+    {OBJSEAL_SHA256, "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225"},
+    {OBJSEAL_CRC64NVME, "ae8b14860a799888"},
+    {OBJSEAL_CRC32C, "e3069283"},
+    {OBJSEAL_CRC32, "cbf43926"},
+    {OBJSEAL_SHA1, "f7c3bc1d808e04732adf679965ccc34ca7ae3441"},
+    {OBJSEAL_MD5, "25f9e794323b453885f5181f1b624d0b"},
+    {OBJSEAL_SHA512, "d9e6762dd1c8eaf6d61b3c6192fc408d4d6d5f1176d0c29169bc24e71c3f274a"
+                     "d27fcd5811b313d681f7e55ec02d73d499c95455b6b5bb503acf574fba8ffe85"},
+    {OBJSEAL_XXHASH64, "8cb841db40e6ae83"},
+    {OBJSEAL_XXHASH3, "72dcb18b67a17dff"},
+    {OBJSEAL_XXHASH128, "33119477ede5dcd5e9716427681d5860"},
+};
+
+static void digests(void) {
+    const uint8_t *plain = (const uint8_t *)"123456789";
+    objseal_key *key = key_of(1);
+    objseal_seal_options *seal_options = seal_options_under(key, 1);
+    objseal_open_options *open_options = open_options_with(key);
+    size_t len = 0;
+    uint32_t wanted = 0;
+    for (size_t i = 0; i < COUNT(DIGESTS); i++) wanted |= DIGESTS[i].digest;
+    CHECK(wanted == 1023);
+    STATUS(OK, objseal_seal_options_set_digests(seal_options, wanted), seal_options);
+    uint8_t *stored = sealed(seal_options, plain, 9, &len), digest[OBJSEAL_MAX_DIGEST_LEN];
+    memory from = {stored, len, 0};
+    objseal_reader *reader = NULL;
+    objseal_info *info = NULL;
+    STATUS(OK, objseal_reader_new(open_options, read_memory, &from, len, &reader), open_options);
+    STATUS(OK, objseal_reader_info(reader, &info), reader);
+    for (size_t i = 0; i < COUNT(DIGESTS); i++) {
+        char hex[2 * sizeof digest + 1] = "";
+        size_t digest_len = objseal_info_digest(info, DIGESTS[i].digest, digest, sizeof digest);
+        for (size_t at = 0; at < digest_len; at++) snprintf(hex + 2 * at, 3, "%02x", digest[at]);
+        if (strcmp(hex, DIGESTS[i].hex) != 0) fprintf(stderr, "%u: %s\n", (unsigned)DIGESTS[i].digest, hex);
+        CHECK(strcmp(hex, DIGESTS[i].hex) == 0);
+    }
+    objseal_info_free(info);
+    objseal_reader_free(reader);
+    objseal_open_options_free(open_options);
+    objseal_seal_options_free(seal_options);
+    objseal_key_free(key);
+    free(stored);
+}
+
+static size_t count_of(const uint8_t *bytes, size_t len, const char *text) {
+    size_t found = 0;
+    for (size_t at = 0; at + strlen(text) <= len; at++) found += memcmp(bytes + at, text, strlen(text)) == 0;
+    return found;
+}
+
+/* What a server knows is bound, what its client says is stored, and so are fields that only the server understands. */
+static void bound_pairs_and_fields(void) {
+    objseal_key *key = key_of(1);
+    objseal_seal_options *seal_options = NULL, *moved = NULL;
+    objseal_open_options *open_options = NULL;
+    objseal_info *info = NULL;
+    const char *name = NULL, *value = NULL;
+    uint8_t *plain = pattern(100), field[3000];
+    size_t len = 0, field_len = 0;
+    memset(field, 7, sizeof field);
+    OK(objseal_seal_options_new(&seal_options));
+    STATUS(OK, objseal_seal_options_add_key(seal_options, 1, key), seal_options);
+    STATUS(OK, objseal_seal_options_bind_context(seal_options, "bucket", "photos"), seal_options);
+    STATUS(OK, objseal_seal_options_add_context(seal_options, "colour", "green"), seal_options);
+    STATUS(OK, objseal_seal_options_bind_context(seal_options, "name", "cat.jpg"), seal_options);
+    STATUS(ARGUMENT, objseal_seal_options_bind_context(seal_options, "colour", "red"), seal_options);
+    STATUS(ARGUMENT, objseal_seal_options_add_context(seal_options, "name", "dog.jpg"), seal_options);
+    STATUS(ARGUMENT, objseal_seal_options_bind_context(seal_options, "", "x"), seal_options);
+    STATUS(ARGUMENT, objseal_seal_options_set_field(seal_options, 0xBFFF, field, 1), seal_options);
+    STATUS(ARGUMENT, objseal_seal_options_set_field(seal_options, 0xC000, field, 2305), seal_options);
+    STATUS(OK, objseal_seal_options_set_field(seal_options, 0xC000, NULL, 0), seal_options);
+    STATUS(OK, objseal_seal_options_set_field(seal_options, 0xFFFF, field, 2304), seal_options);
+    STATUS(OK, objseal_seal_options_set_field(seal_options, 0xFFFF, (const uint8_t *)"tiers", 5), seal_options);
+    uint8_t *stored = sealed(seal_options, plain, 100, &len);
+    CHECK(count_of(stored, len, "photos") == 0 && count_of(stored, len, "cat.jpg") == 0);
+    CHECK(count_of(stored, len, "bucket") == 2 && count_of(stored, len, "green") == 2);
+
+    memory from = {stored, len, 0};
+    OK(objseal_inspect(read_memory, &from, len, &info));
+    STATUS(OK, objseal_info_context(info, 0, &name, &value), info);
+    CHECK(strcmp(name, "colour") == 0 && strcmp(value, "green") == 0);
+    STATUS(OUT_OF_RANGE, objseal_info_context(info, 1, &name, &value), info);
+    CHECK(strcmp(objseal_info_bound_key(info, 0), "bucket") == 0 && strcmp(objseal_info_bound_key(info, 1), "name") == 0);
+    CHECK(objseal_info_bound_key(info, 2) == NULL && objseal_info_bound_key(info, SIZE_MAX) == NULL);
+    objseal_info_free(info);
+
+    /* Who knows both bound pairs opens it, and who knows the stored one too; any other demand is refused. */
+    static const struct {
+        const char *pairs[4][2];
+        int any_stored;
+        objseal_status expected;
+    } DEMANDS[] = {
+        {{{"bucket", "photos"}, {"colour", "green"}, {"name", "cat.jpg"}}, 0, OBJSEAL_STATUS_OK},
+        {{{"bucket", "photos"}, {"name", "cat.jpg"}}, 0, OBJSEAL_STATUS_POLICY},
+        {{{"bucket", "photos"}, {"colour", "red"}, {"name", "cat.jpg"}}, 0, OBJSEAL_STATUS_POLICY},
+        {{{"bucket", "photos"}, {"colour", "green"}, {"name", "dog.jpg"}}, 0, OBJSEAL_STATUS_AUTHENTICATION},
+        {{{"bucket", "photos"}, {"name", "cat.jpg"}}, 1, OBJSEAL_STATUS_OK},
+        {{{"bucket", "photos"}, {"name", "dog.jpg"}}, 1, OBJSEAL_STATUS_AUTHENTICATION},
+        {{{"bucket", "photos"}}, 1, OBJSEAL_STATUS_POLICY},
+        {{{"bucket", "photos"}, {"place", "cat.jpg"}}, 1, OBJSEAL_STATUS_POLICY},
+        {{{"bucket", "photos"}, {"colour", "green"}, {"name", "cat.jpg"}}, 1, OBJSEAL_STATUS_POLICY},
+        {{{NULL, NULL}}, 1, OBJSEAL_STATUS_POLICY},
+        {{{NULL, NULL}}, 2, OBJSEAL_STATUS_POLICY},
+    };
+    for (size_t i = 0; i < COUNT(DEMANDS); i++) {
+        /* Said before the pairs, or after them. */
+        for (int before = 0; before < 2; before++) {
+            OK(objseal_open_options_new(&open_options));
+            STATUS(OK, objseal_open_options_add_key(open_options, key), open_options);
+            if (DEMANDS[i].any_stored == 1 && before) OK(objseal_open_options_any_stored_context(open_options));
+            for (int pair = 0; DEMANDS[i].pairs[pair][0] != NULL; pair++)
+                OK(objseal_open_options_add_context(open_options, DEMANDS[i].pairs[pair][0], DEMANDS[i].pairs[pair][1]));
+            if (DEMANDS[i].any_stored == 1 && !before) OK(objseal_open_options_any_stored_context(open_options));
+            if (DEMANDS[i].any_stored == 2) OK(objseal_open_options_any_context(open_options));
+            STATUS(ARGUMENT, objseal_open_options_add_context(open_options, "", "x"), open_options);
+            demanded(open_options, stored, len, plain, DEMANDS[i].expected);
+        }
+    }
+
+    /* What an opened object says: all pairs, which of them are only bound, and its fields. It can be bound to another place. */
+    objseal_reader *reader = NULL;
+    OK(objseal_open_options_new(&open_options));
+    STATUS(OK, objseal_open_options_add_key(open_options, key), open_options);
+    STATUS(OK, objseal_open_options_add_context(open_options, "bucket", "photos"), open_options);
+    STATUS(OK, objseal_open_options_add_context(open_options, "name", "cat.jpg"), open_options);
+    STATUS(OK, objseal_open_options_any_stored_context(open_options), open_options);
+    STATUS(OK, objseal_reader_new(open_options, read_memory, &from, len, &reader), open_options);
+    STATUS(OK, objseal_reader_info(reader, &info), reader);
+    STATUS(OK, objseal_info_context(info, 2, &name, &value), info);
+    CHECK(strcmp(name, "name") == 0 && strcmp(value, "cat.jpg") == 0);
+    CHECK(strcmp(objseal_info_bound_key(info, 1), "name") == 0 && objseal_info_bound_key(info, 2) == NULL);
+    STATUS(OUTPUT_TOO_SMALL, objseal_info_field(info, 0xFFFF, field, 4, &field_len), info);
+    STATUS(OK, objseal_info_field(info, 0xFFFF, field, sizeof field, &field_len), info);
+    CHECK(field_len == 5 && memcmp(field, "tiers", 5) == 0);
+    STATUS(OK, objseal_info_field(info, 0xC000, NULL, 0, &field_len), info);
+    CHECK(field_len == 0);
+    STATUS(OUT_OF_RANGE, objseal_info_field(info, 0xC001, field, sizeof field, &field_len), info);
+    STATUS(OUT_OF_RANGE, objseal_info_field(info, 1, field, sizeof field, &field_len), info);
+    objseal_info_free(info);
+    objseal_reader_free(reader);
+    OK(objseal_seal_options_new(&moved));
+    STATUS(OK, objseal_seal_options_add_key(moved, 1, key), moved);
+    STATUS(OK, objseal_seal_options_bind_context(moved, "name", "dog.jpg"), moved);
+    STATUS(OK, objseal_seal_options_set_field(moved, 0xC000, (const uint8_t *)"anew", 4), moved);
+    STATUS(OK, objseal_rewrap(open_options, moved, read_memory, write_memory, &from, len), open_options);
+    CHECK(opened(open_options, stored, len, plain, 100) == OBJSEAL_STATUS_POLICY);
+    OK(objseal_inspect(read_memory, &from, len, &info));
+    STATUS(OK, objseal_info_field(info, 0xFFFF, field, sizeof field, &field_len), info);
+    CHECK(field_len == 5 && memcmp(field, "tiers", 5) == 0);
+    STATUS(OK, objseal_info_field(info, 0xC000, field, sizeof field, &field_len), info);
+    CHECK(field_len == 4 && memcmp(field, "anew", 4) == 0);
+    objseal_info_free(info);
+    objseal_open_options_free(open_options);
+    OK(objseal_open_options_new(&open_options));
+    STATUS(OK, objseal_open_options_add_key(open_options, key), open_options);
+    STATUS(OK, objseal_open_options_add_context(open_options, "name", "dog.jpg"), open_options);
+    demanded(open_options, stored, len, plain, OBJSEAL_STATUS_OK);
+    objseal_seal_options_free(seal_options);
+    objseal_seal_options_free(moved);
+    objseal_key_free(key);
+    free(plain);
+    free(stored);
+}
+
+/* Options that put an object under the latest versions of its keys, and keep its context. */
+static objseal_seal_options *same_names(const objseal_info *info, const objseal_keyring *keyring) {
+    objseal_seal_options *seal_options = NULL;
+    const char *key = NULL, *value = NULL, *service = NULL, *bound = objseal_info_bound_key(info, 0);
+    uint8_t layer = 0;
+    uint32_t version = 0;
+    OK(objseal_seal_options_new(&seal_options));
+    for (size_t i = 0, at = 0; objseal_info_context(info, i, &key, &value) == OBJSEAL_STATUS_OK; i++) {
+        if (bound != NULL && strcmp(bound, key) == 0) {
+            OK(objseal_seal_options_bind_context(seal_options, key, value));
+            bound = objseal_info_bound_key(info, ++at);
+        } else {
+            OK(objseal_seal_options_add_context(seal_options, key, value));
+        }
+    }
+    for (size_t i = 0; objseal_info_key(info, i, &layer, &service, &key, &version) == OBJSEAL_STATUS_OK; i++)
+        STATUS(OK, objseal_seal_options_add_keyring_key(seal_options, layer, keyring, key), seal_options);
+    return seal_options;
+}
+
+/* A rotation: names come from the opened object, and the object id sees to it that it is this one which is rewrapped. */
+static void rotation(const char *folder) {
+    char path[500];
+    uint8_t *plain = pattern(100), id[OBJSEAL_OBJECT_ID_LEN], layer = 0;
+    size_t len = 0, other_len = 0;
+    uint32_t version = 0;
+    const char *name = NULL, *value = NULL, *service = NULL;
+    objseal_keyring *keyring = NULL;
+    objseal_seal_options *seal_options = NULL;
+    objseal_open_options *open_options = NULL;
+    objseal_reader *reader = NULL;
+    objseal_info *info = NULL;
+    snprintf(path, sizeof path, "%s/rotation", folder);
+    OK(objseal_keyring_new(&keyring));
+    STATUS(OK, objseal_keyring_create(keyring, path, NULL, "photos"), keyring);
+    OK(objseal_seal_options_new(&seal_options));
+    STATUS(OK, objseal_seal_options_add_keyring_key(seal_options, 1, keyring, "photos"), seal_options);
+    STATUS(OK, objseal_seal_options_bind_context(seal_options, "name", "cat.jpg"), seal_options);
+    STATUS(OK, objseal_seal_options_add_context(seal_options, "colour", "green"), seal_options);
+    uint8_t *stored = sealed(seal_options, plain, 100, &len), *other = sealed(seal_options, plain, 100, &other_len);
+    CHECK(len == other_len);
+    memory from = {stored, len, 0}, from_other = {other, len, 0};
+    OK(objseal_open_options_new(&open_options));
+    STATUS(OK, objseal_open_options_add_keyring(open_options, keyring), open_options);
+    STATUS(OK, objseal_open_options_add_context(open_options, "name", "cat.jpg"), open_options);
+    STATUS(OK, objseal_open_options_any_stored_context(open_options), open_options);
+
+    STATUS(OK, objseal_keyring_rotate(keyring, "photos", NULL), keyring);
+    STATUS(OK, objseal_reader_new(open_options, read_memory, &from, len, &reader), open_options);
+    STATUS(OK, objseal_reader_info(reader, &info), reader);
+    objseal_seal_options *under_latest = same_names(info, keyring);
+    STATUS(OK, objseal_info_object_id(info, id), info);
+    STATUS(OK, objseal_open_options_set_object_id(open_options, id), open_options);
+    objseal_info_free(info);
+    objseal_reader_free(reader);
+    /* Behind the reader's back the store puts another object there. */
+    STATUS(POLICY, objseal_rewrap(open_options, under_latest, read_memory, write_memory, &from_other, len), open_options);
+    STATUS(OK, objseal_rewrap(open_options, under_latest, read_memory, write_memory, &from, len), open_options);
+    CHECK(opened(open_options, stored, len, plain, 100) == OBJSEAL_STATUS_OK);
+    OK(objseal_inspect(read_memory, &from, len, &info));
+    STATUS(OK, objseal_info_key(info, 0, &layer, &service, &name, &version), info);
+    CHECK(strcmp(name, "photos") == 0 && version == 2);
+    STATUS(OK, objseal_info_context(info, 0, &name, &value), info);
+    CHECK(strcmp(name, "colour") == 0 && strcmp(objseal_info_bound_key(info, 0), "name") == 0);
+    objseal_info_free(info);
+    OK(objseal_inspect(read_memory, &from_other, len, &info));
+    CHECK(objseal_info_generation(info) == 1);
+    objseal_info_free(info);
+    objseal_seal_options_free(seal_options);
+    objseal_seal_options_free(under_latest);
+    objseal_open_options_free(open_options);
+    objseal_keyring_free(keyring);
+    free(plain);
+    free(stored);
+    free(other);
 }
 
 static void head_and_body(void) {
@@ -528,6 +785,9 @@ int main(int argc, char **argv) {
     CHECK(argc == 2);
     every_size();
     policy_info_and_rewrap(argv[1]);
+    digests();
+    bound_pairs_and_fields();
+    rotation(argv[1]);
     head_and_body();
     printf("objects: as they should be on %s\n", objseal_best_engine());
     return 0;
