@@ -35,7 +35,8 @@ impl Drop for Turn {
 
 /// Engines that share no code: those of two layers, and of a check.
 fn engines() -> [Engine; 2] {
-    [Engine::detect(), Engine::RustCrypto]
+    let other = if Engine::detect().shares_code_with(Engine::RustCrypto) { Engine::AwsLc } else { Engine::RustCrypto };
+    [Engine::detect(), other]
 }
 
 fn threads(count: usize) -> Threads {
@@ -394,6 +395,7 @@ fn without_a_check_a_fault_is_in_what_is_stored() {
     let keys = Keys::new(1);
     let place = context(&[("upload id", "17")]);
     let [engine, other] = engines();
+    // By another one than the faulty one.
     let opens = |check: bool| {
         let sealed = faulty(engine, Fault::Tag, || options_of(&keys, check).start().map(|(envelope, _)| envelope));
         let upload = faulty(engine, Fault::Tag, || options_of(&keys, check).start_upload(&keys.server, &place));

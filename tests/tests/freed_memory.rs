@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Most blocks that are kept at a time.
-const MOST: usize = 1 << 17;
+const MOST: usize = 1 << 13;
 /// So much of a secret, from one of its multiples on, is enough to be found.
 const PIECE: usize = 16;
 
@@ -122,14 +122,25 @@ impl Secrets {
     }
 }
 
+/// While this is there, what is given back is kept.
+struct Keeps;
+
+impl Drop for Keeps {
+    fn drop(&mut self) {
+        KEEPS.store(false, Ordering::SeqCst);
+    }
+}
+
 /// What was given back while something was done.
 struct GivenBack(Vec<(usize, Layout)>);
 
 impl GivenBack {
     fn during(work: impl FnOnce()) -> Self {
+        KEPT.lock().unwrap_or_else(PoisonError::into_inner).count = 0;
         KEEPS.store(true, Ordering::SeqCst);
+        let keeps = Keeps;
         work();
-        KEEPS.store(false, Ordering::SeqCst);
+        drop(keeps);
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
         let count = std::mem::take(&mut kept.count);
         assert!(0 < count && count < MOST, "{count} blocks");
@@ -172,7 +183,11 @@ fn clean(name: &str, secrets: &Secrets, work: impl FnOnce()) {
 fn clean_afterwards(name: &str, given_back: &GivenBack, secrets: &Secrets) {
     let found = given_back.holds(secrets);
     assert!(found.is_empty(), "{name}: {} times, such as {:?}", found.len(), &found[..found.len().min(8)]);
-    println!("freed memory: nothing of {} pieces of secrets is left by {name}", secrets.0.len());
+    println!(
+        "freed memory: {name}: {} blocks without any of {} pieces of secrets",
+        given_back.0.len(),
+        secrets.0.len()
+    );
 }
 
 /// "Random" bytes that are known before.

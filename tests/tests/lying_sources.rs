@@ -5,7 +5,7 @@
 use objseal::checksums::{DigestReader, Wanted};
 use objseal::cobblestone::{self, CHUNK_LEN, Cobblestone, ReadAt, Threads};
 use objseal::envelope::{
-    Attributes, ChecksumAlgorithm, EncryptionContext, EnvelopeError, FormatError, OpenOptions, SealOptions, WrappingKey,
+    Attributes, ChecksumAlgorithm, EnvelopeError, FormatError, OpenOptions, SealOptions, WrappingKey,
 };
 use objseal::file;
 use objseal::{Error, Key};
@@ -614,6 +614,16 @@ fn lying_callers() {
                 .collect();
         }));
 
+        // What is of another upload is not taken for one of this.
+        let (other, other_sealer) = keys.seal_options().start_upload(&keys.inner, &place).expect("started");
+        let (attempt, _) = other_sealer.part(1).expect("random");
+        let refused = upload.receipt(attempt, Attributes::new(1)).expect_err("of another upload");
+        assert!(matches!(refused, EnvelopeError::Authentication));
+        let attributes = Attributes::new(selection.plaintext_len());
+        let refused = other.complete(&selection, &attributes, 0).expect_err("of another upload");
+        assert!(matches!(refused, EnvelopeError::Authentication));
+        assert!(matches!(other.open_receipt(receipts[0]), Err(EnvelopeError::Authentication)));
+
         // A part that says something else of itself does not open.
         let attributes = Attributes::new(selection.plaintext_len());
         let completed = upload.complete(&selection, &attributes, 0).expect("completed");
@@ -638,6 +648,5 @@ fn lying_callers() {
             part.plaintext = std::ops::Range { start: u64::MAX, end: 0 };
             let _ = (part.len(), part.stored_len(), part.within(&(0..u64::MAX)));
         }
-        let _ = EncryptionContext::new();
     }
 }

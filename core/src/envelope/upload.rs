@@ -227,6 +227,7 @@ fn decode_secrets(fields: &[u8]) -> Result<(Subkeys, Head, ContextDigest), Forma
 #[derive(Debug)]
 #[must_use = "a part without a receipt is not there"]
 pub struct PartAttempt {
+    object_id: ObjectId,
     number: u32,
     salts: Vec<Salt>,
 }
@@ -290,6 +291,7 @@ pub struct Selection {
     /// By which algorithm the digest of each part goes into the part table, for who reads the object part by part. None
     /// unless set; all parts must have it.
     pub checksum: Option<ChecksumAlgorithm>,
+    object_id: ObjectId,
 }
 
 impl Selection {
@@ -347,6 +349,11 @@ impl Upload {
     #[must_use]
     pub fn object_id(&self) -> ObjectId {
         self.draft.object_id
+    }
+
+    /// That something is of this upload, and not of another one that the caller has as well.
+    fn check_own(&self, object_id: ObjectId) -> Result<(), Error> {
+        if object_id == self.object_id() { Ok(()) } else { Err(Error::refused(Refusal::Upload)) }
     }
 
     /// How to come by the object's own keys, to seal parts: see [`OpenOptions::plan`]. The policy holds for the object that it
@@ -422,13 +429,15 @@ impl Upload {
     /// An ETag that is not given is made of the salt.
     ///
     /// # Errors
-    /// [`PartsError::Size`] above 5 GiB of plaintext; [`EnvelopeError::Format`] if the ETag is out of its bounds.
+    /// [`PartsError::Size`] above 5 GiB of plaintext; [`EnvelopeError::Format`] if the ETag is out of its bounds;
+    /// [`EnvelopeError::Authentication`] for an attempt of another upload.
     pub fn receipt(
         &self,
         attempt: PartAttempt,
         mut attributes: Attributes,
     ) -> Result<(Receipt, Vec<u8>), EnvelopeError> {
-        let PartAttempt { number, salts } = attempt;
+        let PartAttempt { object_id, number, salts } = attempt;
+        self.check_own(object_id)?;
         if attributes.plaintext_len > MAX_PART_LEN {
             return Err(PartsError::Size(number).into());
         }
@@ -465,7 +474,8 @@ impl Upload {
         let mut by_part: Vec<usize> = (0..receipts.len()).collect();
         by_part.sort_by_key(|&index| receipts[index].number);
 
-        let mut selection = Selection { receipts: Vec::new(), parts: Vec::new(), checksum: None };
+        let object_id = self.object_id();
+        let mut selection = Selection { receipts: Vec::new(), parts: Vec::new(), checksum: None, object_id };
         let mut previous = 0;
         for &(number, etag) in named {
             if !(1..=MAX_PARTS).contains(&number) {
@@ -495,14 +505,16 @@ impl Upload {
     /// otherwise it is given apart.
     ///
     /// # Errors
-    /// [`EnvelopeError::Format`] if `selection` is not as [`select`](Self::select) gave it, `attributes` are not those of such an
-    /// object, or do not fit, or a part does not have the digest that the table is to have; [`EnvelopeError::Seal`] if there are no random bytes to be had.
+    /// [`EnvelopeError::Authentication`] if `selection` is of another upload; [`EnvelopeError::Format`] if it is not as
+    /// [`select`](Self::select) gave it, if `attributes` are not those of such an object, or do not fit, or if a part does not
+    /// have the digest that the table is to have; [`EnvelopeError::Seal`] if there are no random bytes to be had.
     pub fn complete(
         &self,
         selection: &Selection,
         attributes: &Attributes,
         inline_len: usize,
     ) -> Result<Completed, EnvelopeError> {
+        self.check_own(selection.object_id)?;
         let parts = selection.table(self.frame.layers)?;
         if attributes.plaintext_len != selection.plaintext_len() {
             return Err(FormatError::Malformed.into());
@@ -548,7 +560,8 @@ impl PartSealer {
         }
         let drawn = Drawn::new(&self.random, SALT_LEN * usize::from(self.layers.count()))?;
         let body = self.layers.seal(Role::Body, number, &drawn)?;
-        Ok((PartAttempt { number, salts: body.salts() }, body))
+        let object_id = self.layers.frame().object_id;
+        Ok((PartAttempt { object_id, number, salts: body.salts() }, body))
     }
 }
 
