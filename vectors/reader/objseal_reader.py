@@ -191,7 +191,8 @@ class WrappedKey:
         sorted_by = start[: len(start) - len(value.data)]
         kind, service_context, blob = value.number(1), value.number(1), value.short()
         require(1 <= kind <= 4 and service_context <= 2, "unknown kind or service context")
-        require(len(blob) <= 6144 and (kind != LOCAL or not blob), "blob out of bounds")
+        require(len(blob) <= 6144, "blob out of bounds")
+        require(kind != LOCAL or not (blob or service_context), "a local key that a service was given something for")
         fingerprint = value.take(0 if kind == CUSTOMER else 8)
         wrap = value.take(104)
         return cls(layer, service, key_id, version, kind, service_context, blob, sorted_by, fingerprint, wrap)

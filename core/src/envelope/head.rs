@@ -119,8 +119,13 @@ impl WrappedKey {
         if self.blob.len() > MAX_BLOB_LEN {
             return Err(FormatError::TooLong);
         }
-        let without_blob = self.kind != KeyKind::Local || self.blob.is_empty();
-        if self.layer <= MAX_LAYERS && without_blob { Ok(()) } else { Err(FormatError::Malformed) }
+        // A service that holds the key itself was given nothing.
+        let bare = self.blob.is_empty() && self.service_context == ServiceContext::None;
+        if self.layer <= MAX_LAYERS && (bare || self.kind != KeyKind::Local) {
+            Ok(())
+        } else {
+            Err(FormatError::Malformed)
+        }
     }
 
     /// What entries are sorted by, as it is stored.
@@ -323,7 +328,8 @@ impl Head {
 
     /// Reads the fields of a head whose parts are not known yet, as they are kept in an upload state.
     pub(super) fn decode_draft(fields: &[u8]) -> Result<Self, FormatError> {
-        Self::decode_fields(fields, |contents, _| contents.decode_none())
+        let draft = Self::decode_fields(fields, |contents, _| contents.decode_none())?;
+        if draft.attributes.is_none() { Ok(draft) } else { Err(FormatError::Malformed) }
     }
 
     /// The fields of such a head.

@@ -19,6 +19,7 @@ use crate::key::Key;
 use crate::limits::{LATE_FIELDS_LEN, MAX_HEAD_LEN, MAX_PART_LEN, MAX_PARTS};
 use crate::random::{RandomSource, Source};
 use crate::verdict::verdict;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -383,7 +384,8 @@ impl Upload {
         let (engines, random) = (options.engines(), options.random());
         engines.check_for_sealing(head.layers())?;
         let (object_id, layers) = (head.object_id, 1..=head.layers());
-        let mac_key = Key::from_bytes(self.subkeys.get(Subkey::Mac).expose_secret());
+        // In memory of its own: what a closure holds stays behind where it was when it is called.
+        let mac_key = Box::new(Key::from_bytes(self.subkeys.get(Subkey::Mac).expose_secret()));
         options.plan_of(Arc::new(head), layers, accepts, move |found| {
             let (_, layers) = Layers::found(found, object_id, engines);
             // What is sealed has to open under the head to come.
