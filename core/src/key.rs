@@ -32,8 +32,14 @@ impl Key {
 
     /// A key from bytes that the caller has. The caller's own copy is the caller's to wipe.
     #[must_use]
-    pub fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
+    pub const fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
         Self(*bytes)
+    }
+
+    /// Becomes another key where it is.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn copy_from(&mut self, bytes: &[u8; Self::LEN]) {
+        self.0.copy_from_slice(bytes);
     }
 
     /// The secret bytes, to be stored or wrapped.

@@ -11,6 +11,7 @@ use crate::engine::{Choice, Engine};
 use crate::error::Error;
 use crate::key::Key;
 use crate::random::RandomSource;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
@@ -209,25 +210,38 @@ impl Layers {
     }
 }
 
-/// All subkeys of an object, for who does not have its data keys.
-pub(super) struct Subkeys([Key; Subkey::ALL.len()]);
+/// All subkeys of an object, for who does not have its data keys. They stay in one place on the heap: what is moved about
+/// leaves copies on the stack, from where they can get into the gaps of other values.
+pub(super) struct Subkeys(Box<[Key; Subkey::ALL.len()]>);
 
 impl Subkeys {
     const LEN: usize = Key::LEN * Subkey::ALL.len();
 
+    fn zeros() -> Self {
+        Self(Box::new([const { Key::from_bytes(&[0; Key::LEN]) }; Subkey::ALL.len()]))
+    }
+
     pub(super) fn of(layers: &Layers) -> Self {
-        Self(Subkey::ALL.map(|which| layers.subkey(which)))
+        let mut subkeys = Self::zeros();
+        for (room, which) in subkeys.0.iter_mut().zip(Subkey::ALL) {
+            room.copy_from(layers.subkey(which).expose_secret());
+        }
+        subkeys
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (keys, rest) = bytes.as_chunks();
-        let keys: &[[u8; Key::LEN]; Subkey::ALL.len()] = keys.try_into().ok().filter(|_| rest.is_empty())?;
-        Some(Self(keys.each_ref().map(Key::from_bytes)))
+        if keys.len() != Subkey::ALL.len() || !rest.is_empty() {
+            return None;
+        }
+        let mut subkeys = Self::zeros();
+        subkeys.0.iter_mut().zip(keys).for_each(|(room, key)| room.copy_from(key));
+        Some(subkeys)
     }
 
     pub(super) fn to_bytes(&self) -> Zeroizing<[u8; Self::LEN]> {
         let mut bytes = Zeroizing::new([0; Self::LEN]);
-        for (room, key) in bytes.chunks_exact_mut(Key::LEN).zip(&self.0) {
+        for (room, key) in bytes.chunks_exact_mut(Key::LEN).zip(&*self.0) {
             room.copy_from_slice(key.expose_secret());
         }
         bytes
