@@ -7,7 +7,7 @@
 use objseal::checksums::{Digester, Wanted};
 use objseal::cobblestone::{CHUNK_LEN, Cobblestone, HEADER_LEN, SALT_LEN, SEALED_CHUNK_LEN, TAG_LEN};
 use objseal::envelope::{
-    Attributes, ChecksumAlgorithm, EncryptionContext, EnvelopeError, OpenOptions, SealOptions, WrappingKey,
+    Attributes, ChecksumAlgorithm, EncryptionContext, EnvelopeError, ObjectId, OpenOptions, SealOptions, WrappingKey,
 };
 use objseal::hazmat::refusals::{self, Refusal};
 use objseal::hazmat::{self, Aes256Gcm, public};
@@ -254,15 +254,15 @@ fn digests(noise: &mut Noise) {
     }
 }
 
-/// Random bytes that are secret, also object ids and salts that are drawn with a data key. A salt that is drawn alone, for
-/// a part, is public: its ETag is made of it.
+/// Random bytes that are secret, also salts that are drawn with a data key. The object id, with which a draw begins, is public,
+/// and so is a salt that is drawn alone, for a part: its ETag is made of it.
 struct SecretRandom;
 
 impl RandomSource for SecretRandom {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomError> {
         Noise::new(3).fill(bytes);
         if bytes.len() > SALT_LEN {
-            make_secret(bytes);
+            make_secret(bytes.get_mut(ObjectId::LEN..).unwrap_or_default());
         }
         Ok(())
     }
