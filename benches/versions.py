@@ -15,7 +15,7 @@ import sys
 
 WHAT = ["seal", "open", "seal_object", "open_object"]
 LENGTHS = [1 << 10, 16 << 10, 64 << 10, 1 << 20, 16 << 20]
-ROUNDS = 41
+ROUNDS = 25
 BYTES_A_ROUND = 32 << 20
 
 
