@@ -3,11 +3,13 @@
 pub mod format;
 pub mod golden;
 
-use objseal::cobblestone::Threads;
+use objseal::cobblestone::{ReadAt, Threads};
 use objseal::envelope::{EncryptionContext, OpenOptions, SealOptions};
-use objseal::file::{self, FileError, Info};
+use objseal::file::{self, FileError, Info, WriteAt};
 use objseal::{Backend, Engine};
 use objseal_keys::keyring::Keyring;
+use std::cell::RefCell;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -115,6 +117,31 @@ pub fn open_file(keyring: &Arc<Keyring>, stored: &[u8]) -> (Result<Info, FileErr
     let options = open_options(keyring).with_any_context();
     let opened = file::open(&options, stored, &mut plaintext, &Threads::available());
     (opened, plaintext)
+}
+
+/// A file in memory that can be rewritten.
+pub struct Disk(pub RefCell<Vec<u8>>);
+
+impl ReadAt for Disk {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.borrow()[..].read_exact_at(buffer, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.0.borrow()[..].size()
+    }
+}
+
+impl WriteAt for Disk {
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let start = usize::try_from(offset).expect("small");
+        self.0.borrow_mut()[start..][..bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A path in `vectors`.

@@ -11,12 +11,12 @@ use objseal::cobblestone::{self, Cobblestone, Threads};
 use objseal::envelope::{
     Attributes, EncryptionContext, EnvelopeError, KeyKind, OpenOptions, SealOptions, ServiceContext, WrappingKey,
 };
-use objseal::file::{self, FileError, SealedFile, WriteAt};
+use objseal::file::{self, FileError, SealedFile};
 use objseal::limits::INLINE_ENVELOPE_LEN;
 use objseal::{Error, Key, RandomError, RandomSource, hazmat};
 use objseal_keys::keyring::{KeyringError, KeyringFile, Passphrase, PassphraseCost};
 use objseal_tests::format::{Object, Role, entries, state_fields, wrap_key};
-use objseal_tests::{context, engines};
+use objseal_tests::{Disk, context, engines};
 use sha2::{Digest, Sha512};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::RefCell;
@@ -444,31 +444,6 @@ fn envelopes_and_bodies() {
                 forget(out);
             }
         });
-    }
-}
-
-/// A file in memory that can be rewritten.
-struct Disk(RefCell<Vec<u8>>);
-
-impl cobblestone::ReadAt for Disk {
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.0.borrow()[..].read_exact_at(buffer, offset)
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        self.0.borrow()[..].size()
-    }
-}
-
-impl WriteAt for Disk {
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let start = usize::try_from(offset).expect("small");
-        self.0.borrow_mut()[start..][..bytes.len()].copy_from_slice(bytes);
-        Ok(())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -8,10 +8,10 @@ use objseal::cobblestone::Threads;
 use objseal::envelope::{
     Attributes, ChecksumAlgorithm, EncryptionContext, Head, OpenOptions, SealOptions, WrappingKey, locate,
 };
-use objseal::file::{self, FileError, SealedFile, WriteAt};
+use objseal::file::{self, FileError, SealedFile};
 use objseal::limits::INLINE_ENVELOPE_LEN;
 use objseal::{Key, RandomError, RandomSource};
-use objseal_tests::context;
+use objseal_tests::{Disk, context};
 use sha2::{Digest, Sha512};
 use std::cell::RefCell;
 use std::fmt::{Debug, Write as _};
@@ -186,31 +186,6 @@ impl Seen {
 
 const PLAINTEXTS: [&[u8]; 5] =
     [b"", b"\x07", b"4711", b"Ada Lovelace", b"a little more than a block of most hashes has, which is 64 bytes"];
-
-/// A file in memory that can be rewritten.
-struct Disk(RefCell<Vec<u8>>);
-
-impl objseal::cobblestone::ReadAt for Disk {
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.0.borrow()[..].read_exact_at(buffer, offset)
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        self.0.borrow()[..].size()
-    }
-}
-
-impl WriteAt for Disk {
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let start = usize::try_from(offset).expect("small");
-        self.0.borrow_mut()[start..][..bytes.len()].copy_from_slice(bytes);
-        Ok(())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// What is looked for is found where it is.
 #[test]

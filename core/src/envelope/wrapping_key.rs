@@ -85,6 +85,8 @@ pub struct WrappingKey {
     kind: KeyKind,
     service_context: ServiceContext,
     blob: Vec<u8>,
+    /// SHA-512 of the blob, which every wrap is bound to.
+    blob_digest: [u8; 64],
     secret: Key,
     /// What wraps are sealed under.
     wrap_key: Key,
@@ -113,8 +115,9 @@ impl WrappingKey {
     fn of(service: &str, key_id: &str, key_version: u32, secret: Key) -> Self {
         let wrap_key = first_key(&expand(&secret, Purpose::Wrap));
         let (service, key_id, kind) = (service.into(), key_id.into(), KeyKind::Local);
-        let (service_context, blob) = (ServiceContext::None, Vec::new());
-        Self { service, key_id, key_version, kind, service_context, blob, secret, wrap_key }
+        let (service_context, blob) = (ServiceContext::None, Vec::<u8>::new());
+        let blob_digest = Sha512::digest(&blob).into();
+        Self { service, key_id, key_version, kind, service_context, blob, blob_digest, secret, wrap_key }
     }
 
     /// The same of another kind. `blob` is what the service needs to give the same secret again, of at most
@@ -129,7 +132,8 @@ impl WrappingKey {
         if kind == KeyKind::Local {
             return Err(FormatError::Malformed);
         }
-        Ok(Self { kind, service_context, blob: blob.to_vec(), ..self })
+        let blob_digest = Sha512::digest(blob).into();
+        Ok(Self { kind, service_context, blob: blob.to_vec(), blob_digest, ..self })
     }
 
     /// A wrapping key of a caller who keeps keys elsewhere.
@@ -262,7 +266,7 @@ impl WrappingKey {
         put_short(&mut context, self.key_id.as_bytes());
         context.extend_from_slice(&self.key_version.to_be_bytes());
         context.extend_from_slice(&[self.kind as u8, self.service_context as u8]);
-        context.extend_from_slice(&Sha512::digest(&self.blob));
+        context.extend_from_slice(&self.blob_digest);
         binding.context.put_all(&mut context);
         context
     }
