@@ -21,6 +21,10 @@ fn cost() -> PassphraseCost {
     PassphraseCost::new(19 * 1024, 2, 1).expect("the floor")
 }
 
+fn words(text: &str) -> Passphrase {
+    Passphrase::new(text.into()).expect("words")
+}
+
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").file_name());
     let mut names: Vec<_> = entries.map(|name| name.into_string().expect("text")).collect();
@@ -108,7 +112,7 @@ fn root_changes_the_keyring_of_somebody_and_leaves_it_to_them() {
     assert_eq!(file.update(None, |keyring| keyring.rotate("main")).expect("rotated"), 2);
     let metadata = fs::metadata(file.path()).expect("there");
     assert_eq!((metadata.uid(), metadata.gid(), metadata.mode() & 0o777), (12_345, 12_345, 0o600));
-    file.protect(None, Some((&Passphrase::new("horse".into()), cost()))).expect("protected");
+    file.protect(None, Some((&words("horse"), cost()))).expect("protected");
     assert_eq!(fs::metadata(file.path()).expect("there").uid(), 12_345);
     assert!(file.is_protected().expect("read"));
 }
@@ -139,11 +143,14 @@ fn root_gives_no_other_file_away() {
 fn a_passphrase_for_a_keyring_without_one_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = made(&folder);
-    let words = Passphrase::new("correct horse".into());
+    let passphrase = words("correct horse");
     let before = fs::read(file.path()).expect("read");
-    assert!(matches!(file.read(Some(&words)), Err(KeyringError::NotProtected)));
-    assert!(matches!(file.update(Some(&words), |keyring| keyring.create("other")), Err(KeyringError::NotProtected)));
-    assert!(matches!(file.protect(Some(&words), None), Err(KeyringError::NotProtected)));
+    assert!(matches!(file.read(Some(&passphrase)), Err(KeyringError::NotProtected)));
+    assert!(matches!(
+        file.update(Some(&passphrase), |keyring| keyring.create("other")),
+        Err(KeyringError::NotProtected)
+    ));
+    assert!(matches!(file.protect(Some(&passphrase), None), Err(KeyringError::NotProtected)));
     assert_eq!(fs::read(file.path()).expect("read"), before);
 }
 
@@ -152,11 +159,11 @@ fn a_passphrase_is_the_same_in_every_form_of_unicode() {
     let (composed, apart) = ("caf\u{e9}", "cafe\u{301}");
     let folder = tempfile::tempdir().expect("a folder");
     let file = made(&folder);
-    file.protect(None, Some((&Passphrase::new(apart.into()), cost()))).expect("protected");
+    file.protect(None, Some((&words(apart), cost()))).expect("protected");
     for form in [composed, apart] {
-        file.read(Some(&Passphrase::new(form.into()))).unwrap_or_else(|error| panic!("{form:?}: {error}"));
+        file.read(Some(&words(form))).unwrap_or_else(|error| panic!("{form:?}: {error}"));
     }
-    let other = file.read(Some(&Passphrase::new("cafe".into()))).expect_err("another passphrase");
+    let other = file.read(Some(&words("cafe"))).expect_err("another passphrase");
     assert!(matches!(other, KeyringError::WrongPassphrase));
 
     // One that was put under the form that it was typed in, written after FORMAT.md.
@@ -169,9 +176,9 @@ fn a_passphrase_is_the_same_in_every_form_of_unicode() {
     let message = cobblestone::seal(&Key::from_bytes(&derived), head.as_bytes(), keys.as_bytes()).expect("sealed");
     let hex: String = message.iter().map(|byte| format!("{byte:02x}")).collect();
     fs::write(file.path(), format!("{head}sealed {hex}\n")).expect("written");
-    let read = file.read(Some(&Passphrase::new(apart.into()))).expect("by the form that was given");
+    let read = file.read(Some(&words(apart))).expect("by the form that was given");
     assert_eq!(read.latest("main").expect("a key").secret().expose_secret(), &[7; 32]);
-    let composed = file.read(Some(&Passphrase::new(composed.into()))).expect_err("the other form is not known");
+    let composed = file.read(Some(&words(composed))).expect_err("the other form is not known");
     assert!(matches!(composed, KeyringError::WrongPassphrase));
 }
 
@@ -179,8 +186,8 @@ fn a_passphrase_is_the_same_in_every_form_of_unicode() {
 fn the_first_line_of_a_passphrase_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = made(&folder);
-    let words = Passphrase::new("two words".into());
-    file.protect(None, Some((&words, cost()))).expect("protected");
+    let passphrase = words("two words");
+    file.protect(None, Some((&passphrase, cost()))).expect("protected");
     for text in ["two words", "two words\n", "two words\r\n", "\u{feff}two words\r\nmore", "two words\n\0"] {
         let read = Passphrase::from_first_line(text).expect("a passphrase");
         file.read(Some(&read)).unwrap_or_else(|error| panic!("{text:?}: {error}"));
@@ -214,6 +221,60 @@ fn the_cost_of_a_file_that_somebody_else_wrote_is_bounded() {
     let text = "objseal-keyring 1\nargon2id m=1048576 t=2 p=1 salt=000102030405060708090a0b0c0d0e0f\nsealed 00\n";
     fs::write(&path, text).expect("written");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("set");
-    let read = KeyringFile::at(&path).read(Some(&Passphrase::new("x".into())));
+    let read = KeyringFile::at(&path).read(Some(&words("x")));
     assert!(matches!(read, Err(KeyringError::Malformed { line: 3 })));
+}
+
+#[test]
+fn what_is_a_keyring_or_its_lock_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = made(&folder);
+    let path = |name: &str| folder.path().join(name);
+    symlink("keyring", path("link")).expect("linked");
+    symlink("keyring.lock", path("link to the lock")).expect("linked");
+    fs::write(path("plain"), "objseal-").expect("written");
+    fs::write(path("plain.lock"), "").expect("written");
+    fs::write(path("later"), "objseal-keyring 2\n").expect("written");
+    let expected = [
+        ("keyring", true),
+        ("keyring.lock", true),
+        ("link", true),
+        ("link to the lock", true),
+        ("later", true),
+        ("plain", false),
+        ("plain.lock", false),
+        ("nothing", false),
+        ("none/keyring", false),
+        (".", false),
+    ];
+    for (name, is) in expected {
+        assert_eq!(KeyringFile::is_at(&path(name)), is, "{name}");
+    }
+    file.protect(None, Some((&words("two words"), cost()))).expect("protected");
+    assert!(KeyringFile::is_at(file.path()));
+}
+
+#[test]
+fn a_place_that_is_not_there_gets_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = KeyringFile::at(folder.path().join("mistyped"));
+    for refused in [
+        file.update(None, |keyring| keyring.create("main")).expect_err("no keyring"),
+        file.protect(None, None).expect_err("no keyring"),
+        KeyringFile::at(folder.path().join("unmounted/keyring"))
+            .create(None, |_| Ok(()))
+            .map(drop)
+            .expect_err("no folder"),
+    ] {
+        let KeyringError::Io(error) = refused else { panic!("{refused}") };
+        assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+    }
+    assert!(names(folder.path()).is_empty());
+}
+
+#[test]
+fn a_passphrase_protects_or_is_refused() {
+    for text in ["", "\0", "two\0words"] {
+        assert!(matches!(Passphrase::new(text.into()), Err(KeyringError::BadPassphrase)), "{text:?}");
+    }
 }

@@ -157,8 +157,8 @@ fn a_writer_that_failed_does_not_go_on() {
 fn another_single_key_is_refused() {
     let stored = seal_in_memory(&sealing_in(1), b"plain");
     let error = SealedFile::open(&OpenOptions::new().with_key(key(2)), &stored[..]).expect_err("another key");
-    let FileError::Envelope(EnvelopeError::OtherKey { service, key_id }) = error else { panic!("{error}") };
-    assert_eq!((&*service, &*key_id), (WrappingKey::SINGLE_KEY_SERVICE, WrappingKey::SINGLE_KEY_ID));
+    let FileError::Envelope(EnvelopeError::OtherKey(key)) = error else { panic!("{error}") };
+    assert_eq!((&*key.service, &*key.key_id), (WrappingKey::SINGLE_KEY_SERVICE, WrappingKey::SINGLE_KEY_ID));
 }
 
 #[test]

@@ -634,7 +634,7 @@ fn keyrings() {
         // As long as it is, as it would come from a terminal.
         let mut exact = String::with_capacity(text.len());
         exact.push_str(text);
-        Passphrase::new(exact)
+        Passphrase::new(exact).expect("words")
     };
     let write = |path: &std::path::Path, text: &[u8]| {
         fs::write(path, text).expect("written");

@@ -54,7 +54,7 @@ impl Case<'_> {
     /// That `result` says that the key is another one: its fingerprint is that of another object.
     fn other_key(&mut self, name: &str, key_id: &str, result: Result<(), EnvelopeError>) {
         let error = result.expect_err(name);
-        assert!(matches!(&error, EnvelopeError::OtherKey { key_id: found, .. } if found == key_id), "{name}: {error}");
+        assert!(matches!(&error, EnvelopeError::OtherKey(found) if found.key_id == *key_id), "{name}: {error}");
         assert_eq!(refusals::take(), Some(Refusal::Wrap), "{name}");
         self.count += 1;
     }

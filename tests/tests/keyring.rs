@@ -24,7 +24,7 @@ fn cost() -> PassphraseCost {
 }
 
 fn words(text: &str) -> Passphrase {
-    Passphrase::new(text.into())
+    Passphrase::new(text.into()).expect("words")
 }
 
 fn list(keyring: &Keyring) -> Vec<(String, u32)> {

@@ -232,7 +232,7 @@ fn it_takes_a_key_of_each_layer() {
         let mut opening = open_options(&keyring);
         opening.policy_mut().keys.key_ids = Some(vec![accepted.into()]);
         let error = opening.open(envelope.stored()).expect_err("one is not enough");
-        assert!(matches!(&error, EnvelopeError::NoAcceptedKey { wanted } if wanted[0].1 == missing), "{error}");
+        assert!(matches!(&error, EnvelopeError::NoAcceptedKey { wanted } if wanted[0].key_id == missing), "{error}");
     }
     let by: Vec<_> = envelope.opened_by().map(|key| (key.layer, key.key_id.as_str())).collect();
     assert_eq!(by, [(1, "inner"), (2, "outer")]);

@@ -369,7 +369,7 @@ fn an_upload_state_opens_nothing_and_can_be_changed_by_nobody() {
             EnvelopeError::Authentication
                 | EnvelopeError::Format(_)
                 | EnvelopeError::NoAcceptedKey { .. }
-                | EnvelopeError::OtherKey { .. }
+                | EnvelopeError::OtherKey(_)
         );
         assert!(expected, "byte {at}: {error}");
         assert!(open_options(&server).resume_upload(&state[..at], &place()).is_err());
@@ -386,7 +386,7 @@ fn an_upload_state_opens_nothing_and_can_be_changed_by_nobody() {
     assert!(matches!(error, EnvelopeError::NoAcceptedKey { .. }), "{error}");
     let (_, another) = keyrings();
     let error = open_options(&another).resume_upload(state, &place()).map(drop).expect_err("another key");
-    assert!(matches!(&error, EnvelopeError::OtherKey { key_id, .. } if key_id == "uploads"), "{error}");
+    assert!(matches!(&error, EnvelopeError::OtherKey(key) if key.key_id == "uploads"), "{error}");
     // What the object has to be like is asked by who seals its parts.
     let upload = resume(&server, state);
     let error = upload.unlock(&open_options(&customer)).map(drop).expect_err("a policy");

@@ -40,7 +40,7 @@ fn refused<T>(what: &str, reason: Refusal, open: impl FnOnce() -> Result<T, Enve
 /// That the key at hand is another one of the name `key_id`.
 fn another_key<T>(key_id: &str, result: Result<T, EnvelopeError>) {
     let error = result.map(drop).expect_err("another key");
-    let EnvelopeError::OtherKey { key_id: found, .. } = error else { panic!("{key_id}: {error}") };
+    let EnvelopeError::OtherKey(found) = error else { panic!("{key_id}: {error}") };
     assert_eq!(found, key_id);
 }
 
@@ -48,7 +48,7 @@ fn another_key<T>(key_id: &str, result: Result<T, EnvelopeError>) {
 fn nobody_has<T>(keys: &[&str], result: Result<T, EnvelopeError>) {
     let error = result.map(drop).expect_err("nobody has a key");
     let EnvelopeError::NoAcceptedKey { wanted } = error else { panic!("{keys:?}: {error}") };
-    assert_eq!(wanted.iter().map(|(_, key_id)| key_id).collect::<Vec<_>>(), keys);
+    assert_eq!(wanted.iter().map(|key| &key.key_id).collect::<Vec<_>>(), keys);
 }
 
 /// The wrapping key of this id, always the same.

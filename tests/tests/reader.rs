@@ -181,7 +181,7 @@ fn hex(bytes: &[u8]) -> String {
 fn golden_files_open() {
     let folder = tempfile::tempdir().expect("a folder");
     let plain = Arc::new(golden_keyring("keyring", folder.path()).read(None).expect("a keyring"));
-    let passphrase = Passphrase::new("correct horse".into());
+    let passphrase = Passphrase::new("correct horse".into()).expect("words");
     let sealed = golden_keyring("keyring-passphrase", folder.path()).read(Some(&passphrase));
     let sealed = Arc::new(sealed.expect("a keyring"));
     let bytes = fs::read(vectors("golden/single-key")).expect("read");
@@ -589,7 +589,7 @@ fn the_second_reader_opens_golden_files_and_new_ones() {
         fs::write(&sealed, &stored).expect("written");
         let pairs: Vec<_> = pairs_given.iter().map(|(key, value)| format!("{key}={value}")).collect();
         for protected in [false, true] {
-            let words = Passphrase::new("correct horse".into());
+            let words = Passphrase::new("correct horse".into()).expect("words");
             let protection = protected.then_some((&words, PassphraseCost::DEFAULT));
             let store = KeyringFile::at(reader.path(&format!("keyring-{len}-{protected}")));
             fs::copy(reader.path("keyring"), store.path()).expect("copied");

@@ -134,11 +134,11 @@ fn what_does_not_open_is_not_rewrapped() {
     // Another key of the same name.
     let disk = Disk::new(&stored, usize::MAX);
     let error = rewrap(&self::keyring(), "main", EncryptionContext::new(), &disk).expect_err("refused");
-    assert!(matches!(error, FileError::Envelope(EnvelopeError::OtherKey { .. })), "{error}");
+    assert!(matches!(error, FileError::Envelope(EnvelopeError::OtherKey(_))), "{error}");
     unchanged(&disk, &stored);
     // Nobody is asked to decide about it.
     let error = file::rewrap(&open_options(&self::keyring()), &disk, |_| -> Result<_, FileError> { panic!("asked") });
-    assert!(matches!(error.expect_err("refused"), FileError::Envelope(EnvelopeError::OtherKey { .. })));
+    assert!(matches!(error.expect_err("refused"), FileError::Envelope(EnvelopeError::OtherKey(_))));
     unchanged(&disk, &stored);
     // A head, attributes or an end of the body that were changed.
     for at in [8_192, 8_220, stored.len() - 90, stored.len() - 30] {

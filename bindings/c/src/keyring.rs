@@ -40,7 +40,7 @@ impl Value {
 
 unsafe fn passphrase(start: *const c_char) -> Result<Option<Passphrase>, Failure> {
     // SAFETY: the contract of the header.
-    Ok(unsafe { optional_text(start) }?.map(|text| Passphrase::new(text.to_owned())))
+    Ok(unsafe { optional_text(start) }?.map(|text| Passphrase::new(text.to_owned())).transpose()?)
 }
 
 /// A place for a keyring, so that there is one for what goes wrong with its file. `objseal_keyring_open` or

@@ -194,7 +194,7 @@ impl From<EnvelopeError> for Failure {
     fn from(error: EnvelopeError) -> Self {
         let status = match &error {
             EnvelopeError::Seal(error) => return (*error).into(),
-            EnvelopeError::Authentication | EnvelopeError::OtherKey { .. } => Status::Authentication,
+            EnvelopeError::Authentication | EnvelopeError::OtherKey(_) => Status::Authentication,
             EnvelopeError::Format(_) => Status::Format,
             EnvelopeError::NoAcceptedKey { .. } => Status::KeyNotFound,
             EnvelopeError::KeyService(error) if error.kind() == KeyServiceErrorKind::UnknownKey => Status::KeyNotFound,

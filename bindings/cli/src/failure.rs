@@ -1,7 +1,7 @@
 //! How the command ends when something went wrong: one line, and an exit code.
 
 use crate::text::{say, shown};
-use objseal::envelope::{Demand, DemandedContext, EnvelopeError, OpenOptions};
+use objseal::envelope::{Demand, DemandedContext, EnvelopeError, NamedKey, OpenOptions};
 use objseal::file::FileError;
 use std::fmt::Display;
 use std::io;
@@ -44,9 +44,9 @@ impl Failure {
             FileError::Envelope(EnvelopeError::Authentication) => {
                 Self::of_stream(&objseal::Error::Authentication.into(), name, written)
             }
-            FileError::Envelope(EnvelopeError::OtherKey { key_id, .. }) => Self::Refused(format!(
+            FileError::Envelope(EnvelopeError::OtherKey(key)) => Self::Refused(format!(
                 "{name} was sealed under another key of that name, {}; {written}",
-                quoted(&[&key_id])
+                versions(&[key])
             )),
             FileError::Envelope(EnvelopeError::Policy(Demand::Context))
                 if options.policy().context == DemandedContext::Any =>
@@ -59,10 +59,10 @@ impl Failure {
             FileError::Envelope(EnvelopeError::Policy(Demand::Context)) => Self::Refused(format!(
                 "{name} is not bound to the context that was asked for; `objseal inspect` shows to which it claims to be"
             )),
-            FileError::Envelope(EnvelopeError::NoAcceptedKey { wanted }) => {
-                let keys: Vec<_> = wanted.iter().map(|(_, key)| key.as_str()).collect();
-                Self::NoKey(format!("{name} is sealed under a key that this keyring does not have: {}", quoted(&keys)))
-            }
+            FileError::Envelope(EnvelopeError::NoAcceptedKey { wanted }) => Self::NoKey(format!(
+                "{name} is sealed under a key that this keyring does not have: {}",
+                versions(&wanted)
+            )),
             FileError::Envelope(EnvelopeError::Seal(error)) => Self::other(error),
             FileError::Envelope(EnvelopeError::KeyService(error)) => Self::other(error),
             error => Self::Refused(format!("{name}: {error}")),
@@ -117,6 +117,13 @@ impl From<objseal::Error> for Failure {
     fn from(error: objseal::Error) -> Self {
         Self::other(error)
     }
+}
+
+/// Keys by name and version.
+fn versions(keys: &[NamedKey]) -> String {
+    let keys: Vec<_> =
+        keys.iter().map(|key| format!("\"{}\", version {}", shown(&key.key_id), key.key_version)).collect();
+    keys.join(", or ")
 }
 
 /// Names of keys, each of them once.

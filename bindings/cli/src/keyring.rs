@@ -126,13 +126,14 @@ impl Place {
 
     fn ask_passphrase(&self) -> Result<Passphrase, Failure> {
         let asked = rpassword::prompt_password(format!("Passphrase of the {}: ", self.name()));
-        asked.map(Passphrase::new).map_err(|error| {
+        let asked = asked.map_err(|error| {
             Failure::NoKey(format!(
                 "the {} has a passphrase, and there is no terminal to ask for it ({error}); {PASSPHRASE_FILE} can name a \
                  file that holds it",
                 self.name()
             ))
-        })
+        })?;
+        Passphrase::new(asked).map_err(|error| self.failure(&error))
     }
 }
 
@@ -147,12 +148,10 @@ pub(crate) fn read_passphrase(path: &Path) -> Result<Passphrase, Failure> {
     })?;
     let read = file.take(MAX_PASSPHRASE_LEN + 1).read_to_string(&mut text);
     let len = read.map_err(|error| fail(format!("cannot read: {error}")))?;
-    let line = text.split('\n').next().unwrap_or_default();
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    if line.is_empty() || len as u64 > MAX_PASSPHRASE_LEN {
+    if len as u64 > MAX_PASSPHRASE_LEN {
         return Err(fail(format!("its first line is to be the passphrase, of at most {MAX_PASSPHRASE_LEN} bytes")));
     }
-    Ok(Passphrase::new(line.into()))
+    Passphrase::from_first_line(&text).map_err(|error| fail(format!("first line: {error}")))
 }
 
 /// Asks for a new passphrase, twice.
@@ -170,7 +169,7 @@ pub(crate) fn ask_new_passphrase() -> Result<Passphrase, Failure> {
     if *ask("The same again: ")? != *new {
         return Err(Failure::other("the two are not the same; nothing was changed"));
     }
-    Ok(Passphrase::new(String::clone(&new)))
+    Passphrase::new(String::clone(&new)).map_err(Failure::other)
 }
 
 fn default_path() -> Result<PathBuf, Failure> {

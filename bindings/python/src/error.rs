@@ -109,11 +109,14 @@ impl Raise for EnvelopeError {
     fn raise(self) -> PyErr {
         let message = self.to_string();
         match self {
-            Self::NoAcceptedKey { wanted } => Python::attach(|py| Kind::KeyNotFound.with_args(py, (message, wanted))),
+            Self::NoAcceptedKey { wanted } => {
+                let wanted: Vec<_> = wanted.into_iter().map(|key| (key.service, key.key_id, key.key_version)).collect();
+                Python::attach(|py| Kind::KeyNotFound.with_args(py, (message, wanted)))
+            }
             Self::Format(_) => Kind::Format.err(message),
             Self::Policy(_) => Kind::Policy.err(message),
             Self::KeyService(error) => error.raise(),
-            Self::Authentication | Self::OtherKey { .. } => Kind::Authentication.err(message),
+            Self::Authentication | Self::OtherKey(_) => Kind::Authentication.err(message),
             Self::Parts(_) => Kind::Parts.err(message),
             Self::Seal(error) => error.raise(),
             _ => argument(message),

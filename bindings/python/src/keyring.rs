@@ -33,7 +33,7 @@ impl Keyring {
     #[new]
     #[pyo3(signature = (path, *, passphrase = None))]
     fn new(py: Python<'_>, path: PathBuf, passphrase: Option<String>) -> PyResult<Self> {
-        let opened = py.detach(|| SharedKeyring::open(path, passphrase.map(Passphrase::new)));
+        let opened = py.detach(|| SharedKeyring::open(path, words(passphrase)?));
         Ok(Self(Arc::new(opened.or_raise()?)))
     }
 
@@ -49,7 +49,7 @@ impl Keyring {
     ) -> PyResult<Self> {
         let taken = format!("there is a file at {} already", path.display());
         let names = names.iter().map(String::as_str);
-        let created = py.detach(|| SharedKeyring::create(path, passphrase.map(Passphrase::new), names));
+        let created = py.detach(|| SharedKeyring::create(path, words(passphrase)?, names));
         let keyring = created.map_err(|error| match error {
             KeyringError::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => Kind::Keyring.err(taken),
             other => other.raise(),
@@ -80,7 +80,7 @@ impl Keyring {
 
     /// Puts the file under another passphrase, or under none.
     fn protect(&self, py: Python<'_>, passphrase: Option<String>) -> PyResult<()> {
-        py.detach(|| self.0.protect(passphrase.map(Passphrase::new))).or_raise()
+        py.detach(|| self.0.protect(words(passphrase)?)).or_raise()
     }
 
     /// Reads the file again: another process may have changed it.
@@ -102,4 +102,8 @@ impl Keyring {
         // Whoever unpickles it may work in another folder.
         Ok((slf.get_type(), (std::path::absolute(this.0.path())?,)))
     }
+}
+
+fn words(passphrase: Option<String>) -> Result<Option<Passphrase>, KeyringError> {
+    passphrase.map(Passphrase::new).transpose()
 }

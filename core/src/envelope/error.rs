@@ -41,6 +41,29 @@ impl fmt::Display for FormatError {
 
 impl core::error::Error for FormatError {}
 
+/// A root key by the names that the head of an object gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NamedKey {
+    /// The key service.
+    pub service: String,
+    /// The root key, as the service calls it.
+    pub key_id: String,
+    /// Its version, from 1; 0 where the service keeps that to itself.
+    pub key_version: u32,
+}
+
+/// Such as `version 2 of "photos" of "keyring"`.
+impl fmt::Display for NamedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, key_id, key_version } = self;
+        if *key_version > 0 {
+            write!(f, "version {key_version} of ")?;
+        }
+        write!(f, "{key_id:?} of {service:?}")
+    }
+}
+
 /// Why an envelope was not made or opened.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -49,18 +72,13 @@ pub enum EnvelopeError {
     Format(FormatError),
     /// The caller's policy accepts none of the wrapped keys, or no key service at hand has their root keys.
     NoAcceptedKey {
-        /// Service and key id of each wrapped key, as the head says. Nothing proves it.
-        wanted: Vec<(String, String)>,
+        /// The root key of each wrapped key, as the head says. Nothing proves it.
+        wanted: Vec<NamedKey>,
     },
     /// No key was given to seal a layer under.
     NoKey,
     /// The key at hand is another one of the same name, as far as the stored fingerprint says. Nothing proves it.
-    OtherKey {
-        /// The key service.
-        service: String,
-        /// The root key, as the service calls it.
-        key_id: String,
-    },
+    OtherKey(NamedKey),
     /// The object is not what the caller's policy demands.
     Policy(Demand),
     /// A key service did not give the key.
@@ -134,16 +152,14 @@ impl fmt::Display for EnvelopeError {
             Self::Format(error) => error.fmt(f),
             Self::NoAcceptedKey { wanted } => {
                 f.write_str("no key at hand opens this object; it was sealed under")?;
-                for (i, (service, key_id)) in wanted.iter().enumerate() {
-                    let comma = if i == 0 { "" } else { "," };
-                    write!(f, "{comma} {key_id:?} of {service:?}")?;
+                for (i, key) in wanted.iter().enumerate() {
+                    let or = if i == 0 { "" } else { ", or" };
+                    write!(f, "{or} {key}")?;
                 }
                 Ok(())
             }
             Self::NoKey => f.write_str("no key was given to seal a layer under"),
-            Self::OtherKey { service, key_id } => {
-                write!(f, "the object was sealed under another key of that name: {key_id:?} of {service:?}")
-            }
+            Self::OtherKey(key) => write!(f, "the object was sealed under another key of that name: {key}"),
             Self::Policy(Demand::Context) => f.write_str("the object does not have the encryption context asked for"),
             Self::Policy(Demand::ObjectId) => f.write_str("the object does not have the object id asked for"),
             Self::Policy(Demand::Generation) => f.write_str("the head of the object is older than asked for"),

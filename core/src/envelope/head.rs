@@ -5,7 +5,7 @@ use super::body::Salt;
 use super::codec::{FIRST_PRIVATE_TAG, Reader, put_field, put_short};
 use super::context::EncryptionContext;
 use super::derive::{MAC_LEN, VERSION};
-use super::error::{EnvelopeError, FormatError};
+use super::error::{EnvelopeError, FormatError, NamedKey};
 use super::parts::{self, Part};
 use super::plan::Entries;
 use super::wrapping_key::{Fingerprint, KeyKind, ServiceContext, WRAP_LEN};
@@ -113,6 +113,11 @@ pub struct WrappedKey {
 }
 
 impl WrappedKey {
+    /// The root key by its names.
+    pub(super) fn named_key(&self) -> NamedKey {
+        NamedKey { service: self.service.clone(), key_id: self.key_id.clone(), key_version: self.key_version }
+    }
+
     fn check(&self) -> Result<(), FormatError> {
         check_name(&self.service)?;
         check_name(&self.key_id)?;

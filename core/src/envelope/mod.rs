@@ -114,7 +114,7 @@ pub use body::{
     NewBody, Opener, Salt, Sealer, StoredBody, largest_plaintext_len, plaintext_len, sealed_len, sealed_range,
 };
 pub use context::EncryptionContext;
-pub use error::{Demand, EnvelopeError, FormatError, PartsError};
+pub use error::{Demand, EnvelopeError, FormatError, NamedKey, PartsError};
 pub use head::{Content, Head, ObjectId, Suite, TableFacts, Unverified, WrappedKey};
 #[cfg(feature = "std")]
 pub use multipart::{PartStore, PartTable, PartsReader};

@@ -296,9 +296,7 @@ impl<T> Plan<T> {
         match (failure, refused, other_key) {
             (Some(error), ..) => Err(EnvelopeError::KeyService(error)),
             (None, true, _) => Err(Error::refused(Refusal::Wrap).into()),
-            (None, false, Some(entry)) => {
-                Err(EnvelopeError::OtherKey { service: entry.service.clone(), key_id: entry.key_id.clone() })
-            }
+            (None, false, Some(entry)) => Err(EnvelopeError::OtherKey(entry.named_key())),
             (None, false, None) => Err(no_accepted_key(&*self.of, self.layer)),
         }
     }
@@ -317,9 +315,7 @@ impl<T> Plan<T> {
 
 fn no_accepted_key(of: &dyn Entries, layer: u8) -> EnvelopeError {
     let of_layer = of.entries().iter().filter(|entry| entry.layer == layer);
-    EnvelopeError::NoAcceptedKey {
-        wanted: of_layer.map(|entry| (entry.service.clone(), entry.key_id.clone())).collect(),
-    }
+    EnvelopeError::NoAcceptedKey { wanted: of_layer.map(WrappedKey::named_key).collect() }
 }
 
 impl<T> fmt::Debug for Plan<T> {

@@ -96,6 +96,8 @@ pub enum KeyringError {
         /// The permissions, as of `chmod`.
         mode: u32,
     },
+    /// The file system keeps no permissions, so other users could read the file. Nothing was written.
+    NoPermissions,
     /// The file belongs to another user than the one who reads it or root.
     Owner {
         /// The user id of the owner.
@@ -124,6 +126,9 @@ impl fmt::Display for KeyringError {
             Self::Permissions { mode } => {
                 write!(f, "its permissions are {mode:03o}, so other users can read it; make them 600")
             }
+            Self::NoPermissions => f.write_str(
+                "the file system there keeps no permissions, so other users could read it; choose another place",
+            ),
             Self::Owner { uid } => write!(f, "it belongs to user {uid}: neither you nor root"),
             Self::Io(error) => error.fmt(f),
             Self::Seal(error) => error.fmt(f),

@@ -23,16 +23,22 @@ pub struct Passphrase {
 
 impl Passphrase {
     /// The passphrase that `text` is.
-    #[must_use]
-    pub fn new(text: String) -> Self {
+    ///
+    /// # Errors
+    /// [`KeyringError::BadPassphrase`] if it is empty, which protects nothing, or has a NUL character, at which other
+    /// programs end it.
+    pub fn new(text: String) -> Result<Self, KeyringError> {
         let given = Zeroizing::new(text);
+        if given.is_empty() || given.contains('\0') {
+            return Err(KeyringError::BadPassphrase);
+        }
         if is_nfc(&given) {
-            return Self { text: given, given: None };
+            return Ok(Self { text: given, given: None });
         }
         // With its final capacity: a string that grows leaves copies behind. Form C is at most three times as long.
         let mut text = Zeroizing::new(String::with_capacity(3 * given.len()));
         text.extend(given.nfc());
-        Self { text, given: Some(given) }
+        Ok(Self { text, given: Some(given) })
     }
 
     /// The passphrase in the first line of a file, without its end and a byte order mark.
@@ -42,12 +48,7 @@ impl Passphrase {
     pub fn from_first_line(file: &str) -> Result<Self, KeyringError> {
         let line = file.split('\n').next().unwrap_or_default();
         let line = line.strip_prefix('\u{feff}').unwrap_or(line);
-        let line = line.strip_suffix('\r').unwrap_or(line);
-        if line.is_empty() || line.contains('\0') {
-            Err(KeyringError::BadPassphrase)
-        } else {
-            Ok(Self::new(line.into()))
-        }
+        Self::new(line.strip_suffix('\r').unwrap_or(line).into())
     }
 }
 

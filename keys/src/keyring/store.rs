@@ -1,16 +1,17 @@
 //! The file of a keyring: read at once, replaced at once, changed by one process at a time.
 
 use super::passphrase::{self, Passphrase, PassphraseCost};
-use super::text::{self, FIRST_LINE};
+use super::text::{self, FIRST_LINE, FIRST_WORD};
 use super::{Keyring, KeyringError};
+use objseal_files::{Existing, NewFile, resolved};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-
 use zeroize::Zeroizing;
 
+/// What the name of a keyring's lock ends in.
+const LOCK: &str = ".lock";
 /// No keyring is larger, in bytes.
 const MAX_FILE_LEN: u64 = 64 << 20;
 
@@ -51,7 +52,8 @@ impl KeyringFile {
         &self.path
     }
 
-    /// Makes the file, and the folders on the way to it, with what `fill` puts into the keyring.
+    /// Makes the file with what `fill` puts into the keyring. Its folder must be there: a path that was mistyped, or that is
+    /// not mounted, is no place for keys.
     ///
     /// # Errors
     /// [`KeyringError::Io`] of kind [`AlreadyExists`](io::ErrorKind::AlreadyExists) if there is one; what `fill` says.
@@ -60,7 +62,6 @@ impl KeyringFile {
         protection: Option<(&Passphrase, PassphraseCost)>,
         fill: impl FnOnce(&mut Keyring) -> Result<(), KeyringError>,
     ) -> Result<Keyring, KeyringError> {
-        fs::create_dir_all(folder_of(&self.path))?;
         let _lock = self.lock()?;
         if self.path.try_exists()? {
             return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
@@ -69,6 +70,14 @@ impl KeyringFile {
         fill(&mut keyring)?;
         self.replace(&keyring, protection)?;
         Ok(keyring)
+    }
+
+    /// Whether a keyring is at `path`, or the lock of one: nothing else is to be written there.
+    #[must_use]
+    pub fn is_at(path: &Path) -> bool {
+        let Ok(path) = resolved(path) else { return false };
+        let keyring = path.to_str().and_then(|name| name.strip_suffix(LOCK)).map(PathBuf::from);
+        begins_as_keyring(&path) || keyring.is_some_and(|keyring| begins_as_keyring(&keyring))
     }
 
     /// Reads the keyring.
@@ -98,7 +107,7 @@ impl KeyringFile {
         passphrase: Option<&Passphrase>,
         change: impl FnOnce(&mut Keyring) -> Result<T, KeyringError>,
     ) -> Result<T, KeyringError> {
-        let _lock = self.lock()?;
+        let _lock = self.lock_existing()?;
         let (mut keyring, protection) = self.read_protected(passphrase, Owner::AnyForRoot)?;
         let result = change(&mut keyring)?;
         let protection = match (protection, passphrase) {
@@ -118,7 +127,7 @@ impl KeyringFile {
         passphrase: Option<&Passphrase>,
         protection: Option<(&Passphrase, PassphraseCost)>,
     ) -> Result<(), KeyringError> {
-        let _lock = self.lock()?;
+        let _lock = self.lock_existing()?;
         let (keyring, _) = self.read_protected(passphrase, Owner::AnyForRoot)?;
         self.replace(&keyring, protection)
     }
@@ -158,7 +167,7 @@ impl KeyringFile {
         Ok(text)
     }
 
-    /// Writes beside the file, syncs, renames, and syncs the folder.
+    /// Writes a new file, which takes the place of the old one when it is whole.
     fn replace(
         &self,
         keyring: &Keyring,
@@ -175,29 +184,25 @@ impl KeyringFile {
             text
         };
         let target = resolved(&self.path)?;
-        let folder = folder_of(&target);
-        let prefix = temporary_prefix(&target);
-        remove_leftovers(folder, &prefix);
-        // Readable by its owner alone from the start.
-        let mut file = tempfile::Builder::new().prefix(&prefix).tempfile_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        keep_owner(file.as_file(), &target)?;
-        file.as_file().sync_all()?;
-        file.persist(&target).map_err(|error| match error.error.kind() {
-            io::ErrorKind::ResourceBusy => {
-                io::Error::other("the file is a mount of its own and cannot be replaced: mount its folder")
-            }
-            _ => error.error,
-        })?;
-        // The change has happened. Should the system crash now and the folder not have been written, the old keyring is there.
-        let _ = File::open(folder).and_then(|folder| folder.sync_all());
-        Ok(())
+        let new = NewFile::create(&target, Existing::Replace, 0o600)?;
+        new.file().write_all(text.as_bytes())?;
+        keep_owner(new.file(), &target)?;
+        if others_can_read(&new.file().metadata()?).is_some() {
+            return Err(KeyringError::NoPermissions);
+        }
+        Ok(new.commit()?)
+    }
+
+    /// The same for a keyring that must be there: beside one that is not nothing is to be left.
+    fn lock_existing(&self) -> Result<File, KeyringError> {
+        fs::metadata(&self.path)?;
+        self.lock()
     }
 
     /// Waits until no other process changes the keyring. The lock ends with the file that is returned.
     fn lock(&self) -> Result<File, KeyringError> {
         let target = resolved(&self.path)?;
-        let path = sibling(&target, ".lock");
+        let path = sibling(&target, LOCK);
         let lock = match private(OpenOptions::new().write(true).create_new(true)).open(&path) {
             Ok(made) => {
                 keep_owner(&made, &target)?;
@@ -210,38 +215,6 @@ impl KeyringFile {
         lock.lock()?;
         Ok(lock)
     }
-}
-
-/// Where the file is, or is to be, behind all links.
-fn resolved(path: &Path) -> io::Result<PathBuf> {
-    let mut path = path.to_owned();
-    // As many links as Linux follows.
-    for _ in 0..40 {
-        match fs::canonicalize(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            other => return other,
-        }
-        let folder = folder_of(&path).to_owned();
-        match fs::read_link(&path) {
-            Ok(link) => path = folder.join(link),
-            Err(_) => return Ok(fs::canonicalize(folder)?.join(path.file_name().unwrap_or_default())),
-        }
-    }
-    Err(io::Error::other("too many links lead to the keyring"))
-}
-
-/// What the names of temporary files for this keyring begin with: short, whatever its own name.
-fn temporary_prefix(target: &Path) -> String {
-    let mut hasher = DefaultHasher::new();
-    target.file_name().hash(&mut hasher);
-    format!(".objseal-{:08x}-", hasher.finish() >> 32)
-}
-
-/// Removes what runs that were killed have left. Under the lock nobody else uses such a name.
-fn remove_leftovers(folder: &Path, prefix: &str) {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let leftovers = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix));
-    leftovers.for_each(|entry| drop(fs::remove_file(entry.path())));
 }
 
 /// Gives `file` to the owner of `target`: root, who changes the keyring of somebody, leaves it to them.
@@ -260,17 +233,19 @@ fn keep_owner(file: &File, target: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a file is a keyring by its first words.
+fn begins_as_keyring(path: &Path) -> bool {
+    let mut start = [0; FIRST_WORD.len()];
+    // Not of pipes, which would keep this waiting.
+    let is_file = fs::metadata(path).is_ok_and(|found| found.is_file());
+    let read = is_file && File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok();
+    read && start == *FIRST_WORD.as_bytes()
+}
+
 fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path.as_os_str());
     name.push(suffix);
     name.into()
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
 }
 
 /// For the owner only.
@@ -285,17 +260,31 @@ fn check_private(metadata: &fs::Metadata, owner: Owner) -> Result<(), KeyringErr
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let (uid, mode) = (metadata.uid(), metadata.mode() & 0o777);
+        let uid = metadata.uid();
         let user = rustix::process::geteuid();
         let of_root = user.is_root() && owner == Owner::AnyForRoot;
         if ![0, user.as_raw()].contains(&uid) && !of_root {
             return Err(KeyringError::Owner { uid });
         }
-        if mode & 0o077 != 0 {
-            return Err(KeyringError::Permissions { mode });
-        }
     }
     #[cfg(not(unix))]
-    let _ = (metadata, owner);
-    Ok(())
+    let _ = owner;
+    match others_can_read(metadata) {
+        Some(mode) => Err(KeyringError::Permissions { mode }),
+        None => Ok(()),
+    }
+}
+
+/// The permissions of a file that is not private.
+fn others_can_read(metadata: &fs::Metadata) -> Option<u32> {
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::MetadataExt::mode(metadata) & 0o777;
+        (mode & 0o077 != 0).then_some(mode)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        None
+    }
 }

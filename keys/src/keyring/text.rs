@@ -9,7 +9,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// The first line.
 pub(super) const FIRST_LINE: &str = "objseal-keyring 1";
-const FIRST_WORD: &str = "objseal-keyring ";
+/// What the first line of any version begins with.
+pub(super) const FIRST_WORD: &str = "objseal-keyring ";
 
 /// Checks the first line of `text`; returns the others.
 pub(super) fn after_first_line(text: &str) -> Result<&str, KeyringError> {

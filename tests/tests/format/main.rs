@@ -45,7 +45,7 @@ fn refused<T>(what: &str, reason: Refusal, open: impl FnOnce() -> Result<T, Enve
 /// That the key at hand is another one of the name `key_id`.
 fn another_key<T>(what: &str, key_id: &str, result: Result<T, EnvelopeError>) {
     let error = result.map(drop).expect_err(what);
-    assert!(matches!(&error, EnvelopeError::OtherKey { key_id: found, .. } if found == key_id), "{what}: {error}");
+    assert!(matches!(&error, EnvelopeError::OtherKey(found) if found.key_id == key_id), "{what}: {error}");
 }
 
 /// The secret of [`key`].

@@ -227,7 +227,10 @@ fn unlocking_is_refused_for_its_own_reason() {
             let others = || LAYERS.iter().filter(|id| *id != missing).map(|id| key(id));
             let options = others().fold(OpenOptions::new().with_context(bound()), OpenOptions::with_key);
             let error = upload.unlock(&options).map(drop).expect_err("one is missing");
-            assert!(matches!(&error, EnvelopeError::NoAcceptedKey { wanted } if wanted[0].1 == *missing), "{error}");
+            assert!(
+                matches!(&error, EnvelopeError::NoAcceptedKey { wanted } if wanted[0].key_id == *missing),
+                "{error}"
+            );
             let another = WrappingKey::new("kms", missing, 1, secret("x")).expect("names");
             another_key("another", missing, upload.unlock(&options.with_key(Arc::new(another))));
         }
@@ -252,7 +255,7 @@ fn the_policy_says_which_keys_a_state_may_be_under() {
     ] {
         let error = with(change).resume_upload(upload.stored(), &place()).map(drop).expect_err("not accepted");
         let EnvelopeError::NoAcceptedKey { wanted } = error else { panic!("{error}") };
-        assert_eq!(wanted, [("kms".to_owned(), "server".to_owned())]);
+        assert_eq!(wanted.iter().map(ToString::to_string).collect::<Vec<_>>(), [r#"version 1 of "server" of "kms""#]);
     }
     assert_eq!(service.asked(), 0);
     // The key that is demanded, and nothing that is demanded of the object.
