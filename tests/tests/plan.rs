@@ -41,7 +41,7 @@ fn refused<T>(what: &str, reason: Refusal, open: impl FnOnce() -> Result<T, Enve
 fn another_key<T>(key_id: &str, result: Result<T, EnvelopeError>) {
     let error = result.map(drop).expect_err("another key");
     let EnvelopeError::OtherKey(found) = error else { panic!("{key_id}: {error}") };
-    assert_eq!(found, key_id);
+    assert_eq!(found.key_id, key_id);
 }
 
 /// That nobody has any of the keys, which are these.
