@@ -68,6 +68,18 @@ impl Body {
         }
     }
 
+    /// Derives from a salt; the caller knows that key and salt belong together.
+    #[cfg(feature = "alloc")]
+    pub(super) fn open_with_salt(
+        choice: Choice,
+        key: &Key,
+        context: &[u8],
+        salt: &[u8; SALT_LEN],
+        expected_len: u64,
+    ) -> Result<Self, Error> {
+        Self::from_derived(choice, &Derived::new(choice, key, salt, context), expected_len)
+    }
+
     fn from_derived(choice: Choice, derived: &Derived, expected_len: u64) -> Result<Self, Error> {
         let key = LayerKey::new(choice, &derived.key, expected_len)?;
         Ok(Self { key, base_nonce: derived.base_nonce, check: None })

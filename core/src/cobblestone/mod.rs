@@ -231,6 +231,12 @@ impl<'a> Cobblestone<'a> {
         self.start_opening(header, u64::MAX).map(ChunkOpener::new)
     }
 
+    /// The same given the salt alone, where something else commits to the key: no commitment is compared.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn chunk_opener_of_salt(&self, salt: &[u8; SALT_LEN]) -> Result<ChunkOpener, Error> {
+        Body::open_with_salt(self.choice, self.key, self.context, salt, u64::MAX).map(ChunkOpener::new)
+    }
+
     fn start_sealing(&self, expected_len: u64) -> Result<(Body, Header), Error> {
         Body::seal_with_new_salt((self.choice, self.check), self.key, self.context, self.random, expected_len)
     }

@@ -1,6 +1,7 @@
 //! The body of an object, or a part of it: a Cobblestone message for each layer, the outer one around the inner one.
 
 use super::layers::Message;
+use super::ranges::Ranges;
 use crate::cobblestone::{
     self, CHUNK_LEN, ChunkOpener, HEADER_LEN, SALT_LEN, SEALED_CHUNK_LEN, SharedSealer, TAG_LEN, prefix,
 };
@@ -340,6 +341,15 @@ impl StoredBody {
             return Err(Error::refused(Refusal::Salt));
         }
         message.cobblestone().chunk_opener(header)
+    }
+
+    /// Ranges of the body, which is stored in `sealed_len` bytes, for who fetches them on their own.
+    ///
+    /// # Errors
+    /// [`Error::Authentication`] if no body is so long.
+    pub fn ranges(&self, sealed_len: u64) -> Result<Ranges, Error> {
+        let openers = self.layers.iter().map(|(message, salt)| message.cobblestone().chunk_opener_of_salt(salt));
+        Ranges::new(openers.collect::<Result<_, _>>()?, sealed_len)
     }
 
     /// Opens the body that `input` has to give into `output`, and returns the length of the plaintext and the engines

@@ -74,6 +74,7 @@
 //! | `opened` | an envelope and its data keys |
 //! | `layers` | data keys, engines, and the messages that they make |
 //! | `body` | sealing and opening a body in all its layers |
+//! | `ranges` | ranges of a body without IO: what to fetch, and what comes of it |
 //! | `upload` | objects in parts: upload state, receipts, completion |
 //! | `parts` | the part table, and what to fetch for a range |
 //! | `multipart` | reading objects in parts |
@@ -100,6 +101,7 @@ mod opened;
 mod parts;
 mod plan;
 mod policy;
+mod ranges;
 mod seal;
 mod service;
 mod upload;
@@ -123,6 +125,7 @@ pub use opened::Envelope;
 pub use parts::{Part, PartRange, locate};
 pub use plan::{KeyRequest, Plan};
 pub use policy::{AcceptedKeys, DemandedContext, Policy};
+pub use ranges::{Fetch, RangeOpener, Ranges};
 pub use seal::SealOptions;
 pub use service::{KeyService, KeyServiceError, KeyServiceErrorKind};
 pub use upload::{Completed, PartAttempt, PartSealer, Receipt, Selection, Upload};
