@@ -4,8 +4,8 @@ use objseal::Error;
 use objseal::checksums::{self, Digester, Wanted};
 use objseal::cobblestone::{ReadAt, Threads, Workers};
 use objseal::envelope::{
-    Attributes, Content, Demand, EncryptionContext, Envelope, EnvelopeError, FormatError, Head, OpenOptions, Part,
-    PartSealer, PartStore, PartTable, PartsError, PartsReader, Selection, Upload, locate, sealed_len,
+    Attributes, Content, Demand, EncryptionContext, Envelope, EnvelopeError, FormatError, Head, Located, OpenOptions,
+    Part, PartRange, PartSealer, PartStore, PartTable, PartsError, PartsReader, Selection, Upload, locate, sealed_len,
 };
 use objseal::limits::{INLINE_ENVELOPE_LEN, MAX_PART_LEN};
 use objseal_keys::keyring::Keyring;
@@ -15,6 +15,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 /// Keys of the object, and the server's own.
@@ -114,6 +115,48 @@ fn open(customer: &Arc<Keyring>, envelope: &[u8]) -> Envelope {
     opening(customer).open(envelope).expect("authentic")
 }
 
+/// Where a range is, told without IO; and how many bytes of the stored table that took.
+fn locate_without_io(envelope: &Envelope, table: Option<&[u8]>, range: Range<u64>) -> (Vec<PartRange>, usize) {
+    let mut parts = envelope.part_ranges().expect("authentic");
+    let mut read = 0;
+    loop {
+        match parts.locate(range.clone()).expect("within") {
+            Located::In(found) => return (found, read),
+            Located::Unknown(fetch) => {
+                let within = |at| usize::try_from(at).expect("in memory");
+                let fetched = &table.expect("apart")[within(fetch.stored.start)..within(fetch.stored.end)];
+                let mut changed = fetched.to_vec();
+                changed[fetched.len() / 2] ^= 1;
+                assert_eq!(parts.take_in(&fetch, &changed), Err(Error::Authentication));
+                assert_eq!(parts.take_in(&fetch, &fetched[1..]), Err(Error::Authentication));
+                parts.take_in(&fetch, fetched).expect("authentic");
+                read += fetched.len();
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The plaintext of a range, of which only what was planned is fetched.
+fn open_without_io(envelope: &Envelope, located: &[PartRange], store: &Store) -> Vec<u8> {
+    let mut out = Vec::new();
+    for PartRange { part, plaintext, stored, .. } in located {
+        let body = &store.bodies[&part.salts.last().expect("a layer")[..]];
+        let ranges = envelope.ranges_of_part(part).expect("a length");
+        let fetch = ranges.plan(std::slice::from_ref(plaintext), 0).expect("within").pop().expect("one");
+        // To the end of the body, where one ends with it, so that its end is proven.
+        assert!(fetch.stored.start == stored.start && stored.end <= fetch.stored.end);
+        let within = |at| usize::try_from(at).expect("in memory");
+        let fetched = &body[within(fetch.stored.start)..within(fetch.stored.end)];
+        let mut opener = ranges.opener(&fetch);
+        let mut opened = vec![0; opener.update_len(fetched.len())];
+        opener.update(fetched, &mut opened).expect("authentic");
+        opener.finish().expect("all of it");
+        out.extend_from_slice(&opened);
+    }
+    out
+}
+
 fn named(parts: &[(u32, String)]) -> Vec<(u32, &str)> {
     parts.iter().map(|(number, etag)| (*number, etag.as_str())).collect()
 }
@@ -144,6 +187,7 @@ fn parts_come_back_whatever_order_they_came_in() {
         assert_eq!(selection.plaintext_len(), whole.len() as u64);
         for inline_len in [INLINE_ENVELOPE_LEN, 0] {
             let (envelope, table) = complete(&upload, &selection, inline_len);
+            let stored_table = table.clone();
             assert_eq!(table.is_some(), inline_len == 0);
             assert!(table.is_some() || envelope.len() <= INLINE_ENVELOPE_LEN, "{}", envelope.len());
             let opened = open(&customer, &envelope);
@@ -173,7 +217,10 @@ fn parts_come_back_whatever_order_they_came_in() {
                     }
                     assert!(reader.open_range(range.clone()).expect("authentic") == whole[from..to], "{range:?}");
                     // What is fetched is what was said before.
-                    assert_eq!(located.expect("within"), reader.table().locate(range).expect("authentic"));
+                    let located = located.expect("within");
+                    assert_eq!(located, reader.table().locate(range.clone()).expect("authentic"));
+                    assert_eq!(located, locate_without_io(&opened, stored_table.as_deref(), range).0);
+                    assert!(open_without_io(&opened, &located, &store) == whole[from..to]);
                 }
             }
             let error = reader.open_range(0..len as u64 + 1).expect_err("beyond the end");
@@ -331,6 +378,9 @@ fn ten_thousand_parts_of_five_gib() {
                 worst = worst.max(read.get());
                 assert_eq!(Some(&located), locate(&all, range.clone()).as_ref());
                 assert_eq!(located[0].part.number, all[number].number);
+                let (without_io, fetched) = locate_without_io(&opened, Some(&table), range.clone());
+                assert_eq!(without_io, located);
+                worst = worst.max(fetched);
                 let len: u64 = located.iter().map(|part| part.plaintext.end - part.plaintext.start).sum();
                 assert_eq!(len, range.end - range.start);
             }

@@ -3,10 +3,11 @@
 #![allow(clippy::single_range_in_vec_init, reason = "one range is a list of ranges")]
 
 use objseal::cobblestone::{CHUNK_LEN, SEALED_CHUNK_LEN, Threads};
-use objseal::envelope::{Envelope, Fetch, Ranges, SealOptions, sealed_range};
+use objseal::envelope::{Envelope, EnvelopeError, Fetch, KeyService, Ranges, SealOptions, sealed_range};
+use objseal::file::{FileError, FileRanges};
 use objseal::{Backend, Error};
 use objseal_keys::keyring::Keyring;
-use objseal_tests::{keyring, open_options, pattern, report, seal_options};
+use objseal_tests::{keyring, open_options, pattern, report, seal_in_memory, seal_options};
 use proptest::prelude::*;
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -295,4 +296,90 @@ fn threads_share_them() {
         }
     });
     assert!(ranges.is_proven());
+}
+
+/// A range of a sealed file, of which only what was planned is fetched.
+fn open_of_file(file: &FileRanges, stored: &[u8], range: Range<u64>) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    for fetch in file.ranges().plan(&[range], 0)? {
+        out.extend(open(file.ranges(), &fetch, &stored[usize_range(&fetch.stored)], 40_000)?);
+    }
+    Ok(out)
+}
+
+fn file_ranges(keyring: &Arc<Keyring>, stored: &[u8]) -> Result<FileRanges, FileError> {
+    let size = stored.len() as u64;
+    let [start, end] = FileRanges::ends(size)?;
+    let fetched = |range| &stored[usize_range(&range)];
+    FileRanges::open(&open_options(keyring), size, fetched(start), fetched(end))
+}
+
+#[test]
+fn of_sealed_files() {
+    let keyring = keyring(&["a", "b"]);
+    for layers in [1, 2] {
+        for len in [0, 1, 16_384, 20_000, 300_000] {
+            let plain = pattern(len);
+            let stored = seal_in_memory(&options(&keyring, layers), &plain);
+            let file = file_ranges(&keyring, &stored).expect("authentic");
+            assert_eq!((file.info().attributes.plaintext_len, file.ranges().plaintext_len()), (len as u64, len as u64));
+            assert!(file.ranges().is_proven());
+            let end = len as u64;
+            for range in [0..end, end / 3..end / 2, end.saturating_sub(1)..end, 0..end.min(1)] {
+                let opened = open_of_file(&file, &stored, range.clone()).expect("authentic");
+                assert!(opened == plain[usize_range(&range)], "{range:?} of {len}");
+            }
+            // The keys can come by a plan.
+            let size = stored.len() as u64;
+            let [start, last] = FileRanges::ends(size).expect("long enough");
+            let (start, last) = (&stored[usize_range(&start)], &stored[usize_range(&last)]);
+            let mut plan = FileRanges::plan(&open_options(&keyring), size, start, last).expect("accepted");
+            while let Some(request) = plan.next_request() {
+                let answer = keyring.reopen(&request);
+                plan.answer(answer);
+            }
+            let planned = plan.finish().expect("authentic");
+            assert_eq!(planned.info().envelope.head().object_id, file.info().envelope.head().object_id);
+        }
+    }
+}
+
+#[test]
+fn files_that_are_none_or_were_changed() {
+    let keyring = keyring(&["a", "b"]);
+    let plain = pattern(100_000);
+    let stored = seal_in_memory(&options(&keyring, 2), &plain);
+    for len in [0, 1, 8_191] {
+        assert!(matches!(file_ranges(&keyring, &stored[..len]), Err(FileError::NotSealed)), "{len}");
+    }
+    assert!(matches!(file_ranges(&keyring, &vec![0; 50_000]), Err(FileError::NotSealed)));
+    let authentication = |result: Result<FileRanges, FileError>, what: &str| {
+        let error = result.map(drop).expect_err(what);
+        assert!(matches!(error, FileError::Envelope(EnvelopeError::Authentication)), "{what}: {error}");
+    };
+    for len in [8_192, 8_195, 8_300, 20_000, stored.len() - 1] {
+        authentication(file_ranges(&keyring, &stored[..len]), &format!("cut to {len}"));
+    }
+    authentication(file_ranges(&keyring, &[&stored[..], &[0]].concat()), "a byte more");
+    let mut longer = stored.clone();
+    longer.splice(50_000..50_000, [0; SEALED_CHUNK_LEN]);
+    authentication(file_ranges(&keyring, &longer), "a chunk more");
+    for from_end in [1, 4, 5, 50] {
+        let mut changed = stored.clone();
+        let at = changed.len() - from_end;
+        changed[at] ^= 1;
+        authentication(file_ranges(&keyring, &changed), &format!("changed {from_end} from the end"));
+    }
+    // Ends that are not those that were asked for.
+    let size = stored.len() as u64;
+    let [start, end] = FileRanges::ends(size).expect("long enough");
+    let (start, end) = (&stored[usize_range(&start)], &stored[usize_range(&end)]);
+    let options = open_options(&keyring);
+    authentication(FileRanges::open(&options, size, start, &end[1..]), "too short an end");
+    authentication(FileRanges::open(&options, size, start, &[]), "no end");
+    assert!(matches!(FileRanges::open(&options, size, &start[1..], end), Err(FileError::NotSealed)));
+    // Exchanged after it was opened.
+    let file = file_ranges(&keyring, &stored).expect("authentic");
+    let other = seal_in_memory(&self::options(&keyring, 2), &plain);
+    assert_eq!(open_of_file(&file, &other, 0..10), Err(Error::Authentication));
 }

@@ -77,6 +77,8 @@
 //! | `ranges` | ranges of a body without IO: what to fetch, and what comes of it |
 //! | `upload` | objects in parts: upload state, receipts, completion |
 //! | `parts` | the part table, and what to fetch for a range |
+//! | `table` | looking parts up in the table |
+//! | `part_ranges` | ranges of objects in parts without IO |
 //! | `multipart` | reading objects in parts |
 //! | `head` | the record that goes before the body |
 //! | `attributes` | the record of what is known late |
@@ -98,12 +100,14 @@ mod layers;
 mod multipart;
 mod open;
 mod opened;
+mod part_ranges;
 mod parts;
 mod plan;
 mod policy;
 mod ranges;
 mod seal;
 mod service;
+mod table;
 mod upload;
 mod wrapping_key;
 
@@ -122,6 +126,7 @@ pub use head::{Content, Head, ObjectId, Suite, TableFacts, Unverified, WrappedKe
 pub use multipart::{PartStore, PartTable, PartsReader};
 pub use open::OpenOptions;
 pub use opened::Envelope;
+pub use part_ranges::{Located, PartRanges};
 pub use parts::{Part, PartRange, locate};
 pub use plan::{KeyRequest, Plan};
 pub use policy::{AcceptedKeys, DemandedContext, Policy};

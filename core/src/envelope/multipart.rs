@@ -2,11 +2,12 @@
 
 use super::attributes::ChecksumAlgorithm;
 use super::error::EnvelopeError;
-use super::head::{Content, TableFacts};
+use super::head::Content;
 use super::opened::Envelope;
-use super::parts::{self, Part, PartRange};
+use super::parts::{Part, PartRange};
+use super::table::{Entries, Lookup};
 use crate::buffer;
-use crate::cobblestone::{CHUNK_LEN, RandomAccess, ReadAt};
+use crate::cobblestone::{RandomAccess, ReadAt};
 use crate::error::{Error, Refusal};
 use core::borrow::Borrow;
 use core::ops::Range;
@@ -15,15 +16,29 @@ use std::vec::Vec;
 use zeroize::Zeroizing;
 
 /// The part table of an object. Of one that is stored apart only the chunks are fetched that are needed.
-pub struct PartTable<S> {
-    entries: Entries<S>,
-    layers: u8,
-    facts: TableFacts,
-}
+pub struct PartTable<S>(Lookup<Stored<S>>);
 
-enum Entries<S> {
+enum Stored<S> {
     Inline(Vec<Part>),
     Detached(RandomAccess<S>),
+}
+
+impl<S: ReadAt> Entries for Stored<S> {
+    type Error = io::Error;
+
+    fn all(&self) -> Option<&[Part]> {
+        match self {
+            Self::Inline(parts) => Some(parts),
+            Self::Detached(_) => None,
+        }
+    }
+
+    fn bytes(&self, range: Range<u64>) -> io::Result<Zeroizing<Vec<u8>>> {
+        match self {
+            Self::Inline(_) => Err(Error::refused(Refusal::Table).into()),
+            Self::Detached(stored) => stored.open_range(range).map(Zeroizing::new),
+        }
+    }
 }
 
 impl Envelope {
@@ -39,15 +54,15 @@ impl Envelope {
             return Err(io::Error::other(EnvelopeError::OtherContent));
         };
         let entries = match (sealed, detached) {
-            (Some(_), _) => Entries::Inline(self.parts(None).map_err(io_error)?),
+            (Some(_), _) => Stored::Inline(self.parts(None).map_err(io_error)?),
             (None, Some(source)) => {
                 let stored = self.table_opener(facts).open_at(source)?;
                 facts.check_len(layers, stored.len())?;
-                Entries::Detached(stored)
+                Stored::Detached(stored)
             }
             (None, None) => return Err(io::Error::other(EnvelopeError::OtherContent)),
         };
-        Ok(PartTable { entries, layers, facts: facts.clone() })
+        Ok(PartTable(Lookup::new(entries, layers, facts.clone())))
     }
 }
 
@@ -62,23 +77,19 @@ impl<S: ReadAt> PartTable<S> {
     /// How many parts there are.
     #[must_use]
     pub fn count(&self) -> u32 {
-        self.facts.parts
+        self.0.facts().parts
     }
 
     /// Length of the plaintext of all parts, in bytes.
     #[must_use]
     pub fn plaintext_len(&self) -> u64 {
-        self.facts.plaintext_len
+        self.0.facts().plaintext_len
     }
 
     /// By which algorithm the digest of each part is in the table, if it is.
     #[must_use]
     pub fn checksum(&self) -> Option<ChecksumAlgorithm> {
-        self.facts.checksum
-    }
-
-    fn entry_len(&self) -> usize {
-        parts::entry_len(self.layers, self.facts.checksum)
+        self.0.facts().checksum
     }
 
     /// The parts from index `first` on, at most `count` of them. Indices are from 0, and not part numbers.
@@ -86,26 +97,7 @@ impl<S: ReadAt> PartTable<S> {
     /// # Errors
     /// As for [`part_table`](Envelope::part_table).
     pub fn parts(&self, first: u32, count: u32) -> io::Result<Vec<Part>> {
-        let end = first.saturating_add(count).min(self.facts.parts);
-        let first = first.min(end);
-        match &self.entries {
-            Entries::Inline(parts) => Ok(parts[first as usize..end as usize].to_vec()),
-            Entries::Detached(stored) => {
-                let entry = self.entry_len() as u64;
-                // The entry before says where the first part begins.
-                let from = first.saturating_sub(1);
-                let bytes = stored.open_range(u64::from(from) * entry..u64::from(end) * entry)?;
-                let bytes = Zeroizing::new(bytes);
-                let (before, bytes) = bytes.split_at(if from < first { self.entry_len() } else { 0 });
-                let before = before.first_chunk::<12>().map(|entry| {
-                    let (number, end) = entry.split_at(4);
-                    let word = |bytes: &[u8]| bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
-                    (u32::try_from(word(number)).unwrap_or(u32::MAX), word(end))
-                });
-                let decoded = self.facts.decode(self.layers, bytes, before, end == self.facts.parts && end > first);
-                decoded.map_err(|_| Error::refused(Refusal::Table).into())
-            }
-        }
+        self.0.parts(first, count)
     }
 
     /// Where the bytes `range` of the plaintext are.
@@ -114,70 +106,7 @@ impl<S: ReadAt> PartTable<S> {
     /// [`Error::OutOfRange`] as an [`io::Error`] if they are not within the plaintext; as for
     /// [`part_table`](Envelope::part_table).
     pub fn locate(&self, range: Range<u64>) -> io::Result<Vec<PartRange>> {
-        if range.start > range.end || range.end > self.plaintext_len() {
-            return Err(Error::OutOfRange { plaintext_len: self.plaintext_len() }.into());
-        }
-        if range.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (mut index, part) = self.find(range.start)?;
-        let mut end = part.plaintext.end;
-        let mut found: Vec<_> = part.within(&range).into_iter().collect();
-        // In steps, so that a long range does not fetch entry by entry, and a short one no more than it needs.
-        let mut step = 1;
-        while end < range.end {
-            let parts = self.parts(index + 1, step)?;
-            end = parts.last().ok_or_else(|| Error::refused(Refusal::Table))?.plaintext.end;
-            found.extend(parts.iter().filter_map(|part| part.within(&range)));
-            index += step;
-            step = (step * 2).min(256);
-        }
-        Ok(found)
-    }
-
-    /// The part that holds byte `at` of the plaintext, which must be there, and its index.
-    fn find(&self, at: u64) -> io::Result<(u32, Part)> {
-        let missing = || io::Error::from(Error::refused(Refusal::Table));
-        // The part is in low..high, which begin and end at these bytes. Parts are mostly of one size, so where it should be
-        // then is looked at first; after two such guesses, the middle.
-        let (mut low, mut high) = (0, self.count());
-        let (mut start, mut end) = (0, self.plaintext_len());
-        let mut guesses = 2_u32;
-        while low < high && (start..end).contains(&at) {
-            let parts = u128::from(high - low);
-            let ahead = match guesses {
-                0 => parts / 2,
-                _ => u128::from(at - start) * parts / u128::from(end - start),
-            };
-            guesses = guesses.saturating_sub(1);
-            let looked_at = low + u32::try_from(ahead).unwrap_or(0).min(high - low - 1);
-            let (first, count) = self.beside(looked_at);
-            let mut parts = self.parts(first, count)?;
-            let found = parts.partition_point(|part| part.plaintext.end <= at);
-            match parts.get(found) {
-                Some(part) if part.plaintext.start <= at => {
-                    let index = first + u32::try_from(found).unwrap_or(0);
-                    return Ok((index, parts.swap_remove(found)));
-                }
-                Some(part) => (high, end) = (first, part.plaintext.start),
-                None => (low, start) = (first + count, parts.last().ok_or_else(missing)?.plaintext.end),
-            }
-        }
-        Err(missing())
-    }
-
-    /// The part at `index` and those beside it that can be read with it without another chunk of the table: index of the
-    /// first, and how many.
-    fn beside(&self, index: u32) -> (u32, u32) {
-        let (entry, chunk_len) = (self.entry_len() as u64, CHUNK_LEN as u64);
-        let chunk = u64::from(index) * entry / chunk_len;
-        // The entry before the first one is read as well.
-        let first = if chunk == 0 { 0 } else { (chunk * chunk_len).div_ceil(entry) + 1 };
-        let end = ((chunk + 1) * chunk_len / entry).min(self.count().into());
-        match (u32::try_from(first), u32::try_from(end)) {
-            (Ok(first), Ok(end)) if (first..end).contains(&index) => (first, end - first),
-            _ => (index, 1),
-        }
+        self.0.locate(&range)
     }
 }
 

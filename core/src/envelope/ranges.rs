@@ -44,7 +44,11 @@ const PIECE_LEN: usize = 64 * 1024;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Ranges(Arc<Shared>);
+pub struct Ranges {
+    shared: Arc<Shared>,
+    /// Where the body begins in what is fetched from.
+    offset: u64,
+}
 
 struct Shared {
     /// The innermost first.
@@ -64,7 +68,7 @@ struct Layer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fetch {
-    /// Which bytes of the body.
+    /// Which bytes of what is stored.
     pub stored: Range<u64>,
     /// Which bytes of the plaintext they open to: of one range, or from the start of the first of several to the end of the
     /// last.
@@ -93,7 +97,14 @@ impl Ranges {
             Ok(Layer { opener, sealed_len })
         };
         let layers = layers.into_iter().enumerate().map(layer).collect::<Result<_, Error>>()?;
-        Ok(Self(Arc::new(Shared { layers, plaintext_len, proven: AtomicBool::new(false) })))
+        let shared = Shared { layers, plaintext_len, proven: AtomicBool::new(false) };
+        Ok(Self { shared: Arc::new(shared), offset: 0 })
+    }
+
+    /// The same of a body that begins at byte `offset` of what is fetched from.
+    #[must_use]
+    pub fn at(self, offset: u64) -> Self {
+        Self { offset, ..self }
     }
 
     /// The same of a body whose plaintext has this length, as something authentic says.
@@ -104,7 +115,7 @@ impl Ranges {
         if authentic != self.plaintext_len() {
             return Err(Error::refused(Refusal::Length));
         }
-        self.0.proven.store(true, Ordering::Relaxed);
+        self.shared.proven.store(true, Ordering::Relaxed);
         Ok(self)
     }
 
@@ -112,13 +123,13 @@ impl Ranges {
     /// length of the stored body comes to.
     #[must_use]
     pub fn plaintext_len(&self) -> u64 {
-        self.0.plaintext_len
+        self.shared.plaintext_len
     }
 
     /// Whether the length of the plaintext is known to be authentic.
     #[must_use]
     pub fn is_proven(&self) -> bool {
-        self.0.proven.load(Ordering::Relaxed)
+        self.shared.proven.load(Ordering::Relaxed)
     }
 
     /// What to fetch for `ranges` of the plaintext, from front to back. Ranges whose chunks are at most `gap` stored bytes
@@ -155,7 +166,8 @@ impl Ranges {
     /// Which bytes of the body hold the chunks of a range; one that reaches to the end takes all chunks that prove it.
     fn stored(&self, plaintext: &Range<u64>) -> Range<u64> {
         let to_end = plaintext.end == self.plaintext_len();
-        self.0.layers.iter().fold(plaintext.clone(), |range, layer| layer.stored(&range, to_end))
+        let body = self.shared.layers.iter().fold(plaintext.clone(), |range, layer| layer.stored(&range, to_end));
+        self.offset.saturating_add(body.start)..self.offset.saturating_add(body.end)
     }
 
     /// What opens the bytes of a fetch that [`plan`](Self::plan) gave.
@@ -163,8 +175,8 @@ impl Ranges {
     pub fn opener(&self, fetch: &Fetch) -> RangeOpener {
         let to_end = fetch.plaintext.end == self.plaintext_len();
         let mut range = fetch.plaintext.clone();
-        let mut stages = Vec::with_capacity(self.0.layers.len());
-        for layer in &self.0.layers {
+        let mut stages = Vec::with_capacity(self.shared.layers.len());
+        for layer in &self.shared.layers {
             let stored = layer.stored(&range, to_end);
             stages.push(Stage::new(&range, &stored));
             range = stored;
@@ -237,7 +249,7 @@ impl RangeOpener {
 
     fn take_in(&mut self, piece: &[u8], out: &mut [u8]) -> Result<usize, Error> {
         let Self { ranges, stages, middle, .. } = self;
-        match (&mut stages[..], &ranges.0.layers[..]) {
+        match (&mut stages[..], &ranges.shared.layers[..]) {
             ([inner, outer], [inner_layer, outer_layer]) => {
                 middle.resize(outer.output_len(piece.len()), 0);
                 let len = outer.take_in(&outer_layer.opener, piece, middle)?;
@@ -258,7 +270,7 @@ impl RangeOpener {
             return Err(Error::refused(Refusal::Length));
         }
         if self.to_end {
-            self.ranges.0.proven.store(true, Ordering::Relaxed);
+            self.ranges.shared.proven.store(true, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -27,6 +27,7 @@
 //! | `stream` | from a reader to a writer |
 //! | `push` | piece by piece, slices in, slices out |
 //! | `io` | something to write to, or to read from |
+//! | `ranges` | ranges without IO: what to fetch, and what comes of it |
 //! | `stored` | a file that can be read at any offset: ranges, and what it says without a key |
 //! | `rewrap` | another head for a file that stays where it is |
 //! | `slots` | the two places of the head, and which of them counts |
@@ -35,6 +36,7 @@
 mod error;
 mod io;
 mod push;
+mod ranges;
 mod rewrap;
 mod slots;
 mod stored;
@@ -44,6 +46,7 @@ mod tail;
 pub use error::FileError;
 pub use io::{OpenReader, SealWriter};
 pub use push::{Opener, Sealer};
+pub use ranges::FileRanges;
 pub use rewrap::{WriteAt, rewrap};
 #[cfg(objseal_hazmat)]
 pub(crate) use slots::fix_slot_checksums;

@@ -75,22 +75,36 @@ impl<S: ReadAt> SealedFile<S> {
 }
 
 /// Where things are in a file, by its length. Nothing proves it until head, body and attributes have been opened.
-struct Layout {
-    slots: Slots,
-    body_len: u64,
-    attributes_len: usize,
+pub(super) struct Layout {
+    pub(super) slots: Slots,
+    pub(super) body_len: u64,
+    pub(super) attributes_len: usize,
 }
 
 impl Layout {
     fn of(source: &(impl ReadAt + ?Sized)) -> Result<Self, FileError> {
         let size = source.size()?;
+        if size < BODY_OFFSET {
+            return Err(FileError::NotSealed);
+        }
+        Self::new(size, Slots::of(source)?, || {
+            let mut length = [0; LENGTH_LEN];
+            source.read_exact_at(&mut length, size - LENGTH_LEN as u64)?;
+            Ok(length)
+        })
+    }
+
+    /// That of a file of `size` bytes which begins with these slots and ends with this length.
+    pub(super) fn new(
+        size: u64,
+        slots: Slots,
+        length: impl FnOnce() -> io::Result<[u8; LENGTH_LEN]>,
+    ) -> Result<Self, FileError> {
         let behind_slots = size.checked_sub(BODY_OFFSET).ok_or(FileError::NotSealed)?;
-        let slots = Slots::of(source)?;
         // Whether there is a head comes first: any other file is told for what it is.
         slots.choose()?;
-        let mut length = [0; LENGTH_LEN];
         let tail = behind_slots.checked_sub(LENGTH_LEN as u64).ok_or(Error::Authentication)?;
-        source.read_exact_at(&mut length, BODY_OFFSET + tail)?;
+        let length = length()?;
         let attributes_len = tail::attributes_len(length).ok_or(Error::Authentication)?;
         let body_len = tail.checked_sub(attributes_len as u64).ok_or(Error::Authentication)?;
         if body_len < HEADER_LEN as u64 {
