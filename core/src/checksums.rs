@@ -3,8 +3,8 @@
 //! MD5, SHA-1 and the CRCs are there because S3's clients ask for them. They prove nothing against an attacker; what is
 //! sealed does not need them.
 
-use crate::cobblestone::read_some;
 use crate::envelope::{Attributes, ChecksumAlgorithm, Digests};
+use crate::push::read_some;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

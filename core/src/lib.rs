@@ -28,7 +28,7 @@
 //! | a file, and a range of it to read | [`Cobblestone`]'s `open_at` |
 //! | a stored object under keys of a key service | [`envelope`], and [`file`](mod@file) for one in a file; the crate `objseal-keys` has key services |
 //! | an object in parts, or one in two layers | [`envelope`] |
-//! | buffers and an event loop of your own | [`Sealer`](cobblestone::Sealer), [`Opener`](cobblestone::Opener), [`ChunkOpener`](cobblestone::ChunkOpener) |
+//! | buffers and an event loop of your own | [`Push`], which all sealers and openers are; [`Ranges`](envelope::Ranges) for ranges |
 //!
 //! [`Cobblestone`]: cobblestone::Cobblestone
 //!
@@ -81,6 +81,7 @@ mod gcm;
 pub mod hazmat;
 mod key;
 pub mod limits;
+mod push;
 mod random;
 mod verdict;
 
@@ -88,6 +89,7 @@ pub use arch::Backend;
 pub use engine::Engine;
 pub use error::{Error, KeyLengthError, RandomError, UnknownBackend, UnknownEngine};
 pub use key::Key;
+pub use push::Push;
 #[cfg(feature = "getrandom")]
 pub use random::OsRandom;
 pub use random::RandomSource;

@@ -14,6 +14,7 @@ fn folder() -> TempDir {
 }
 
 fn made(folder: &Path) -> KeyringFile {
+    fs::create_dir_all(folder.join("deep/er")).expect("made");
     let file = KeyringFile::at(folder.join("deep/er/keyring"));
     file.create(None, |keyring| keyring.create("main")).expect("made");
     file

@@ -45,8 +45,6 @@ mod shared;
 mod stream;
 
 #[cfg(feature = "std")]
-pub(crate) use io::read_some;
-#[cfg(feature = "std")]
 pub use io::{OpenReader, OpenWriter, SealReader, SealWriter};
 pub use layout::{
     CHUNK_LEN, HEADER_LEN, SALT_LEN, SEALED_CHUNK_LEN, TAG_LEN, largest_plaintext_len, plaintext_len, sealed_len,

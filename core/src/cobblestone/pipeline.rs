@@ -4,11 +4,11 @@
 //! and when all windows before have been written, it writes its own. So reading, work and writing overlap, and each
 //! window stays in the cache of one core.
 
-use super::io::read_some;
 use super::parallel::Workers;
 use super::pass::{One, Pass, Two};
 use super::{CHUNK_LEN, ChunkOpener, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, SharedSealer};
 use crate::error::Error;
+use crate::push::read_some;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::io::{self, Read, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};

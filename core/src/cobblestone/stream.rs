@@ -6,6 +6,7 @@ use crate::error::Error;
 #[cfg(feature = "alloc")]
 use crate::key::Key;
 use crate::limits::MAX_CHUNKS;
+use crate::push::Push;
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 use zeroize::Zeroize;
@@ -169,8 +170,11 @@ impl Sealer {
     pub(crate) fn finish_in_place(&mut self, out: &mut [u8]) -> Result<usize, Error> {
         self.failed.map_or(Ok(()), Err)?;
         let out = prefix(out, self.finish_len())?;
+        // Whatever comes of it, no other chunk gets this nonce.
+        self.failed = Some(Error::Finished);
         let chunk_out = self.write_header(out);
-        self.body.seal_last(self.chunks, self.pending.get(), chunk_out)?;
+        let sealed = self.body.seal_last(self.chunks, self.pending.get(), chunk_out);
+        sealed.inspect_err(|&error| self.failed = Some(error))?;
         Ok(out.len())
     }
 
@@ -191,6 +195,26 @@ impl Sealer {
     }
 }
 
+impl Push for Sealer {
+    type Error = Error;
+
+    fn update_len(&self, input_len: usize) -> Result<usize, Error> {
+        self.update_len(input_len)
+    }
+
+    fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        self.update(input, out)
+    }
+
+    fn finish_len(&self) -> Result<usize, Error> {
+        Ok(self.finish_len())
+    }
+
+    fn finish(&mut self, out: &mut [u8]) -> Result<usize, Error> {
+        self.finish_in_place(out)
+    }
+}
+
 /// Opens one message piece by piece. The plaintext is all the output of [`update`](Self::update) and
 /// [`finish`](Self::finish), in order; it is whole only when `finish` has succeeded.
 ///
@@ -208,7 +232,8 @@ pub struct Opener<'a> {
 enum State<'a> {
     Header(Start<'a>, Pending<HEADER_LEN>),
     Chunks(Body),
-    Failed,
+    /// The end was opened, or the first error.
+    Ended(Error),
 }
 
 /// What a message is opened with.
@@ -259,7 +284,7 @@ impl<'a> Opener<'a> {
         let chunk_bytes = match &self.state {
             State::Header(_, header) => input_len.saturating_sub(HEADER_LEN - header.len),
             State::Chunks(_) => input_len,
-            State::Failed => return 0,
+            State::Ended(_) => return 0,
         };
         // A slice is at most isize::MAX long, so this does not overflow for any input that exists.
         self.pending.chunks_with(chunk_bytes).map_or(usize::MAX, |chunks| chunks * CHUNK_LEN)
@@ -274,9 +299,8 @@ impl<'a> Opener<'a> {
     pub fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
         let out = prefix(out, self.update_len(input.len()))?;
         let taken = self.take_in(input, out);
-        if taken.is_err() {
-            self.state = State::Failed;
-            self.pending.len = 0;
+        if let Err(error) = taken {
+            self.end(error);
             out.fill(0);
         }
         taken.map(|()| out.len())
@@ -292,8 +316,10 @@ impl<'a> Opener<'a> {
             let body = start.open(&header.bytes)?;
             self.state = State::Chunks(body);
         }
-        let State::Chunks(body) = &self.state else {
-            return Err(Error::Authentication);
+        let body = match &self.state {
+            State::Chunks(body) => body,
+            State::Ended(error) => return Err(*error),
+            State::Header(..) => return Ok(()),
         };
         let mut out = out;
         if self.pending.len > 0 {
@@ -344,11 +370,39 @@ impl<'a> Opener<'a> {
         let opened = match &self.state {
             // A message never ends with its header or with a whole chunk.
             State::Chunks(body) if self.pending.len > 0 => body.open(self.chunks, self.pending.get(), out),
+            State::Ended(error) => Err(*error),
             _ => Err(Error::Authentication),
         };
         if opened.is_err() {
             out.fill(0);
         }
+        self.end(opened.err().unwrap_or(Error::Finished));
         opened.map(|()| out.len())
+    }
+
+    /// From here on nothing comes out.
+    fn end(&mut self, with: Error) {
+        self.state = State::Ended(with);
+        self.pending.len = 0;
+    }
+}
+
+impl Push for Opener<'_> {
+    type Error = Error;
+
+    fn update_len(&self, input_len: usize) -> Result<usize, Error> {
+        Ok(self.update_len(input_len))
+    }
+
+    fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        self.update(input, out)
+    }
+
+    fn finish_len(&self) -> Result<usize, Error> {
+        Ok(self.finish_len())
+    }
+
+    fn finish(&mut self, out: &mut [u8]) -> Result<usize, Error> {
+        self.finish_in_place(out)
     }
 }

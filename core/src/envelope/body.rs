@@ -7,6 +7,7 @@ use crate::cobblestone::{
 };
 use crate::engine::Engine;
 use crate::error::{Error, Refusal};
+use crate::push::{Push, append};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
@@ -279,8 +280,17 @@ impl Sealer {
     /// # Errors
     /// Those of [`update_into`](Self::update_into). The body is lost then, so ask [`finish_len`](Self::finish_len) before.
     pub fn finish_into(mut self, out: &mut [u8]) -> Result<usize, Error> {
+        self.finish_in_place(out)
+    }
+
+    fn finish_in_place(&mut self, out: &mut [u8]) -> Result<usize, Error> {
         self.failed.map_or(Ok(()), Err)?;
         let out = prefix(out, self.finish_len())?;
+        self.failed = Some(Error::Finished);
+        self.seal_end(out).inspect_err(|&error| self.failed = Some(error))
+    }
+
+    fn seal_end(&mut self, out: &mut [u8]) -> Result<usize, Error> {
         // They stay where they are: moved away, they would leave behind what is pending.
         match &mut self.layers[..] {
             [inner, outer] => {
@@ -303,18 +313,29 @@ impl Sealer {
     }
 }
 
+impl Push for Sealer {
+    type Error = Error;
+
+    fn update_len(&self, input_len: usize) -> Result<usize, Error> {
+        self.update_len(input_len)
+    }
+
+    fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        self.update_into(input, out)
+    }
+
+    fn finish_len(&self) -> Result<usize, Error> {
+        Ok(self.finish_len())
+    }
+
+    fn finish(&mut self, out: &mut [u8]) -> Result<usize, Error> {
+        self.finish_in_place(out)
+    }
+}
+
 /// `input` in pieces that both layers do while they are in the cache; one empty piece if it is empty.
 fn pieces(input: &[u8]) -> impl Iterator<Item = &[u8]> {
     input.chunks(PIECE_LEN).chain(input.is_empty().then_some(input))
-}
-
-/// Appends `len` bytes that `fill` writes; none if it fails.
-fn append(out: &mut Vec<u8>, len: usize, fill: impl FnOnce(&mut [u8]) -> Result<usize, Error>) -> Result<(), Error> {
-    let before = out.len();
-    out.resize(before + len, 0);
-    let filled = fill(&mut out[before..]);
-    out.truncate(before + *filled.as_ref().unwrap_or(&0));
-    filled.map(drop)
 }
 
 /// Opens a body whose salts are known.
@@ -411,7 +432,7 @@ impl StoredBody {
     #[must_use]
     pub fn opener(self) -> Opener {
         let layers = self.layers.iter().map(|_| Progress::Header(Vec::with_capacity(HEADER_LEN))).collect();
-        Opener { body: self, layers, inner: Zeroizing::default() }
+        Opener { body: self, layers, inner: Zeroizing::default(), ended: Error::Authentication }
     }
 
     /// Opens a whole body.
@@ -437,10 +458,12 @@ impl StoredBody {
 /// an error nothing more comes out.
 pub struct Opener {
     body: StoredBody,
-    /// The innermost first; none after an error.
+    /// The innermost first; none after the end or an error.
     layers: Vec<Progress>,
     /// What comes out of the outer layer.
     inner: Zeroizing<Vec<u8>>,
+    /// Why there are no layers any more: the end was opened, or the first error.
+    ended: Error,
 }
 
 /// How far the message of a layer has come.
@@ -497,10 +520,10 @@ impl Progress {
         }
     }
 
-    fn finish(self, out: &mut [u8]) -> Result<usize, Error> {
+    fn finish(&mut self, out: &mut [u8]) -> Result<usize, Error> {
         match self {
             Self::Header(_) => Err(Error::Authentication),
-            Self::Chunks(mut opener) => opener.finish_in_place(out),
+            Self::Chunks(opener) => opener.finish_in_place(out),
         }
     }
 }
@@ -550,9 +573,9 @@ impl Opener {
                 .and_then(|()| inner.update(|header| body.chunk_opener(0, header), &self.inner, out))
             }
             [only] => only.update(|header| body.chunk_opener(0, header), piece, out),
-            _ => Err(Error::Authentication),
+            _ => Err(self.ended),
         };
-        opened.inspect_err(|_| self.layers.clear())
+        opened.inspect_err(|&error| self.end(error))
     }
 
     /// How many bytes [`finish_into`](Self::finish_into) writes, if the body is authentic: at most 32,767.
@@ -571,20 +594,35 @@ impl Opener {
     /// # Errors
     /// [`Error::Authentication`] if the body was cut short or changed; what would have been written is all zeros then.
     /// [`Error::OutputTooSmall`]: the end is lost then, so ask [`finish_len`](Self::finish_len) before.
-    pub fn finish_into(self, out: &mut [u8]) -> Result<usize, Error> {
-        let out = prefix(out, self.finish_len())?;
-        self.finish_layers(out).inspect_err(|_| out.fill(0))
+    pub fn finish_into(mut self, out: &mut [u8]) -> Result<usize, Error> {
+        self.finish_in_place(out)
     }
 
-    fn finish_layers(mut self, out: &mut [u8]) -> Result<usize, Error> {
-        let outermost = self.layers.pop().ok_or(Error::Authentication)?;
-        let Some(mut inner) = self.layers.pop() else {
-            return outermost.finish(out);
-        };
-        self.inner.clear();
-        append(&mut self.inner, outermost.rest_len(0), |room| outermost.finish(room))?;
-        let done = inner.update(|header| self.body.chunk_opener(0, header), &self.inner, out)?;
-        Ok(done + inner.finish(&mut out[done..])?)
+    fn finish_in_place(&mut self, out: &mut [u8]) -> Result<usize, Error> {
+        let out = prefix(out, self.finish_len())?;
+        let opened = self.open_end(out);
+        self.end(opened.err().unwrap_or(Error::Finished));
+        opened.inspect_err(|_| out.fill(0))
+    }
+
+    fn open_end(&mut self, out: &mut [u8]) -> Result<usize, Error> {
+        let Self { body, layers, inner: middle, ended } = self;
+        match &mut layers[..] {
+            [inner, outer] => {
+                middle.clear();
+                append(middle, outer.rest_len(0), |room| outer.finish(room))?;
+                let done = inner.update(|header| body.chunk_opener(0, header), middle, out)?;
+                Ok(done + inner.finish(&mut out[done..])?)
+            }
+            [only] => only.finish(out),
+            _ => Err(*ended),
+        }
+    }
+
+    /// From here on nothing comes out.
+    fn end(&mut self, with: Error) {
+        self.layers.clear();
+        self.ended = with;
     }
 
     /// Opens the end of the body and appends the rest of the plaintext to `out`.
@@ -593,5 +631,25 @@ impl Opener {
     /// [`Error::Authentication`] if the body was cut short or changed.
     pub fn finish(self, out: &mut Vec<u8>) -> Result<(), Error> {
         append(out, self.finish_len(), |room| self.finish_into(room))
+    }
+}
+
+impl Push for Opener {
+    type Error = Error;
+
+    fn update_len(&self, input_len: usize) -> Result<usize, Error> {
+        Ok(self.update_len(input_len))
+    }
+
+    fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        self.update_into(input, out)
+    }
+
+    fn finish_len(&self) -> Result<usize, Error> {
+        Ok(self.finish_len())
+    }
+
+    fn finish(&mut self, out: &mut [u8]) -> Result<usize, Error> {
+        self.finish_in_place(out)
     }
 }

@@ -38,7 +38,6 @@ pub struct PartRanges(Lookup<Fetched>);
 
 /// Where a range is.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub enum Located {
     /// In these parts. [`Envelope::ranges_of_part`] opens what is fetched of each.
     In(Vec<PartRange>),

@@ -3,6 +3,7 @@
 use super::body::plaintext_len;
 use crate::cobblestone::{CHUNK_LEN, ChunkOpener, HEADER_LEN, SEALED_CHUNK_LEN, TAG_LEN, prefix};
 use crate::error::{Error, Refusal};
+use crate::push::Push;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -264,15 +265,43 @@ impl RangeOpener {
     ///
     /// # Errors
     /// [`Error::Authentication`] if bytes are missing; after a failure that failure.
-    pub fn finish(self) -> Result<(), Error> {
+    pub fn finish(mut self) -> Result<(), Error> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
         self.failed.map_or(Ok(()), Err)?;
+        self.failed = Some(Error::Finished);
         if self.stages.iter().any(|stage| stage.left > 0) {
-            return Err(Error::refused(Refusal::Length));
+            let error = Error::refused(Refusal::Length);
+            self.failed = Some(error);
+            return Err(error);
         }
         if self.to_end {
             self.ranges.shared.proven.store(true, Ordering::Relaxed);
         }
         Ok(())
+    }
+}
+
+/// Nothing comes out at the end.
+impl Push for RangeOpener {
+    type Error = Error;
+
+    fn update_len(&self, input_len: usize) -> Result<usize, Error> {
+        Ok(self.update_len(input_len))
+    }
+
+    fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        self.update(input, out)
+    }
+
+    fn finish_len(&self) -> Result<usize, Error> {
+        Ok(0)
+    }
+
+    fn finish(&mut self, _: &mut [u8]) -> Result<usize, Error> {
+        self.end().map(|()| 0)
     }
 }
 

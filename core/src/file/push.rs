@@ -8,6 +8,7 @@ use crate::cobblestone::prefix;
 use crate::engine::Engine;
 use crate::envelope::{self, Attributes, Envelope, EnvelopeError, OpenOptions, Plan, SealOptions};
 use crate::error::{Error, Refusal};
+use crate::push::Push;
 use std::fmt;
 use std::vec::Vec;
 
@@ -18,11 +19,14 @@ pub struct Sealer {
     slots: Option<Vec<u8>>,
     envelope: Envelope,
     engines: Vec<Engine>,
-    counter: Counter,
+    /// Until the end.
+    counter: Option<Counter>,
     tail_len: usize,
     body: Option<envelope::Sealer>,
-    /// Why there is no body any more.
+    /// Why there is no body any more: the end was sealed, or the first error.
     failed: Error,
+    /// Once the end was sealed.
+    attributes: Option<Attributes>,
 }
 
 impl Sealer {
@@ -34,8 +38,17 @@ impl Sealer {
         let (envelope, body) = options.start()?;
         let slots = Some(Slots::encode(envelope.stored())?);
         let tail_len = tail::len(options.layers(), &Counter::new(options).finish())?;
-        let (engines, counter) = (body.engines(), Counter::new(options));
-        Ok(Self { slots, envelope, engines, counter, tail_len, body: Some(body.sealer()), failed: Error::Finished })
+        let (engines, counter) = (body.engines(), Some(Counter::new(options)));
+        Ok(Self {
+            slots,
+            envelope,
+            engines,
+            counter,
+            tail_len,
+            body: Some(body.sealer()),
+            failed: Error::Finished,
+            attributes: None,
+        })
     }
 
     fn slots_len(&self) -> usize {
@@ -64,7 +77,7 @@ impl Sealer {
         let mut body = self.body.take().ok_or(self.failed)?;
         let written = self.write_slots(out);
         let sealed = body.update_into(input, &mut out[written..]).inspect_err(|&error| self.failed = error)?;
-        self.counter.update(input);
+        self.counter.iter_mut().for_each(|counter| counter.update(input));
         self.body = Some(body);
         Ok(written + sealed)
     }
@@ -91,15 +104,47 @@ impl Sealer {
     /// # Errors
     /// [`FileError`]. The file is lost then, so ask [`finish_len`](Self::finish_len) before.
     pub fn finish(mut self, out: &mut [u8]) -> Result<(usize, Info), FileError> {
+        let len = self.finish_in_place(out)?;
+        Ok((len, self.into_info().ok_or(Error::Finished)?))
+    }
+
+    fn finish_in_place(&mut self, out: &mut [u8]) -> Result<usize, FileError> {
         let out = prefix(out, self.finish_len()?)?;
         let body = self.body.take().ok_or(self.failed)?;
         let mut written = self.write_slots(out);
-        written += body.finish_into(&mut out[written..])?;
-        let Self { envelope, engines, counter, .. } = self;
-        let attributes = counter.finish();
-        let tail = tail::encode(&envelope.seal_attributes(&attributes)?);
+        written += body.finish_into(&mut out[written..]).inspect_err(|&error| self.failed = error)?;
+        let attributes = self.counter.take().ok_or(Error::Finished)?.finish();
+        let tail = tail::encode(&self.envelope.seal_attributes(&attributes)?);
         out[written..].copy_from_slice(&tail);
-        Ok((written + tail.len(), Info { envelope, attributes, slots: SlotState::Same, engines }))
+        self.attributes = Some(attributes);
+        Ok(written + tail.len())
+    }
+
+    /// What is known of the file, once its end was sealed through [`Push`].
+    #[must_use]
+    pub fn into_info(self) -> Option<Info> {
+        let Self { envelope, engines, attributes, .. } = self;
+        attributes.map(|attributes| Info { envelope, attributes, slots: SlotState::Same, engines })
+    }
+}
+
+impl Push for Sealer {
+    type Error = FileError;
+
+    fn update_len(&self, input_len: usize) -> Result<usize, FileError> {
+        Ok(self.update_len(input_len)?)
+    }
+
+    fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, FileError> {
+        Ok(self.update(input, out)?)
+    }
+
+    fn finish_len(&self) -> Result<usize, FileError> {
+        Ok(self.finish_len()?)
+    }
+
+    fn finish(&mut self, out: &mut [u8]) -> Result<usize, FileError> {
+        self.finish_in_place(out)
     }
 }
 
@@ -239,6 +284,26 @@ impl Opener {
         }
         self.attributes = Some(attributes);
         Ok(written)
+    }
+}
+
+impl Push for Opener {
+    type Error = FileError;
+
+    fn update_len(&self, input_len: usize) -> Result<usize, FileError> {
+        Ok(self.update_len(input_len))
+    }
+
+    fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, FileError> {
+        Ok(self.update(input, out)?)
+    }
+
+    fn finish_len(&self) -> Result<usize, FileError> {
+        Ok(self.finish_len())
+    }
+
+    fn finish(&mut self, out: &mut [u8]) -> Result<usize, FileError> {
+        self.finish(out)
     }
 }
 

@@ -5,10 +5,11 @@ use super::tail::{self, TailReader};
 use super::{BODY_OFFSET, FileError};
 #[cfg(feature = "checksums")]
 use crate::checksums::Digester;
-use crate::cobblestone::{ReadAt, Workers, read_some};
+use crate::cobblestone::{ReadAt, Workers};
 use crate::engine::Engine;
 use crate::envelope::{self, Attributes, Envelope, OpenOptions, SealOptions, StoredReader};
 use crate::error::Error;
+use crate::push::read_some;
 use std::io::{self, Read, Write};
 use std::vec::Vec;
 

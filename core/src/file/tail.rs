@@ -1,8 +1,8 @@
 //! What stands at the end of a file: the attributes and their length.
 
-use crate::cobblestone::read_some;
 use crate::envelope::{self, Attributes, FormatError, MAX_SEALED_LEN, MIN_SEALED_LEN};
 use crate::error::Error;
+use crate::push::read_some;
 use std::io::{self, Read};
 use std::vec::Vec;
 
