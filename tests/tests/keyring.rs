@@ -135,7 +135,7 @@ fn a_passphrase_protects_and_can_be_changed() {
     assert!(matches!(file.read(None), Err(KeyringError::PassphraseNeeded)));
     assert!(matches!(file.read(Some(&words("two"))), Err(KeyringError::WrongPassphrase)));
     assert!(matches!(
-        file.update(Some(&words("")), |keyring| keyring.rotate("main")),
+        file.update(Some(&words("One")), |keyring| keyring.rotate("main")),
         Err(KeyringError::WrongPassphrase)
     ));
     file.update(Some(&words("one")), |keyring| keyring.rotate("main")).expect("rotated");
