@@ -21,6 +21,7 @@
 //! | `stream` | push-style: slices in, slices out |
 //! | `shared` | runs of one message, sealed or opened by several threads |
 //! | `parallel` | whole buffers on several threads |
+//! | `queue` | work that threads take until there is none left |
 //! | `io` | readers and writers |
 //! | `pipeline` | from a reader to a writer on several threads |
 //! | `pass` | what happens on the way: one message, or one within another |
@@ -39,6 +40,8 @@ mod parallel;
 mod pass;
 #[cfg(feature = "std")]
 mod pipeline;
+#[cfg(feature = "std")]
+mod queue;
 #[cfg(feature = "std")]
 mod random_access;
 mod shared;

@@ -2,15 +2,12 @@
 
 use super::random_access::slice_at;
 use super::{
-    CHUNK_LEN, Cobblestone, HEADER_LEN, ReadAt, SEALED_CHUNK_LEN, SharedSealer, opened_prefix, prefix,
+    CHUNK_LEN, Cobblestone, HEADER_LEN, ReadAt, SEALED_CHUNK_LEN, SharedSealer, opened_prefix, prefix, queue,
     sealed_buffer_len,
 };
 use crate::error::Error;
 use core::num::NonZeroUsize;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Mutex, PoisonError};
 use std::vec::Vec;
 use zeroize::Zeroizing;
 
@@ -133,12 +130,10 @@ impl SharedSealer {
         let out = prefix(out, sealed_buffer_len(len)?)?;
         let (header_out, chunks_out) = out.split_at_mut(HEADER_LEN);
         header_out.copy_from_slice(self.header());
-        let failure = Mutex::new(None);
-        let left = AtomicUsize::new(chunks_out.len());
+        let total = chunks_out.len() as u64;
         // Where in the input, and what of the output nobody has taken yet. Nothing after the last run.
-        let rest = Mutex::new(Some((0, chunks_out)));
-        let take = || -> Result<Option<_>, Error> {
-            let mut rest = rest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rest = Some((0, chunks_out));
+        let next = || -> io::Result<_> {
             let Some((at, out)) = rest.take() else { return Ok(None) };
             let last = len - at < PIECE_LEN;
             let run = if last { self.last_run(len - at) } else { self.next_run(PIECE_LEN / CHUNK_LEN) };
@@ -149,43 +144,30 @@ impl SharedSealer {
             };
             // Somebody else took a run.
             if run.first_chunk() != (at / CHUNK_LEN) as u64 {
-                return Err(Error::Finished);
+                return Err(Error::Finished.into());
             }
             let (now, later) = out.split_at_mut(run.sealed_len());
             if !last {
-                *rest = Some((at + PIECE_LEN, later));
+                rest = Some((at + PIECE_LEN, later));
             }
-            Ok(Some((run, at, now)))
+            let amount = now.len() as u64;
+            Ok(Some(((run, at, now), amount)))
         };
-        let work = || -> io::Result<()> {
-            let mut copy = Zeroizing::new(Vec::new());
-            while let Some((run, at, out)) = take()? {
-                let piece_len = PIECE_LEN.min(len - at);
-                let piece = match slice_at(input, at as u64, piece_len) {
-                    Some(piece) => piece,
-                    None => {
-                        copy.resize(piece_len, 0);
-                        input.read_exact_at(&mut copy, at as u64)?;
-                        &copy
-                    }
-                };
-                left.fetch_sub(run.seal(piece, out)?, Ordering::Relaxed);
-            }
+        let copy = || Zeroizing::new(Vec::new());
+        let sealed = queue::run(workers, total, next, copy, |(run, at, out), copy| {
+            let piece_len = PIECE_LEN.min(len - at);
+            let piece = match slice_at(input, at as u64, piece_len) {
+                Some(piece) => piece,
+                None => {
+                    copy.resize(piece_len, 0);
+                    input.read_exact_at(copy, at as u64)?;
+                    copy
+                }
+            };
+            run.seal(piece, out)?;
             Ok(())
-        };
-        let job = || {
-            if let Err(error) = work() {
-                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-            }
-        };
-        workers.run(&job);
-        job(); // in case the pool made no call at all
-        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(error) => Err(error),
-            // A pool may have kept a panic to itself.
-            None if left.into_inner() > 0 => Err(Error::WorkersFailed.into()),
-            None => Ok(out.len()),
-        }
+        });
+        sealed.settle(out).map(|()| out.len())
     }
 }
 
@@ -195,30 +177,6 @@ struct Run<'i, 'o> {
     input: &'i [u8],
     output: &'o mut [u8],
     last: bool,
-}
-
-/// What no thread has taken yet.
-struct Queue<'i, 'o> {
-    rest: Option<Run<'i, 'o>>,
-    run_chunks: usize,
-    input_chunk: usize,
-    output_chunk: usize,
-}
-
-impl<'i, 'o> Queue<'i, 'o> {
-    fn take(&mut self) -> Option<Run<'i, 'o>> {
-        let rest = self.rest.take()?;
-        let input_len = self.run_chunks * self.input_chunk;
-        // The last chunk, short or empty, belongs to a run that is not whole.
-        if rest.input.len() < input_len {
-            return Some(rest);
-        }
-        let (input, input_after) = rest.input.split_at(input_len);
-        let (output, output_after) = rest.output.split_at_mut(self.run_chunks * self.output_chunk);
-        let first_after = rest.first + self.run_chunks as u64;
-        self.rest = Some(Run { first: first_after, input: input_after, output: output_after, last: true });
-        Some(Run { first: rest.first, input, output, last: false })
-    }
 }
 
 /// Cuts `input` and `output` into runs and does `work` on each. If it fails or panics anywhere, `output` is zeroed once
@@ -233,44 +191,20 @@ fn in_parallel(
 ) -> Result<(), Error> {
     let chunks = input.len() / input_chunk + 1;
     let run_chunks = chunks.div_ceil(workers.count().get()).min(MAX_RUN_CHUNKS);
-    let failure = Mutex::new(None);
-    let failed = AtomicBool::new(false);
-    let left = AtomicUsize::new(chunks.div_ceil(run_chunks));
-    let outcome = {
-        let rest = Some(Run { first: 0, input, output: &mut *output, last: true });
-        let queue = Mutex::new(Queue { rest, run_chunks, input_chunk, output_chunk });
-        let job = || {
-            while !failed.load(Ordering::Relaxed) {
-                let Some(run) = queue.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-                    return;
-                };
-                match work(run) {
-                    Ok(()) => {
-                        left.fetch_sub(1, Ordering::Relaxed);
-                    }
-                    Err(error) => {
-                        *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                        failed.store(true, Ordering::Relaxed);
-                    }
-                }
-            }
-        };
-        catch_unwind(AssertUnwindSafe(|| {
-            workers.run(&job);
-            // In case the pool made no call at all.
-            job();
-        }))
+    let runs = chunks.div_ceil(run_chunks) as u64;
+    let mut rest = Some(Run { first: 0, input, output: &mut *output, last: true });
+    let next = || {
+        let Some(now) = rest.take() else { return Ok(None) };
+        let input_len = run_chunks * input_chunk;
+        // The last chunk, short or empty, belongs to a run that is not whole.
+        if now.input.len() < input_len {
+            return Ok(Some((now, 1)));
+        }
+        let (input, input_after) = now.input.split_at(input_len);
+        let (output, output_after) = now.output.split_at_mut(run_chunks * output_chunk);
+        let first_after = now.first + run_chunks as u64;
+        rest = Some(Run { first: first_after, input: input_after, output: output_after, last: true });
+        Ok(Some((Run { first: now.first, input, output, last: false }, 1)))
     };
-    let mut failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if left.into_inner() > 0 {
-        // A run was taken and not finished, and the pool kept the panic to itself.
-        failure = failure.or(Some(Error::WorkersFailed));
-    }
-    if outcome.is_err() || failure.is_some() {
-        output.fill(0);
-    }
-    if let Err(panic) = outcome {
-        resume_unwind(panic);
-    }
-    failure.map_or(Ok(()), Err)
+    queue::run(workers, runs, next, || (), |run, ()| work(run)).settle(output)
 }

@@ -6,12 +6,13 @@
 
 use super::parallel::Workers;
 use super::pass::{One, Pass, Two};
+use super::queue::lock;
 use super::{CHUNK_LEN, ChunkOpener, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, SharedSealer};
 use crate::error::Error;
 use crate::push::read_some;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::io::{self, Read, Write};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::vec;
 use std::vec::Vec;
 use zeroize::Zeroizing;
@@ -272,10 +273,6 @@ fn pump_windows<P: Pass>(
         None if !whole => Err(Error::WorkersFailed.into()),
         None => Ok(Totals { read: source.read, written: sink.written }),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What threads wait for: their turn to write, or the word to stop. The word is apart from the sink, so that reading

@@ -1,15 +1,14 @@
 //! Ranges of a stored message, verified.
 
+use super::queue::{self, lock};
 use super::{CHUNK_LEN, ChunkOpener, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, Workers, plaintext_len, sealed_range};
 use crate::buffer;
 use crate::engine::Engine;
 use crate::error::{Error, Refusal};
 use core::ops::Range;
-use core::sync::atomic::{AtomicU64, Ordering};
 use std::boxed::Box;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::{vec, vec::Vec};
 use zeroize::Zeroizing;
 
@@ -280,44 +279,19 @@ impl<S: ReadAt> RandomAccess<S> {
         // Pieces begin with chunks, so that none is opened twice.
         let piece_len = len.div_ceil(threads as u64).next_multiple_of(CHUNK).min(WINDOW_CHUNKS * CHUNK);
         let first_len = window_len((piece_len - start % CHUNK).min(len));
-        let failure = Mutex::new(None);
-        let opened = AtomicU64::new(0);
-        let outcome = {
+        let opened = {
             let (first, rest) = out.split_at_mut(first_len);
-            let pieces = core::iter::once(first).chain(rest.chunks_mut(window_len(piece_len)));
-            let pieces = Mutex::new(pieces.scan(start, |at, piece| {
-                let begins = *at;
-                *at = begins.checked_add(piece.len() as u64)?;
-                Some((begins, piece))
-            }));
-            let next = || lock(&pieces).next();
-            let failed = || lock(&failure).is_some();
-            let job = || {
-                while let Some((at, piece)) = next().filter(|_| !failed()) {
-                    match self.open_range_into(at, piece) {
-                        Ok(()) => {
-                            opened.fetch_add(piece.len() as u64, Ordering::Relaxed);
-                        }
-                        Err(error) => {
-                            lock(&failure).get_or_insert(error);
-                        }
-                    }
-                }
+            let mut pieces = core::iter::once(first).chain(rest.chunks_mut(window_len(piece_len)));
+            let mut at = start;
+            let next = || {
+                let Some(piece) = pieces.next() else { return Ok(None) };
+                let (begins, amount) = (at, piece.len() as u64);
+                at += amount;
+                Ok(Some(((begins, piece), amount)))
             };
-            catch_unwind(AssertUnwindSafe(|| workers.run(&job)))
+            queue::run(workers, len, next, || (), |(at, piece), ()| self.open_range_into(at, piece))
         };
-        let mut failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if opened.into_inner() < len {
-            // The pool made no call, or kept a panic to itself.
-            failure = failure.or_else(|| Some(Error::WorkersFailed.into()));
-        }
-        if outcome.is_err() || failure.is_some() {
-            out.fill(0);
-        }
-        if let Err(panic) = outcome {
-            resume_unwind(panic);
-        }
-        failure.map_or(Ok(()), Err)
+        opened.settle(out)
     }
 
     /// Fetches `count` chunks, at most a window, and opens them into the start of `out`.
@@ -349,10 +323,6 @@ impl<S: ReadAt> RandomAccess<S> {
     pub fn reader(self) -> RangeReader<S> {
         RangeReader { access: self, at: 0, chunk: Zeroizing::default(), chunk_start: 0 }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A length that is at most a window, as a length in memory.
