@@ -1,0 +1,1 @@
+//! An `object_store` whose objects are sealed in another one.
