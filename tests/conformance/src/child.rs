@@ -1,7 +1,7 @@
 //! A face in another language: a program that answers questions which come through a pipe.
 //!
 //! ```text
-//! question = u8 what (1 = seal, 2 = open, 3 = open a range) || u8 layers || the keys, 32 bytes each
+//! question = u8 what (1 = seal, 2 = open, 3 = open a range) || u8 layers || key (32)
 //!            || u32 how many lengths of pieces || u32 each || u64 start || u64 end || u64 length || bytes
 //! answer   = u8 outcome (0 = done, 1 = not authentic, 2 = not a sealed file, 3 = anything else) || u64 length || bytes
 //! ```
@@ -44,8 +44,8 @@ impl Child {
         range: Range<u64>,
         bytes: &[u8],
     ) -> Result<Vec<u8>, Refusal> {
-        let mut question = vec![what, u8::try_from(keys.bytes().len()).unwrap_or(0)];
-        keys.bytes().for_each(|key| question.extend_from_slice(key));
+        let mut question = vec![what, keys.layers()];
+        question.extend_from_slice(keys.key());
         question.extend_from_slice(&u32::try_from(pieces.0.len()).unwrap_or(0).to_be_bytes());
         pieces.0.iter().for_each(|len| question.extend_from_slice(&len.to_be_bytes()));
         for number in [range.start, range.end, bytes.len() as u64] {

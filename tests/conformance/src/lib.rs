@@ -82,42 +82,52 @@ impl From<io::Error> for Refusal {
     }
 }
 
-/// A key for each layer.
-pub struct Keys(Vec<Key>);
+/// One key, and how many layers are under it.
+pub struct Keys {
+    key: [u8; Key::LEN],
+    layers: u8,
+}
 
 impl Keys {
-    /// Keys that are the same in every run.
+    /// The same key in every run.
     #[must_use]
     pub fn of(layers: u8) -> Self {
-        Self((1..=layers).map(|layer| Key::from_bytes(&[layer; Key::LEN])).collect())
+        Self { key: [1; Key::LEN], layers }
     }
 
-    /// A key that is none of them.
+    /// Another key.
     #[must_use]
     pub fn another() -> Self {
-        Self(vec![Key::from_bytes(&[0xee; Key::LEN])])
+        Self { key: [2; Key::LEN], layers: 1 }
     }
 
-    /// The bytes of the key of each layer, the innermost first.
-    pub fn bytes(&self) -> impl ExactSizeIterator<Item = &[u8; Key::LEN]> {
-        self.0.iter().map(Key::expose_secret)
+    /// The bytes of the key.
+    #[must_use]
+    pub fn key(&self) -> &[u8; Key::LEN] {
+        &self.key
     }
 
-    fn wrapping(&self) -> Vec<Arc<WrappingKey>> {
-        self.bytes().map(|bytes| Arc::new(WrappingKey::from_key(Key::from_bytes(bytes)))).collect()
+    /// How many layers are sealed.
+    #[must_use]
+    pub fn layers(&self) -> u8 {
+        self.layers
     }
 
-    /// Options that seal under them.
+    fn wrapping(&self) -> Arc<WrappingKey> {
+        Arc::new(WrappingKey::from_key(Key::from_bytes(&self.key)))
+    }
+
+    /// Options that seal under it.
     #[must_use]
     pub fn to_seal(&self) -> SealOptions {
-        let with = [SealOptions::with_key, SealOptions::with_outer_key];
-        self.wrapping().into_iter().zip(with).fold(SealOptions::default(), |options, (key, with)| with(options, key))
+        let options = SealOptions::new(self.wrapping());
+        if self.layers == 2 { options.with_outer_key(self.wrapping()) } else { options }
     }
 
-    /// Options that open with them.
+    /// Options that open with it.
     #[must_use]
     pub fn to_open(&self) -> OpenOptions {
-        self.wrapping().into_iter().fold(OpenOptions::new(), OpenOptions::with_key)
+        OpenOptions::new().with_key(self.wrapping())
     }
 }
 
