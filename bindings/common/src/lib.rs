@@ -1,11 +1,14 @@
-//! What the bindings to other languages share: numbers of threads, and plaintext behind one interface.
+//! What the bindings to other languages share: numbers of threads, plaintext behind one interface, and a guard
+//! against forks.
 
 #[cfg(objseal_hazmat)]
 compile_error!("objseal_hazmat is for the tests of the core: nothing that is built with it may be shipped");
 
 mod plaintext;
+mod process;
 
 pub use plaintext::Plaintext;
+pub use process::{OtherProcess, SameProcess};
 
 use objseal::cobblestone::Threads;
 use std::num::NonZeroUsize;

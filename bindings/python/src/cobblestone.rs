@@ -10,6 +10,7 @@ use crate::source::Source;
 use crate::watch::lock;
 use objseal::cobblestone::{self, Cobblestone, Threads};
 use objseal::{Error, Key};
+use objseal_bindings::SameProcess;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::mem;
@@ -156,7 +157,8 @@ fn end<T>(
     })
 }
 
-/// Seals a message piece by piece: the message is all that `update` and `finalize` give, in order.
+/// Seals a message piece by piece: the message is all that `update` and `finalize` give, in order. It goes on in the process
+/// that made it alone: after a fork the child begins anew.
 ///
 /// >>> import objseal
 /// >>> key = objseal.Key.generate()
@@ -166,7 +168,10 @@ fn end<T>(
 /// >>> opener.update(message) + opener.finalize()
 /// b'in any number of pieces'
 #[pyclass(frozen, module = "objseal.cobblestone")]
-pub(crate) struct Sealer(State<cobblestone::Sealer>);
+pub(crate) struct Sealer {
+    state: State<cobblestone::Sealer>,
+    process: SameProcess,
+}
 
 #[pymethods]
 impl Sealer {
@@ -175,12 +180,13 @@ impl Sealer {
     fn new(key: GivenKey, context: Option<Input>) -> PyResult<Self> {
         let context = context.map(|context| context.to_vec()).unwrap_or_default();
         let sealer = Cobblestone::new(key.secret(), &context).sealer().or_raise()?;
-        Ok(Self(Mutex::new(Ok(sealer))))
+        Ok(Self { state: Mutex::new(Ok(sealer)), process: SameProcess::here() })
     }
 
     /// Takes in `data` and gives all chunks that are whole.
     fn update(&self, py: Python<'_>, data: Input) -> PyResult<Py<PyBytes>> {
-        let mut sealer = lock(py, &self.0);
+        self.process.check().or_raise()?;
+        let mut sealer = lock(py, &self.state);
         let sealer = sealer.as_mut().map_err(|error| error.raise())?;
         let (data, len) = (data.settled(), sealer.update_len(data.len()).or_raise()?);
         new_bytes(py, len, |out| py.detach(|| sealer.update(&data, out)).or_raise())
@@ -188,7 +194,8 @@ impl Sealer {
 
     /// The same into the start of `out`; returns how many bytes that took.
     fn update_into(&self, py: Python<'_>, data: Input, mut out: Output) -> PyResult<usize> {
-        let mut sealer = lock(py, &self.0);
+        self.process.check().or_raise()?;
+        let mut sealer = lock(py, &self.state);
         let sealer = sealer.as_mut().map_err(|error| error.raise())?;
         let (out, data) = (out.for_input(&data)?, data.settled());
         py.detach(|| sealer.update(&data, out)).or_raise()
@@ -196,7 +203,8 @@ impl Sealer {
 
     /// Gives the rest.
     fn finalize(&self, py: Python<'_>) -> PyResult<Py<PyBytes>> {
-        end(py, &self.0, cobblestone::Sealer::finish_len, cobblestone::Sealer::finish)
+        self.process.check().or_raise()?;
+        end(py, &self.state, cobblestone::Sealer::finish_len, cobblestone::Sealer::finish)
     }
 }
 

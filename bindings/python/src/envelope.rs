@@ -6,7 +6,7 @@ use crate::files::Reader;
 use crate::model;
 use crate::object::in_memory;
 use crate::options::{OpenOptions, SealOptions, ThreadCount};
-use crate::source::{Source, Stream};
+use crate::source::{Sink, Source, Stream};
 use crate::watch;
 use objseal::checksums::DigestReader;
 use objseal::envelope::{self, EnvelopeError, Head};
@@ -53,7 +53,7 @@ pub(crate) fn seal_envelope_stream(
     py: Python<'_>,
     options: &SealOptions,
     source: Stream,
-    mut target: Stream,
+    mut target: Sink,
     threads: ThreadCount,
     callback: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Envelope> {
@@ -62,7 +62,9 @@ pub(crate) fn seal_envelope_stream(
         target.flush()?;
         Ok::<_, FileError>(envelope)
     })?;
-    Ok(Envelope::of(sealed.or_raise()?))
+    let envelope = Envelope::of(sealed.or_raise()?);
+    target.commit(py)?;
+    Ok(envelope)
 }
 
 #[pyfunction]
@@ -86,7 +88,7 @@ impl Envelope {
     #[new]
     fn new(py: Python<'_>, options: &OpenOptions, head: Input) -> PyResult<Self> {
         let head = head.to_vec();
-        Ok(Self::of(py.detach(|| options.0.open(&head)).or_raise()?))
+        Ok(Self::of(options.or_raise(py.detach(|| options.how.open(&head)))?))
     }
 
     #[getter]

@@ -1,12 +1,17 @@
 //! From the core's errors to the exceptions of `objseal._errors`.
 
+use crate::place::{AtPlace, Place};
 use objseal::envelope::{EnvelopeError, KeyServiceError, KeyServiceErrorKind};
 use objseal::file::FileError;
 use objseal::{Error, KeyLengthError};
+use objseal_bindings::OtherProcess;
+use objseal_files::Reason;
 use objseal_keys::keyring::KeyringError;
 use pyo3::PyErr;
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use rustix::io::Errno;
 use std::io;
 
 /// The exceptions that come from here, by their names in Python.
@@ -26,6 +31,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Whether it is this exception.
+    pub(crate) fn is(self, py: Python<'_>, error: &PyErr) -> bool {
+        error.get_type(py).name().is_ok_and(|name| name == self.name())
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Argument => "ArgumentError",
@@ -48,7 +58,7 @@ impl Kind {
         Python::attach(|py| self.with_args(py, (message,)))
     }
 
-    fn with_args<'py>(
+    pub(crate) fn with_args<'py>(
         self,
         py: Python<'py>,
         args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
@@ -162,10 +172,54 @@ impl Raise for io::Error {
             Ok(error) => error.raise(),
             Err(error) => match error.downcast::<FileError>() {
                 Ok(error) => error.raise(),
-                // An exception of Python comes back as it was; all others are OSErrors.
-                Err(error) => PyErr::from(error),
+                Err(error) => match error.downcast::<AtPlace>() {
+                    Ok(AtPlace { error, place }) => of_system(error, Some(&place)),
+                    Err(error) => of_system(error, None),
+                },
             },
         }
+    }
+}
+
+/// Whether an error has an exception of its own already, and is none of the operating system.
+pub(crate) fn is_told(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| {
+        inner.is::<PyErr>()
+            || inner.is::<Error>()
+            || inner.is::<EnvelopeError>()
+            || inner.is::<FileError>()
+            || inner.is::<AtPlace>()
+    })
+}
+
+/// The `OSError` with number, words and path. An exception of Python comes back as it was.
+fn of_system(error: io::Error, place: Option<&Place>) -> PyErr {
+    if is_told(&error) {
+        return PyErr::from(error);
+    }
+    let reason = Reason::of(&error);
+    let number = error.raw_os_error().or(match error.kind() {
+        io::ErrorKind::AlreadyExists => Some(Errno::EXIST.raw_os_error()),
+        io::ErrorKind::IsADirectory => Some(Errno::ISDIR.raw_os_error()),
+        io::ErrorKind::NotFound => Some(Errno::NOENT.raw_os_error()),
+        _ => None,
+    });
+    let made = Python::attach(|py| {
+        let (number, words): (i32, String) = match (reason, number) {
+            (Some(reason), _) => (reason.errno(), reason.to_string()),
+            (None, Some(number)) => (number, py.import("os")?.call_method1("strerror", (number,))?.extract()?),
+            (None, None) => (Errno::IO.raw_os_error(), error.to_string()),
+        };
+        let path = place.map(|place| place.given.clone_ref(py));
+        // Its class follows from the number.
+        Ok(PyErr::from_value(py.get_type::<PyOSError>().call1((number, words, path))?))
+    });
+    made.unwrap_or_else(|error: PyErr| error)
+}
+
+impl Raise for OtherProcess {
+    fn raise(self) -> PyErr {
+        argument(self.to_string())
     }
 }
 

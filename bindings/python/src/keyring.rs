@@ -1,6 +1,7 @@
 //! A keyring in a file.
 
-use crate::error::{Kind, OrRaise, Raise};
+use crate::error::{Kind, Raise};
+use crate::place::Place;
 use objseal_keys::keyring::{KeyringError, Passphrase, SharedKeyring};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -26,81 +27,106 @@ use std::sync::Arc;
 /// >>> objseal.unseal(sealed, keyring=objseal.Keyring(path))
 /// b'plain'
 #[pyclass(frozen, module = "objseal")]
-pub(crate) struct Keyring(pub(crate) Arc<SharedKeyring>);
+pub(crate) struct Keyring {
+    pub(crate) keys: Arc<SharedKeyring>,
+    place: Arc<Place>,
+}
+
+impl Keyring {
+    fn at(
+        place: Place,
+        make: impl FnOnce(PathBuf) -> Result<SharedKeyring, KeyringError>,
+    ) -> Result<Self, (Arc<Place>, KeyringError)> {
+        let place = Arc::new(place);
+        match make(place.path.clone()) {
+            Ok(keys) => Ok(Self { keys: Arc::new(keys), place }),
+            Err(error) => Err((place, error)),
+        }
+    }
+}
+
+/// The exception; one of the operating system names the file.
+fn raise(place: &Arc<Place>, error: KeyringError) -> PyErr {
+    match error {
+        KeyringError::Io(error) => place.raise(error),
+        other => other.raise(),
+    }
+}
 
 #[pymethods]
 impl Keyring {
     #[new]
     #[pyo3(signature = (path, *, passphrase = None))]
-    fn new(py: Python<'_>, path: PathBuf, passphrase: Option<String>) -> PyResult<Self> {
-        let opened = py.detach(|| SharedKeyring::open(path, words(passphrase)?));
-        Ok(Self(Arc::new(opened.or_raise()?)))
+    fn new(py: Python<'_>, path: Place, passphrase: Option<String>) -> PyResult<Self> {
+        let opened = py.detach(|| Self::at(path, |path| SharedKeyring::open(path, words(passphrase)?)));
+        opened.map_err(|(place, error)| raise(&place, error))
     }
 
-    /// Makes the file, which must not be there yet, with a key of each of these names. It has permissions 600.
+    /// Makes the file, which must not be there yet, with a key of each of these names. It has permissions 600. Its folder must
+    /// be there.
     #[classmethod]
     #[pyo3(signature = (path, *names, passphrase = None))]
     fn create(
         _class: &Bound<'_, PyType>,
         py: Python<'_>,
-        path: PathBuf,
+        path: Place,
         names: Vec<String>,
         passphrase: Option<String>,
     ) -> PyResult<Self> {
-        let taken = format!("there is a file at {} already", path.display());
         let names = names.iter().map(String::as_str);
-        let created = py.detach(|| SharedKeyring::create(path, words(passphrase)?, names));
-        let keyring = created.map_err(|error| match error {
-            KeyringError::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => Kind::Keyring.err(taken),
-            other => other.raise(),
-        })?;
-        Ok(Self(Arc::new(keyring)))
+        let created = py.detach(|| Self::at(path, |path| SharedKeyring::create(path, words(passphrase)?, names)));
+        created.map_err(|(place, error)| match error {
+            KeyringError::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Kind::Keyring.err(format!("there is a file at {} already", place.path.display()))
+            }
+            other => raise(&place, other),
+        })
     }
 
     /// Where it is.
     #[getter]
     fn path(&self) -> PathBuf {
-        self.0.path().to_owned()
+        self.keys.path().to_owned()
     }
 
     /// Name and latest version of each key.
     fn keys(&self) -> BTreeMap<String, u32> {
-        self.0.keys().into_iter().collect()
+        self.keys.keys().into_iter().collect()
     }
 
     /// Makes version 1 of a key.
     fn add(&self, py: Python<'_>, name: &str) -> PyResult<()> {
-        py.detach(|| self.0.add(name)).or_raise()
+        py.detach(|| self.keys.add(name)).map_err(|error| raise(&self.place, error))
     }
 
     /// Makes the next version of a key and returns its number.
     fn rotate(&self, py: Python<'_>, name: &str) -> PyResult<u32> {
-        py.detach(|| self.0.rotate(name)).or_raise()
+        py.detach(|| self.keys.rotate(name)).map_err(|error| raise(&self.place, error))
     }
 
     /// Puts the file under another passphrase, or under none.
     fn protect(&self, py: Python<'_>, passphrase: Option<String>) -> PyResult<()> {
-        py.detach(|| self.0.protect(words(passphrase)?)).or_raise()
+        py.detach(|| self.keys.protect(words(passphrase)?)).map_err(|error| raise(&self.place, error))
     }
 
     /// Reads the file again: another process may have changed it.
     fn reload(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.0.reload()).or_raise()
+        py.detach(|| self.keys.reload()).map_err(|error| raise(&self.place, error))
     }
 
     fn __repr__(&self) -> String {
-        format!("<objseal.Keyring {:?}, {} keys>", self.0.path(), self.0.keys().len())
+        format!("<objseal.Keyring {:?}, {} keys>", self.keys.path(), self.keys.keys().len())
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyType>, (PathBuf,))> {
         let this = slf.get();
-        if this.0.has_passphrase() {
+        if this.keys.has_passphrase() {
             return Err(PyTypeError::new_err(
                 "a keyring under a passphrase is not pickled: the passphrase is a secret",
             ));
         }
         // Whoever unpickles it may work in another folder.
-        Ok((slf.get_type(), (std::path::absolute(this.0.path())?,)))
+        Ok((slf.get_type(), (std::path::absolute(this.keys.path())?,)))
     }
 }
 

@@ -7,7 +7,8 @@
 //! | `options` | how to seal, and what to open |
 //! | `object` | sealed objects in memory and through streams, as files are |
 //! | `files` | sealed files to write to and to read from |
-//! | `source` | Python's files as readers, writers and sources |
+//! | `place` | files by their paths |
+//! | `source` | what is read and written: these, Python's files, and memory |
 //! | `envelope` | head and body apart |
 //! | `parts` | objects in parts |
 //! | `cobblestone` | bare messages |
@@ -25,6 +26,7 @@ mod model;
 mod object;
 mod options;
 mod parts;
+mod place;
 mod source;
 mod watch;
 
@@ -55,6 +57,8 @@ mod _objseal {
     use crate::options::{OpenOptions, SealOptions, engines};
     #[pymodule_export]
     use crate::parts::{PartsReader, Upload};
+    #[pymodule_export]
+    use crate::place::{InputFile, OutputFile};
 
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -4,7 +4,8 @@ use crate::buffer::{Input, Output, new_bytes};
 use crate::error::{OrRaise, Raise};
 use crate::model;
 use crate::options::{OpenOptions, SealOptions, ThreadCount};
-use crate::source::{Source, Stream, duplicate};
+use crate::place::{self, Place};
+use crate::source::{Sink, Source, Stream};
 use crate::watch;
 use objseal::Error;
 use objseal::file::{self, FileError, SealedFile};
@@ -52,7 +53,7 @@ pub(crate) fn seal_into(
 }
 
 fn open_file<'i>(py: Python<'_>, options: &OpenOptions, sealed: &'i Input) -> PyResult<SealedFile<&'i Input>> {
-    py.detach(|| SealedFile::open(&options.0, sealed)).or_raise()
+    options.or_raise(py.detach(|| SealedFile::open(&options.how, sealed)))
 }
 
 #[pyfunction]
@@ -97,7 +98,7 @@ pub(crate) fn seal_stream(
     py: Python<'_>,
     options: &SealOptions,
     source: Stream,
-    mut target: Stream,
+    mut target: Sink,
     threads: ThreadCount,
     callback: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Py<PyAny>> {
@@ -106,7 +107,9 @@ pub(crate) fn seal_stream(
         target.flush()?;
         Ok::<_, FileError>(sealed)
     })?;
-    model::of_file(py, &sealed.or_raise()?)
+    let info = model::of_file(py, &sealed.or_raise()?)?;
+    target.commit(py)?;
+    Ok(info)
 }
 
 #[pyfunction]
@@ -114,16 +117,18 @@ pub(crate) fn unseal_stream(
     py: Python<'_>,
     options: &OpenOptions,
     source: Stream,
-    mut target: Stream,
+    mut target: Sink,
     threads: ThreadCount,
     callback: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Py<PyAny>> {
     let opened = watch::run(py, callback, |progress| {
-        let opened = file::open(&options.0, progress.of(source), &mut target, &threads.0)?;
+        let opened = file::open(&options.how, progress.of(source), &mut target, &threads.0)?;
         target.flush()?;
         Ok::<_, FileError>(opened)
     })?;
-    model::of_file(py, &opened.or_raise()?)
+    let info = model::of_file(py, &options.or_raise(opened)?)?;
+    target.commit(py)?;
+    Ok(info)
 }
 
 #[pyfunction]
@@ -135,19 +140,22 @@ pub(crate) fn inspect(py: Python<'_>, source: Source) -> PyResult<Py<PyAny>> {
 
 /// `decide` sees the verified head and gives the `SealOptions`.
 #[pyfunction]
-pub(crate) fn rewrap(py: Python<'_>, options: &OpenOptions, decide: Py<PyAny>, descriptor: i32) -> PyResult<Py<PyAny>> {
-    let target = duplicate(descriptor)?;
+pub(crate) fn rewrap(py: Python<'_>, options: &OpenOptions, decide: Py<PyAny>, path: Place) -> PyResult<Py<PyAny>> {
+    let target = place::Input::to_change(py, path)?;
     let rewrapped = py.detach(|| {
-        target.lock()?;
-        let rewrapped = file::rewrap(&options.0, &target, |old| {
+        target.file().lock().map_err(|error| target.place().at(error))?;
+        let rewrapped = file::rewrap(&options.how, &target, |old| {
             let decided = Python::attach(|py| -> PyResult<_> {
                 let decided = decide.bind(py).call1((model::facts(py, old.head(), None, None)?,))?;
                 Ok(decided.cast::<SealOptions>()?.get().0.clone())
             });
             Ok(decided.map_err(io::Error::from)?)
         });
-        target.unlock()?;
-        rewrapped
+        target.file().unlock()?;
+        rewrapped.map_err(|error: FileError| match error {
+            FileError::Io(error) => target.place().at(error).into(),
+            other => other,
+        })
     });
-    model::facts(py, rewrapped.map_err(FileError::raise)?.head(), None, None)
+    model::facts(py, options.or_raise(rewrapped)?.head(), None, None)
 }

@@ -1,6 +1,6 @@
 //! How to seal, and what to open: what the keyword arguments of Python's functions come to.
 
-use crate::error::{OrRaise, argument};
+use crate::error::{Kind, OrRaise, Raise, argument};
 use crate::key::GivenKey;
 use crate::keyring::Keyring;
 use objseal::Engine;
@@ -9,7 +9,9 @@ use objseal::cobblestone::Threads;
 use objseal::envelope::{
     self, ChecksumAlgorithm, DemandedContext, EncryptionContext, FormatError, ObjectId, Suite, WrappingKey,
 };
+use objseal_keys::keyring::{SERVICE, SharedKeyring};
 use pyo3::prelude::*;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A wrapping key as Python's half gives it: a keyring and a name, or a key.
@@ -20,7 +22,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for GivenWrappingKey {
 
     fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         match obj.extract::<(Bound<'py, Keyring>, String)>() {
-            Ok((keyring, name)) => Ok(Self(keyring.get().0.latest(&name).or_raise()?)),
+            Ok((keyring, name)) => Ok(Self(keyring.get().keys.latest(&name).or_raise()?)),
             Err(_) => Ok(Self(obj.extract::<GivenKey>()?.0)),
         }
     }
@@ -150,7 +152,36 @@ impl Policy {
 
 /// What is opened, with which keys.
 #[pyclass(frozen, module = "objseal._objseal")]
-pub(crate) struct OpenOptions(pub(crate) envelope::OpenOptions);
+pub(crate) struct OpenOptions {
+    pub(crate) how: envelope::OpenOptions,
+    /// What has the keys, if it is one.
+    keyring: Option<Arc<SharedKeyring>>,
+}
+
+/// A key that an object names: its service, its name and its version.
+type NamedKey = (String, String, u32);
+
+impl OpenOptions {
+    /// What opening came to. Of a key that the keyring has in older versions alone the exception says how to come by it.
+    pub(crate) fn or_raise<T>(&self, opened: Result<T, impl Raise>) -> PyResult<T> {
+        opened.map_err(|error| Python::attach(|py| self.explained(py, error.raise()).unwrap_or_else(|error| error)))
+    }
+
+    fn explained(&self, py: Python<'_>, error: PyErr) -> PyResult<PyErr> {
+        let Some(keyring) = self.keyring.as_ref().filter(|_| Kind::KeyNotFound.is(py, &error)) else {
+            return Ok(error);
+        };
+        let wanted: Vec<NamedKey> = error.value(py).getattr("wanted")?.extract()?;
+        let latest: BTreeMap<_, _> = keyring.keys().into_iter().collect();
+        let older = wanted.iter().find_map(|(service, name, version)| {
+            let latest = latest.get(name).filter(|&latest| service == SERVICE && latest < version)?;
+            Some(format!("this keyring has {name:?} up to version {latest}, as it was when its file was read"))
+        });
+        let Some(older) = older else { return Ok(error) };
+        let message = format!("{}; {older}: Keyring.reload() reads it again", error.value(py));
+        Ok(Kind::KeyNotFound.with_args(py, (message, wanted)))
+    }
+}
 
 #[pymethods]
 impl OpenOptions {
@@ -176,9 +207,10 @@ impl OpenOptions {
             policy.keys.key_ids = Some(names);
         }
         let mut options = envelope::OpenOptions::new().with_policy(policy);
-        options = match holder.cast::<Keyring>() {
-            Ok(keyring) => options.with_service(keyring.get().0.clone()),
-            Err(_) => options.with_key(holder.extract::<GivenKey>()?.0),
+        let keyring = holder.cast::<Keyring>().ok().map(|keyring| Arc::clone(&keyring.get().keys));
+        options = match &keyring {
+            Some(keyring) => options.with_service(keyring.clone()),
+            None => options.with_key(holder.extract::<GivenKey>()?.0),
         };
         if let Some(name) = engine {
             options = options.with_engine(self::engine(name)?).or_raise()?;
@@ -186,6 +218,6 @@ impl OpenOptions {
         if let Some(name) = outer_engine {
             options = options.with_outer_engine(self::engine(name)?).or_raise()?;
         }
-        Ok(Self(options))
+        Ok(Self { how: options, keyring })
     }
 }

@@ -9,7 +9,7 @@ use crate::object::in_memory;
 use crate::options::{
     GivenWrappingKey, OpenOptions, Pairs, SealOptions, ThreadCount, algorithm, encryption_context, wanted,
 };
-use crate::source::{Source, Stream};
+use crate::source::{Sink, Source, Stream};
 use crate::watch;
 use objseal::checksums::{self, DigestReader};
 use objseal::cobblestone::ReadAt;
@@ -61,12 +61,12 @@ impl Upload {
     #[staticmethod]
     fn resume(py: Python<'_>, options: &OpenOptions, state: Input, place: Pairs) -> PyResult<Self> {
         let (state, place) = (state.to_vec(), encryption_context(&place, &Pairs::new())?);
-        let upload = py.detach(|| options.0.resume_upload(&state, &place)).or_raise()?;
+        let upload = options.or_raise(py.detach(|| options.how.resume_upload(&state, &place)))?;
         Ok(Self { upload, parts: OnceLock::new() })
     }
 
     fn unlock(&self, py: Python<'_>, options: &OpenOptions) -> PyResult<()> {
-        let parts = py.detach(|| self.upload.unlock(&options.0)).or_raise()?;
+        let parts = options.or_raise(py.detach(|| self.upload.unlock(&options.how)))?;
         self.parts.get_or_init(|| parts);
         Ok(())
     }
@@ -108,7 +108,7 @@ impl Upload {
         py: Python<'_>,
         number: u32,
         source: Stream,
-        mut target: Stream,
+        mut target: Sink,
         threads: ThreadCount,
         digests: Vec<String>,
         etag: Option<String>,
@@ -122,7 +122,9 @@ impl Upload {
             target.flush()?;
             Ok::<_, io::Error>(input.finish())
         })?;
-        self.receipt(py, attempt, attributes.or_raise()?, etag)
+        let receipt = self.receipt(py, attempt, attributes.or_raise()?, etag)?;
+        target.commit(py)?;
+        Ok(receipt)
     }
 
     fn read_receipt(&self, py: Python<'_>, stored: Input) -> PyResult<Py<PyAny>> {

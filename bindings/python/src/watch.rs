@@ -1,7 +1,9 @@
 //! Long work that Python can watch and stop: it runs on a thread of its own, and the thread that called looks after signals
 //! and reports progress meanwhile.
 
-use crate::error::argument;
+use crate::error::{OrRaise, argument};
+use crate::source::Stream;
+use objseal_bindings::SameProcess;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use std::io::{self, Read};
@@ -24,22 +26,34 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// `input`, which is counted, and ends with an error when the work is to end.
-    pub(crate) fn of<R: Read>(&self, input: R) -> Watched<'_, R> {
-        Watched { input, progress: self }
+    pub(crate) fn of(&self, input: Stream) -> Watched<'_> {
+        Watched { input, progress: self, process: SameProcess::here() }
     }
 }
 
-pub(crate) struct Watched<'p, R> {
-    input: R,
+pub(crate) struct Watched<'p> {
+    input: Stream,
     progress: &'p Progress,
+    /// An object of Python may fork.
+    process: SameProcess,
 }
 
-impl<R: Read> Read for Watched<'_, R> {
+impl Watched<'_> {
+    fn check(&self) -> io::Result<()> {
+        self.process.check().or_raise()?;
+        if self.progress.stop.load(Ordering::Relaxed) { Err(io::Error::other("stopped")) } else { Ok(()) }
+    }
+}
+
+impl Read for Watched<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.progress.stop.load(Ordering::Relaxed) {
-            return Err(io::Error::other("stopped"));
+        self.check()?;
+        // A pipe may have nothing to give for as long as it likes.
+        while !self.input.wait(INTERVAL)? {
+            self.check()?;
         }
         let len = self.input.read(buffer)?;
+        self.check()?;
         self.progress.done.fetch_add(len as u64, Ordering::Relaxed);
         Ok(len)
     }

@@ -4,6 +4,7 @@ import io
 import itertools
 import struct
 import sys
+from typing import Any
 
 import objseal
 
@@ -18,7 +19,7 @@ class InPieces(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         piece = self._data[self._at : self._at + min(len(buffer), next(self._lengths))]
         buffer[: len(piece)] = piece
         self._at += len(piece)

@@ -201,11 +201,11 @@ def test_what_is_refused_and_how(key: objseal.Key, keyring: objseal.Keyring) -> 
     for other in [b"", b"x" * 100, plain(20_000)]:
         with pytest.raises(objseal.FormatError):
             objseal.unseal(other, key=key)
-    with pytest.raises(objseal.AuthenticationError, match='another key of that name: "key" of "single-key"'):
+    with pytest.raises(objseal.AuthenticationError, match='another key of that name: version 1 of "key" of "single-key"'):
         objseal.unseal(sealed, key=objseal.Key.generate())
     with pytest.raises(objseal.KeyNotFound) as caught:
         objseal.unseal(sealed, keyring=keyring)
-    assert caught.value.wanted == (("single-key", "key"),)
+    assert caught.value.wanted == (("single-key", "key", 1),)
     assert "single-key" in str(caught.value)
     assert pickle.loads(pickle.dumps(caught.value)).wanted == caught.value.wanted
     with pytest.raises(objseal.KeyNotFound):
@@ -234,7 +234,7 @@ def test_policy(keyring: objseal.Keyring) -> None:
     for sealed, policy, words in demands:
         with pytest.raises(objseal.PolicyError, match=words):
             objseal.unseal(sealed, keyring=keyring, policy=policy)
-    inner, outer = (("keyring", "photos"),), (("keyring", "outer"),)
+    inner, outer = (("keyring", "photos", 1),), (("keyring", "outer", 1),)
     refused = [
         (two, objseal.Policy(key_ids=["photos"]), outer),
         (two, objseal.Policy(services=["aws"]), inner),

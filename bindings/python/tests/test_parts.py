@@ -244,7 +244,7 @@ def test_which_key_an_upload_state_may_be_under(keyring: objseal.Keyring) -> Non
     for how in refused:
         with pytest.raises(objseal.KeyNotFound) as caught:
             parts.Upload.resume(state, keyring=keyring, place=PLACE, **how)
-        assert caught.value.wanted == (("keyring", "server"),)
+        assert caught.value.wanted == (("keyring", "server", 1),)
     with pytest.raises(objseal.KeyNotFound):
         parts.Upload.start(keyring=keyring, key="photos", server_key="nobody", place=PLACE)
 

@@ -33,8 +33,9 @@ from ._errors import (
     PartsError,
     PolicyError,
     RandomError,
+    WantedKey,
 )
-from ._files import SealedReader, SealedWriter, open
+from ._files import SealedReader, SealedTextReader, SealedTextWriter, SealedWriter, open
 from ._model import Facts, Info, WrappedKey
 from ._object import inspect, rewrap, seal, seal_file, seal_into, sealed_len, unseal, unseal_file, unseal_into
 from ._objseal import VERSION as __version__
@@ -65,7 +66,10 @@ __all__ = [
     "RandomError",
     "SealOptions",
     "SealedReader",
+    "SealedTextReader",
+    "SealedTextWriter",
     "SealedWriter",
+    "WantedKey",
     "WrappedKey",
     "__version__",
     "cobblestone",

@@ -1,10 +1,23 @@
 """What can go wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+
+class WantedKey(NamedTuple):
+    """A key that would open an object, as the object says."""
+
+    service: str
+    """The key service: `keyring`, or `single-key` for a key that the caller has."""
+    key_id: str
+    """The name of the root key."""
+    version: int
+    """Its version; 0 if the service keeps that to itself."""
 
 
 class Error(Exception):
-    """The base of all exceptions of this package. What the operating system says comes as an OSError."""
+    """The base of all exceptions of this package. What the operating system says comes as an OSError, with `errno`, and with
+    the path that it is about as `filename`."""
 
     def __str__(self) -> str:
         # What follows the message are the attributes.
@@ -20,14 +33,18 @@ class AuthenticationError(Error):
 
 
 class KeyNotFound(Error):
-    """No key at hand opens the object, a keyring has no key of this name, or an upload was not unlocked."""
+    """No key at hand opens the object, a keyring has no key of this name, or an upload was not unlocked.
 
-    wanted: Sequence[tuple[str, str]]
-    """Key service and key id of each key that would open it, as the object says. Nothing proves it."""
+    A keyring that has the key in older versions alone may have been read before another process made a newer one:
+    `Keyring.reload` reads it again.
+    """
 
-    def __init__(self, message: str, wanted: Sequence[tuple[str, str]] = ()) -> None:
-        super().__init__(message, wanted)
-        self.wanted = tuple(wanted)
+    wanted: Sequence[WantedKey]
+    """Each key that would open it, as the object says. Nothing proves it."""
+
+    def __init__(self, message: str, wanted: Iterable[tuple[str, str, int]] = ()) -> None:
+        self.wanted = tuple(WantedKey(*key) for key in wanted)
+        super().__init__(message, self.wanted)
 
 
 class FormatError(Error):
@@ -78,5 +95,5 @@ class ArgumentError(Error, ValueError):
 
 
 # They are told by the name that users know.
-for _class in [Error, *Error.__subclasses__()]:
+for _class in [WantedKey, Error, *Error.__subclasses__()]:
     _class.__module__ = "objseal"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import io
+import opcode
 import os
-import secrets
-import stat
+import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import replace
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from . import _objseal as native
@@ -31,13 +30,6 @@ def _is_path(place: object) -> bool:
     return isinstance(place, (str, bytes, os.PathLike))
 
 
-def path_of(place: object) -> str | bytes:
-    """The path that a place is."""
-    if not isinstance(place, (str, bytes, os.PathLike)):
-        raise ArgumentError(f"a path is needed, not {type(place).__name__}")
-    return os.fspath(place)
-
-
 def _need(place: object, method: str) -> None:
     if not callable(getattr(place, method, None)):
         raise ArgumentError(f"a path, or an object with {method}(), is needed, not {type(place).__name__}")
@@ -45,123 +37,33 @@ def _need(place: object, method: str) -> None:
         raise ArgumentError("this file is open as text; open it in binary mode")
 
 
-@contextmanager
-def source_of(place: Any) -> Iterator[Any]:
-    """What the native half reads from: a descriptor, or an object with `read`."""
+def source_of(place: Any) -> Any:
+    """What the native half reads front to back: a file, or an object with `read`."""
     if _is_path(place):
-        with io.open(place, "rb", buffering=0) as file:
-            yield file.fileno()
-    else:
-        _need(place, "read")
-        yield place
+        return native.InputFile(place)
+    _need(place, "read")
+    return place
 
 
-@contextmanager
-def as_source(place: Any) -> Iterator[Any]:
-    """What the native half reads at any offset: a descriptor, an object that can seek, or memory."""
+def as_source(place: Any) -> Any:
+    """What the native half reads at any offset: a file, an object that can seek, or memory."""
     if isinstance(place, (str, os.PathLike)):
-        with io.open(place, "rb", buffering=0) as file:
-            yield file.fileno()
-    else:
-        if hasattr(place, "read"):
-            _need(place, "seek")
-        yield place
+        return native.InputFile(place)
+    if hasattr(place, "read"):
+        _need(place, "seek")
+    return place
 
 
-@contextmanager
-def target_of(place: Any, read: Any, mode: int = 0o666) -> Iterator[Any]:
-    """What the native half writes to: a descriptor, or an object with `write`.
+def target_of(place: Any, read: Any, mode: int = 0o666) -> Any:
+    """What the native half writes to: a file, or an object with `write`.
 
     A new file gets the mode of the file that is `read`, or `mode` if that is none.
     """
     if _is_path(place):
-        if isinstance(read, int) and stat.S_ISREG(os.fstat(read).st_mode):
-            mode = os.fstat(read).st_mode
-        with _Replacement(path_of(place), exclusive=False, mode=mode) as file:
-            yield file.fileno()
-    else:
-        _need(place, "write")
-        yield place
-
-
-class _Replacement:
-    """A file that takes the place of another, or comes to be, once all of it is written.
-
-    Until then it is for its owner alone; then it has the mode of the file that it replaces, or `mode` within the umask.
-    """
-
-    def __init__(self, path: str | bytes, *, exclusive: bool, mode: int = 0o666) -> None:
-        # A link stays one.
-        self._path = os.fsdecode(path) if exclusive else os.path.realpath(os.fsdecode(path))
-        self._exclusive = exclusive
-        if exclusive and os.path.lexists(self._path):
-            raise FileExistsError(17, os.strerror(17), self._path)
-        if os.path.isdir(self._path):
-            raise IsADirectoryError(21, os.strerror(21), self._path)
-        # What is no file, /dev/null say, is written to and stays.
-        self._special = os.path.exists(self._path) and not os.path.isfile(self._path)
-        if self._special:
-            self._beside = self._path
-            self._file = io.open(self._path, "wb", buffering=0)
-        else:
-            folder, name = os.path.split(self._path)
-            self._beside = os.path.join(folder, f".{name[:200]}.{secrets.token_hex(6)}.new")
-            # An empty file that comes and goes shows what the umask leaves: to ask for it changes it for all threads. What
-            # is written to is a new one, which nobody else can have opened.
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            with io.open(os.open(self._beside, flags, mode & 0o777), "wb", buffering=0) as empty:
-                self._mode = os.fstat(empty.fileno()).st_mode
-            os.unlink(self._beside)
-            self._file = io.open(os.open(self._beside, flags, 0o600), "wb", buffering=0)
-
-    def fileno(self) -> int:
-        return self._file.fileno()
-
-    def commit(self) -> None:
-        """Puts it in its place, for good."""
-        if self._special:
-            self._file.close()
-            return
-        try:
-            with suppress(FileNotFoundError):
-                self._mode = os.stat(self._path).st_mode
-            # Where files have no modes, that is no failure.
-            with suppress(PermissionError):
-                os.fchmod(self._file.fileno(), self._mode & 0o777)
-            os.fsync(self._file.fileno())
-            self._file.close()
-            if self._exclusive:
-                os.link(self._beside, self._path)
-                os.unlink(self._beside)
-            else:
-                os.replace(self._beside, self._path)
-            # The new name, too, is to outlive a crash.
-            folder = os.open(os.path.dirname(self._path) or ".", os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        except BaseException:
-            self.discard()
-            raise
-
-    def discard(self) -> None:
-        """Leaves no trace of it."""
-        self._file.close()
-        if not self._special:
-            try:
-                os.unlink(self._beside)
-            except FileNotFoundError:
-                pass
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
-        if kind is None:
-            self.commit()
-        else:
-            self.discard()
+        given = read.mode if isinstance(read, native.InputFile) else None
+        return native.OutputFile(place, False, mode if given is None else given)
+    _need(place, "write")
+    return place
 
 
 class _RawReader(io.RawIOBase):
@@ -198,25 +100,19 @@ class _RawReader(io.RawIOBase):
         self._at += length
         return length
 
+    def close(self) -> None:
+        super().close()
+        self._reader.close()
+
+    @property
+    def info(self) -> Info:
+        known = self._reader.info
+        assert known is not None
+        return known
+
     def _check(self) -> None:
         if self.closed:
             raise ValueError("I/O operation on closed file")
-
-
-class _FirstError:
-    """What went wrong first: whoever goes on is told the same again. After a `passing` error one can go on."""
-
-    def __init__(self, *passing: type[BaseException]) -> None:
-        self._passing = passing
-        self._error: BaseException | None = None
-
-    def __enter__(self) -> None:
-        if self._error is not None:
-            raise self._error
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if not isinstance(error, self._passing):
-            self._error = error
 
 
 class _RawStreamReader(io.RawIOBase):
@@ -225,7 +121,7 @@ class _RawStreamReader(io.RawIOBase):
     def __init__(self, reader: native.StreamReader) -> None:
         super().__init__()
         self._reader = reader
-        self._first_error = _FirstError(BlockingIOError, KeyboardInterrupt)
+        self._first_error: BaseException | None = None
 
     def readable(self) -> bool:
         return True
@@ -233,8 +129,24 @@ class _RawStreamReader(io.RawIOBase):
     def readinto(self, buffer: Buffer, /) -> int:
         if self.closed:
             raise ValueError("I/O operation on closed file")
-        with self._first_error:
+        if self._first_error is not None:
+            raise self._first_error
+        try:
             return self._reader.readinto(buffer)
+        except (BlockingIOError, KeyboardInterrupt):
+            # Nothing was read, so one can go on.
+            raise
+        except BaseException as error:
+            self._first_error = error
+            raise
+
+    def close(self) -> None:
+        super().close()
+        self._reader.close()
+
+    @property
+    def info(self) -> Info:
+        return self._reader.info()
 
 
 class SealedReader(io.BufferedReader):
@@ -248,10 +160,7 @@ class SealedReader(io.BufferedReader):
     @property
     def info(self) -> Info:
         """What is known of the object. Where it cannot seek, the attributes are known once the end was read."""
-        raw = self.raw
-        known = raw._reader.info() if isinstance(raw, _RawStreamReader) else raw._reader.info  # type: ignore[attr-defined]
-        assert known is not None
-        return known
+        return self.raw.info  # type: ignore[attr-defined, no-any-return]
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         if self._again is None or self.closed:
@@ -262,15 +171,32 @@ class SealedReader(io.BufferedReader):
         return (_open_again, (*how, {**options, "policy": policy}, self.tell()))
 
 
-class _RawWriter(io.RawIOBase):
-    """Seals what is written to it."""
+class SealedTextReader(io.TextIOWrapper):
+    """The plaintext of a sealed object as text. `open` makes it."""
 
-    def __init__(self, writer: native.Writer, target: _Replacement | None) -> None:
+    @property
+    def info(self) -> Info:
+        """As that of `SealedReader`."""
+        return self.buffer.info  # type: ignore[attr-defined, no-any-return]
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        raise TypeError("a file of text is not pickled; open it in binary mode")
+
+
+class _RawWriter(io.RawIOBase):
+    """Seals what is written to it. It knows whether all went well, whatever stands around it."""
+
+    def __init__(self, writer: native.Writer) -> None:
         super().__init__()
-        self._writer, self._target = writer, target
-        self._aborted = False
-        self._first_error = _FirstError()
+        self._writer = writer
         self._at = 0
+        # What went wrong first: whoever goes on is told the same again.
+        self._first_error: BaseException | None = None
+        self._aborted = False
+        # Whether the one who closes it has said that nothing went wrong.
+        self._well = False
+        # An exception that was being handled at the start is none of this file's.
+        self._handled: _Handled | None = _Handled.now()
         self.info: Info | None = None
 
     def writable(self) -> bool:
@@ -279,66 +205,151 @@ class _RawWriter(io.RawIOBase):
     def write(self, data: Any, /) -> int:
         if self.closed:
             raise ValueError("I/O operation on closed file")
+        _need_memory(data)
         if self._aborted:
             return memoryview(data).nbytes
-        with self._first_error:
+        try:
+            self.go_on()
             length = self._writer.write(data)
+        except BaseException as error:
+            self.fail(error)
+            raise
         self._at += length
         return length
 
     def tell(self) -> int:
         return self._at
 
+    def go_on(self) -> None:
+        """Raises what went wrong before."""
+        if self._first_error is not None and not self._aborted:
+            raise self._first_error
+
+    def fail(self, error: BaseException) -> None:
+        """From here on there is no going on."""
+        if self._first_error is None:
+            self._first_error = error
+
     def abort(self) -> None:
         """From here on nothing is written, and closing leaves no file."""
         self._aborted = True
+
+    def well(self) -> None:
+        """Nothing went wrong, whatever exception is being handled when it is closed."""
+        self._well = True
 
     def close(self) -> None:
         if self.closed:
             return
         super().close()
+        before, self._handled = self._handled, None
+        now = _Handled.now()
+        interrupted = now is not None and now.is_another(before) and not (self._aborted or self._well)
         try:
-            if not self._aborted:
-                with self._first_error:
-                    self.info = self._writer.finish()
-        except BaseException:
-            self._aborted = True
-            raise
+            if interrupted:
+                self.abort()
+            elif not self._aborted:
+                self.go_on()
+                self.info = self._writer.finish()
         finally:
-            if self._target is not None:
-                self._target.discard() if self._aborted else self._target.commit()
+            self._writer.abort()
+        if interrupted:
+            warnings.warn(
+                "this file was closed while an exception is being handled, so it was left as it was before; close it after the "
+                "except block, or use it in a `with` statement",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+
+    def drop(self, source: object) -> None:
+        """It was not closed by anybody who knows whether all was written."""
+        if self.closed or self._aborted:
+            return
+        self.abort()
+        if self._writer.is_here:
+            warnings.warn(f"{source!r} was not closed, so it is not there", ResourceWarning, stacklevel=3, source=source)
+
+    def _dealloc_warn(self, source: object) -> None:
+        # Files of Python that are dropped say this before they close what they stand on.
+        self.drop(source)
+
+    def __del__(self) -> None:
+        # It may never have been made.
+        if hasattr(self, "_writer"):
+            try:
+                self.drop(self)
+            finally:
+                self.close()
 
 
-class SealedWriter(io.BufferedWriter):
-    """A file that is sealed while it is written. `open` makes it.
+class _Handled:
+    """The exception that is being handled."""
 
-    Its end is written by `close`. If the body of a `with` statement fails, or the file is dropped without being closed, a
-    path is left as it was before; what was written to a file object does not open.
-    """
+    def __init__(self, error: BaseException) -> None:
+        self._error, self._traceback = error, error.__traceback__
+        self._exits = 0
+        frame: FrameType | None = sys._getframe()
+        while frame is not None:
+            self._exits += frame.f_code.co_code[frame.f_lasti] == _EXIT
+            frame = frame.f_back
 
-    def __init__(self, raw: _RawWriter) -> None:
-        super().__init__(raw, BUFFER_SIZE)
+    @classmethod
+    def now(cls) -> Self | None:
+        error = sys.exc_info()[1]
+        return None if error is None else cls(error)
+
+    def is_another(self, before: _Handled | None) -> bool:
+        """Whether it was raised since, if only again: it has another traceback then, or it ends a `with` statement, where a
+        bare `raise` leaves the traceback as it is."""
+        return not (
+            before is not None
+            and self._error is before._error
+            and self._traceback is before._traceback
+            and self._exits <= before._exits
+        )
+
+
+_EXIT = opcode.opmap.get("WITH_EXCEPT_START")
+"""The instruction that ends a `with` statement by an exception. A Python without it tells one case fewer."""
+
+
+def _need_memory(data: object) -> None:
+    with memoryview(data) as view:  # type: ignore[arg-type]
+        if not view.c_contiguous:
+            raise ArgumentError("the memory of this object is not in one piece; make a contiguous copy of it")
+
+
+class _AllOrNothing:
+    """What a file that is written has in common with one of text: it is there if all went well, and not otherwise."""
+
+    if TYPE_CHECKING:
+        closed: bool
+
+    def _raw(self) -> _RawWriter:
+        raise NotImplementedError
 
     @property
     def info(self) -> Info:
         """What is known of the object, once it is closed."""
-        known = self.raw.info  # type: ignore[attr-defined]
+        known = self._raw().info
         if known is None:
             raise ArgumentError("info is there once the file is closed")
-        return known  # type: ignore[no-any-return]
+        return known
 
-    def write(self, data: Any, /) -> int:
-        # What is large and never changes need not go through the buffer, which would copy it.
-        if type(data) is bytes and len(data) >= BUFFER_SIZE:
-            self.flush()
-            return self.raw.write(data) or 0
-        return super().write(data)
+    def flush(self) -> None:
+        raw = self._raw()
+        try:
+            raw.go_on()
+            super().flush()  # type: ignore[misc]
+        except BaseException as error:
+            raw.fail(error)
+            raise
 
     def abort(self) -> None:
         """Closes the file and leaves a path as it was before."""
         if not self.closed:
-            self.raw.abort()  # type: ignore[attr-defined]
-            self.close()
+            self._raw().abort()
+            super().close()  # type: ignore[misc]
 
     def close(self) -> None:
         if self.closed:
@@ -348,12 +359,14 @@ class SealedWriter(io.BufferedWriter):
         except BaseException:
             self.abort()
             raise
-        super().close()
+        super().close()  # type: ignore[misc]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if kind is None:
+            if not self.closed:
+                self._raw().well()
             self.close()
         else:
             self.abort()
@@ -365,11 +378,75 @@ class SealedWriter(io.BufferedWriter):
             # It was never made.
             return
         if dropped:
-            warnings.warn(f"{self!r} was not closed, so it is not there", ResourceWarning, stacklevel=2, source=self)
-            self.abort()
+            try:
+                self._raw().drop(self)
+            finally:
+                self.abort()
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         raise TypeError("a file that is being written is not pickled")
+
+
+class SealedWriter(_AllOrNothing, io.BufferedWriter):
+    """A file that is sealed while it is written. `open` makes it.
+
+    Its end is written by `close`. A path is there if everything went well until then: if the body of a `with` statement fails,
+    if writing or flushing did, if the file is closed while an exception is being handled that was not when it was opened, or
+    dropped without being closed, or if another process closes it than the one that opened it, a path is left as it was before,
+    and what was written to a file object does not open.
+    """
+
+    def __init__(self, raw: _RawWriter) -> None:
+        super().__init__(raw, BUFFER_SIZE)
+
+    def _raw(self) -> _RawWriter:
+        return self.raw  # type: ignore[return-value]
+
+    def write(self, data: Any, /) -> int:
+        if type(data) is not bytes:
+            # Of what is no memory nothing is taken.
+            _need_memory(data)
+        raw: _RawWriter = self.raw  # type: ignore[assignment]
+        try:
+            if raw._first_error is not None:
+                raw.go_on()
+            # What is large and never changes need not go through the buffer, which would copy it.
+            if type(data) is bytes and len(data) >= BUFFER_SIZE:
+                super().flush()
+                return raw.write(data)
+            return super().write(data)
+        except BaseException as error:
+            raw.fail(error)
+            raise
+
+
+class SealedTextWriter(_AllOrNothing, io.TextIOWrapper):
+    """A file of text that is sealed while it is written. `open` makes it. It is there or not as a `SealedWriter` is."""
+
+    _byte_order: bytes | None = None
+
+    def _raw(self) -> _RawWriter:
+        return self.buffer.raw  # type: ignore[attr-defined, no-any-return]
+
+    def _begin(self) -> None:
+        """Says in which order the bytes are. `TextIOWrapper` does so where it can seek alone."""
+        encoding = codecs.lookup(self.encoding).name
+        self._byte_order = "".encode(encoding) if encoding in ("utf-16", "utf-32") else b""
+        self.buffer.write(self._byte_order)
+
+    def write(self, text: str, /) -> int:
+        raw = self._raw()
+        try:
+            raw.go_on()
+            if self._byte_order is None and type(text) is str:
+                self._begin()
+            return super().write(text)
+        except (TypeError, UnicodeError):
+            # Nothing was taken, or what is below knows why.
+            raise
+        except BaseException as error:
+            raw.fail(error)
+            raise
 
 
 @overload
@@ -387,6 +464,22 @@ def open(
 
 @overload
 def open(
+    file: Place | Readable,
+    mode: Literal["rt"],
+    *,
+    key: KeyLike | Names | None = None,
+    keyring: Keyring | None = None,
+    context: Demanded = b"",
+    threads: int = 1,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+    **options: Unpack[OpenOptions],
+) -> SealedTextReader: ...
+
+
+@overload
+def open(
     file: Place | Writable,
     mode: Literal["wb", "xb"],
     *,
@@ -398,6 +491,22 @@ def open(
 ) -> SealedWriter: ...
 
 
+@overload
+def open(
+    file: Place | Writable,
+    mode: Literal["wt", "xt"],
+    *,
+    key: KeyLike | Names,
+    keyring: Keyring | None = None,
+    context: Context = b"",
+    threads: int = 1,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+    **options: Unpack[SealOptions],
+) -> SealedTextWriter: ...
+
+
 def open(
     file: Any,
     mode: str = "rb",
@@ -406,19 +515,26 @@ def open(
     keyring: Keyring | None = None,
     context: Any = b"",
     threads: int = 1,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
     **options: Any,
-) -> SealedReader | SealedWriter:
+) -> SealedReader | SealedWriter | SealedTextReader | SealedTextWriter:
     """Opens a sealed file to read its plaintext, or to write plaintext that is sealed, like `gzip.open`.
 
-    `file` is a path, or an object with `read` or `write`, which stays open when this is closed. `mode` is `rb`, `wb`, or
-    `xb`, which refuses a path that is there. For text wrap it into `io.TextIOWrapper`.
+    `file` is a path, or an object with `read` or `write`, which stays open when this is closed. A path that stands for a
+    descriptor, `/dev/fd/3` or `/dev/stdout` say, is read and written on from where that stands. `mode` is `rb`, `wb`, or
+    `xb`, which refuses a path that is there; `rt`, `wt` and `xt` are the same for text, and `encoding`, `errors` and
+    `newline` are for these, as in the built-in `open`: without an encoding it is that of the locale, and UTF-8 in Python's
+    UTF-8 mode.
 
     Reading: any part can be read in any order, each verified before it is given out; a length is authentic from the start.
-    An object that cannot seek is read front to back: the plaintext is whole when its end was read without an error. After
-    an error every call says the same. `threads` work on large reads.
+    What cannot seek is read front to back: the plaintext is whole when its end was read without an error. After an error
+    every call says the same. `threads` work on large reads.
 
-    Writing: a path is there when the file is closed, and not before. After a failure nothing is written any more, and every
-    call says the same.
+    Writing: a path is there when the file is closed, and not before. If anything went wrong until then it is left as it was:
+    see `SealedWriter`. After a failure nothing is written any more, and every call says the same. Devices, pipes and
+    descriptors get what is written at once.
 
     `key`, `keyring`, `context` and other options: see `seal` and `unseal`.
 
@@ -431,44 +547,57 @@ def open(
     ...     _ = file.seek(4)
     ...     file.read()
     b'plaintext'
+    >>> with objseal.open(path, "rt", key=key, encoding="utf-8") as text:
+    ...     text.read(3)
+    'the'
     """
+    if mode not in ("rb", "wb", "xb", "rt", "wt", "xt"):
+        raise ArgumentError(f"mode={mode!r}: rb, wb or xb, and rt, wt or xt for text")
+    for name, value in (("encoding", encoding), ("errors", errors), ("newline", newline)):
+        if mode.endswith("b") and value is not None:
+            raise ArgumentError(f"{name}: only text has it; open it in mode {mode[0]}t")
     if mode == "rb":
         return _open_to_read(file, key, keyring, context, threads, options)  # type: ignore[arg-type]
-    if mode not in ("wb", "xb"):
-        raise ArgumentError(f"mode={mode!r}: rb, wb or xb")
-    how = sealing(key, keyring, context, options)  # type: ignore[arg-type]
-    if not _is_path(file):
-        _need(file, "write")
-        return SealedWriter(_RawWriter(native.Writer(how, file), None))
-    target = _Replacement(path_of(file), exclusive=mode == "xb")
+    if mode.endswith("b"):
+        return _open_to_write(file, mode == "xb", sealing(key, keyring, context, options))  # type: ignore[arg-type]
+    encoding = io.text_encoding(encoding)
+    if mode == "rt":
+        reader = _open_to_read(file, key, keyring, context, threads, options)  # type: ignore[arg-type]
+        try:
+            return SealedTextReader(reader, encoding, errors, newline)
+        except BaseException:
+            reader.close()
+            raise
+    writer = _open_to_write(file, mode == "xt", sealing(key, keyring, context, options))  # type: ignore[arg-type]
     try:
-        return SealedWriter(_RawWriter(native.Writer(how, target.fileno()), target))
+        return SealedTextWriter(writer, encoding, errors, newline)
     except BaseException:
-        target.discard()
+        writer.abort()
         raise
+
+
+def _open_to_write(file: Any, exclusive: bool, how: native.SealOptions) -> SealedWriter:
+    if _is_path(file):
+        target = native.OutputFile(file, exclusive, 0o666)
+    else:
+        _need(file, "write")
+        target = file
+    return SealedWriter(_RawWriter(native.Writer(how, target)))
 
 
 def _open_to_read(
     file: Any, key: Any, keyring: Keyring | None, context: Demanded, threads: int, options: OpenOptions
 ) -> SealedReader:
     how = opening(key, keyring, context, options)
-    if not _is_path(file):
-        _need(file, "read")
-        seekable = getattr(file, "seekable", None)
-        if seekable is None or not seekable():
-            return SealedReader(_RawStreamReader(native.StreamReader(how, file)))
-        return SealedReader(_RawReader(native.Reader(how, file), threads))
-    raw = io.open(path_of(file), "rb", buffering=0)
-    try:
-        if not raw.seekable():
-            return SealedReader(_RawStreamReader(native.StreamReader(how, raw.fileno())))
-        # The native half has a descriptor of its own.
-        reader = SealedReader(_RawReader(native.Reader(how, raw.fileno()), threads))
-    finally:
-        raw.close()
-    if keyring is not None:
+    source = source_of(file)
+    named = isinstance(source, native.InputFile) and source.named
+    seekable = getattr(source, "seekable", False)
+    if not (seekable() if callable(seekable) else seekable):
+        return SealedReader(_RawStreamReader(native.StreamReader(how, source)))
+    reader = SealedReader(_RawReader(native.Reader(how, source), threads))
+    if keyring is not None and named:
         # Whoever unpickles it may work in another folder.
-        reader._again = (os.path.abspath(path_of(file)), key, keyring, context, threads, options)
+        reader._again = (os.path.abspath(os.fspath(file)), key, keyring, context, threads, options)
     return reader
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import _objseal as native
-from ._files import as_source, path_of, source_of, target_of
+from ._files import as_source, source_of, target_of
 from ._objseal import Keyring
 from ._options import OpenOptions, SealOptions, opening, resealing, sealing
 from ._types import Buffer, Callback, Context, Demanded, KeyLike, Names, Place, Readable, Writable
@@ -92,7 +92,7 @@ def unseal(
     >>> objseal.unseal(objseal.seal(b"plain", key=key), key=objseal.Key.generate())
     Traceback (most recent call last):
     ...
-    objseal.AuthenticationError: the object was sealed under another key of that name: "key" of "single-key"
+    objseal.AuthenticationError: the object was sealed under another key of that name: version 1 of "key" of "single-key"
     """
     return native.unseal(opening(key, keyring, context, options), sealed, threads)
 
@@ -128,7 +128,8 @@ def seal_file(
     """Seals a file, or anything with `read`, of any length, in little memory.
 
     A target that is a path is there when all of it is written, and not before; one that is there already is replaced then,
-    and gives its permissions. A new one gets those of the source, if that is a path, within the umask.
+    and gives its owner and permissions. A new one gets the permissions of the source, if that is a path, within the umask.
+    Devices, pipes and paths that stand for descriptors, `/dev/stdout` say, get what is written at once. A keyring is refused.
     `callback` is called now and then with the number of bytes read since. Arguments: see `seal`.
 
     >>> import objseal, io
@@ -137,8 +138,8 @@ def seal_file(
     13
     """
     how = sealing(key, keyring, context, options)
-    with source_of(source) as read, target_of(target, read) as write:
-        return native.seal_stream(how, read, write, threads, callback)
+    read = source_of(source)
+    return native.seal_stream(how, read, target_of(target, read), threads, callback)
 
 
 def unseal_file(
@@ -159,20 +160,19 @@ def unseal_file(
     and `unseal`.
     """
     how = opening(key, keyring, context, options)
-    with source_of(source) as read, target_of(target, read, 0o600) as write:
-        return native.unseal_stream(how, read, write, threads, callback)
+    read = source_of(source)
+    return native.unseal_stream(how, read, target_of(target, read, 0o600), threads, callback)
 
 
 def inspect(sealed: Place | Readable | Buffer) -> Facts:
-    """What a sealed object says about itself, without a key: a path, a file that can seek, or memory.
+    """What a sealed object says about itself, without a key: a path or a file object that can seek, or memory.
 
     >>> import objseal
     >>> facts = objseal.inspect(objseal.seal(b"plain", key=objseal.Key.generate(), context={"name": "a.txt"}))
     >>> facts.context, facts.length, facts.layers
     ({'name': 'a.txt'}, 5, 1)
     """
-    with as_source(sealed) as source:
-        return native.inspect(source)
+    return native.inspect(as_source(sealed))
 
 
 def rewrap(
@@ -202,8 +202,7 @@ def rewrap(
         by = keyring if new_keyring is None and not isinstance(new_key, native.Key) else new_keyring
         return resealing(verified, new_key, by, new_context, options, key)
 
-    with open(path_of(path), "r+b", buffering=0) as file:
-        return native.rewrap(opened, decide, file.fileno())
+    return native.rewrap(opened, decide, path)
 
 
 __all__ = [

@@ -1,20 +1,21 @@
 from collections.abc import Callable
-from os import PathLike
 from pathlib import Path
 from typing import Any, Self, final
 
 from ._model import Completed, Facts, Info, Part, Receipt
 from ._options import Policy
-from ._types import Buffer, KeyLike, Readable, Writable
+from ._types import Buffer, KeyLike, Place, Readable, Writable
 
 VERSION: str
 
 __all__ = [
     "Envelope",
+    "InputFile",
     "Key",
     "Keyring",
     "OpenOptions",
     "Opener",
+    "OutputFile",
     "PartsReader",
     "Reader",
     "SealOptions",
@@ -47,17 +48,31 @@ __all__ = [
     "unseal_stream",
 ]
 
-# A descriptor, or an object with a method.
-_Read = int | Readable
-_Write = int | Writable
-# A descriptor, an object that can seek, or memory.
-_Source = int | Readable | Buffer
+# A file, or an object with a method.
+_Read = InputFile | Readable
+_Write = OutputFile | Writable
+# A file, an object that can seek, or memory.
+_Source = InputFile | Readable | Buffer
 _Callback = Callable[[int], object] | None
 _Pairs = list[tuple[str, str]]
 # A keyring and the name of a key in it, or a key.
 _WrappingKey = tuple[Keyring, str] | KeyLike
 
 def engines() -> list[str]: ...
+@final
+class InputFile:
+    def __new__(cls, path: Place) -> Self: ...
+    @property
+    def seekable(self) -> bool: ...
+    @property
+    def named(self) -> bool: ...
+    @property
+    def mode(self) -> int | None: ...
+
+@final
+class OutputFile:
+    def __new__(cls, path: Place, exclusive: bool, mode: int) -> Self: ...
+
 @final
 class Key:
     def __new__(cls, key: Buffer) -> Self: ...
@@ -68,9 +83,9 @@ class Key:
 
 @final
 class Keyring:
-    def __new__(cls, path: str | PathLike[str], *, passphrase: str | None = None) -> Self: ...
+    def __new__(cls, path: Place, *, passphrase: str | None = None) -> Self: ...
     @classmethod
-    def create(cls, path: str | PathLike[str], *names: str, passphrase: str | None = None) -> Keyring: ...
+    def create(cls, path: Place, *names: str, passphrase: str | None = None) -> Keyring: ...
     @property
     def path(self) -> Path: ...
     def keys(self) -> dict[str, int]: ...
@@ -113,7 +128,7 @@ def unseal_into(options: OpenOptions, sealed: Buffer, out: Buffer, threads: int)
 def seal_stream(options: SealOptions, source: _Read, target: _Write, threads: int, callback: _Callback) -> Info: ...
 def unseal_stream(options: OpenOptions, source: _Read, target: _Write, threads: int, callback: _Callback) -> Info: ...
 def inspect(source: _Source) -> Facts: ...
-def rewrap(options: OpenOptions, decide: Callable[[Facts], SealOptions], descriptor: int) -> Facts: ...
+def rewrap(options: OpenOptions, decide: Callable[[Facts], SealOptions], path: Place) -> Facts: ...
 @final
 class Reader:
     def __new__(cls, options: OpenOptions, source: _Source) -> Self: ...
@@ -122,18 +137,23 @@ class Reader:
     @property
     def info(self) -> Info | None: ...
     def readinto_at(self, offset: int, out: Buffer, threads: int) -> int: ...
+    def close(self) -> None: ...
 
 @final
 class StreamReader:
     def __new__(cls, options: OpenOptions, source: _Read) -> Self: ...
     def info(self) -> Info: ...
     def readinto(self, out: Buffer) -> int: ...
+    def close(self) -> None: ...
 
 @final
 class Writer:
     def __new__(cls, options: SealOptions, target: _Write) -> Self: ...
     def write(self, data: Buffer) -> int: ...
     def finish(self) -> Info: ...
+    def abort(self) -> None: ...
+    @property
+    def is_here(self) -> bool: ...
 
 @final
 class Envelope:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from . import _objseal as native
-from ._errors import ArgumentError, KeyNotFound
+from ._errors import ArgumentError, KeyNotFound, WantedKey
 from ._objseal import Keyring
 from ._types import ANY, Context, Demanded, KeyLike, Known, Names
 
@@ -163,7 +163,9 @@ def _kept(verified: Facts, layer: int, keyring: Keyring | None) -> list[str]:
                 f"{key.key_id!r} of {key.service!r}, version {key.version}, which layer {layer} is sealed under, is not at hand "
                 "and cannot be kept; name the keys to seal it under"
             )
-            raise KeyNotFound(message, [(key.service, key.key_id)])
+            if keyring is not None and key.service == service and key.key_id in latest:
+                message += f", or have Keyring.reload() read its file again, which had it up to version {latest[key.key_id]}"
+            raise KeyNotFound(message, [WantedKey(key.service, key.key_id, key.version)])
     return list(dict.fromkeys(key.key_id for key in keys))
 
 

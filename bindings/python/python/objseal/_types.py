@@ -34,7 +34,8 @@ class Readable(Protocol):
 
 
 class Writable(Protocol):
-    """Anything with `write`."""
+    """Anything with `write`, which says how many bytes it took. If it says None it took all, unless it is an `io.RawIOBase`
+    or what its `fileno` names does not wait: that took nothing, and is a BlockingIOError."""
 
     def write(self, data: bytes, /) -> object: ...
 
@@ -61,7 +62,7 @@ class Known:
 
 
 Place: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
-"""A path."""
+"""A path. One that stands for a descriptor, `/dev/fd/3` or `/dev/stdin` say, is read and written on from where that stands."""
 KeyLike: TypeAlias = Key | Buffer
 """A key: a `Key`, or 32 bytes."""
 Names: TypeAlias = str | Sequence[str]

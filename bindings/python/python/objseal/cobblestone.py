@@ -61,8 +61,7 @@ def reader(key: KeyLike, source: Place | Readable | Buffer, context: Buffer = b"
     >>> file.seek(-5, io.SEEK_END), file.read()
     (8, b'ntext')
     """
-    with as_source(source) as stored:
-        return SealedReader(_RawReader(native.cobblestone_reader(key, stored, context), threads))
+    return SealedReader(_RawReader(native.cobblestone_reader(key, as_source(source), context), threads))
 
 
 def sealed_len(length: int) -> int:

@@ -49,8 +49,7 @@ class Envelope:
 
     def reader(self, body: Place | Readable | Buffer, *, threads: int = 1) -> SealedReader:
         """The plaintext of a stored body as a file, in any order: a path, a file object that can seek, or memory."""
-        with as_source(body) as source:
-            return SealedReader(_RawReader(self._native.reader(source), threads))
+        return SealedReader(_RawReader(self._native.reader(as_source(body)), threads))
 
     def rewrap(
         self,
@@ -97,8 +96,8 @@ def seal_file(
 ) -> Envelope:
     """Seals from file to file; `target` gets the body. Arguments: see `objseal.seal_file`."""
     how = sealing(key, keyring, context, options)
-    with source_of(source) as read, target_of(target, read) as write:
-        return Envelope(native.seal_envelope_stream(how, read, write, threads, callback))
+    read = source_of(source)
+    return Envelope(native.seal_envelope_stream(how, read, target_of(target, read), threads, callback))
 
 
 def open(

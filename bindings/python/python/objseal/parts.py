@@ -149,10 +149,9 @@ class Upload:
         callback: Callback | None = None,
     ) -> Receipt:
         """`seal_part` from file to file, in little memory."""
-        with source_of(source) as read, target_of(target, read) as write:
-            return self._native.seal_part_stream(
-                number, read, write, threads, _listed(digests), etag, callback
-            )
+        read = source_of(source)
+        write = target_of(target, read)
+        return self._native.seal_part_stream(number, read, write, threads, _listed(digests), etag, callback)
 
     def read_receipt(self, stored: Buffer) -> Receipt:
         """Reads a stored receipt, which must be of this upload."""
@@ -194,22 +193,19 @@ def open(envelope: Envelope, store: Store, *, table: Place | Readable | Buffer |
     `store` gives the stored body of a part. `table` is the part table, if it is not in the head; of a path or a file object
     only those pieces are read that are needed.
     """
-    with as_source(table) as source:
-        return SealedReader(_RawReader(native.PartsReader.open(envelope._native, source, store), 1))
+    return SealedReader(_RawReader(native.PartsReader.open(envelope._native, as_source(table), store), 1))
 
 
 def parts(envelope: Envelope, *, table: Place | Readable | Buffer | None = None) -> list[Part]:
     """All parts of an object."""
-    with as_source(table) as source:
-        return native.PartsReader.parts(envelope._native, source)
+    return native.PartsReader.parts(envelope._native, as_source(table))
 
 
 def locate(
     envelope: Envelope, start: int, stop: int, *, table: Place | Readable | Buffer | None = None
 ) -> list[PartRange]:
     """What to fetch for bytes `start` to `stop` of the plaintext."""
-    with as_source(table) as source:
-        found = native.PartsReader.locate(envelope._native, source, start, stop)
+    found = native.PartsReader.locate(envelope._native, as_source(table), start, stop)
     return [PartRange(part=part, plaintext=range(*plain), stored=range(*stored)) for part, plain, stored in found]
 
 
