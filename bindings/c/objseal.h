@@ -26,11 +26,12 @@
  * - Failures. What is not authentic leaves no byte in the output: what the call would have written is zero, or untouched. After
  *   OBJSEAL_STATUS_OUTPUT_TOO_SMALL, and where an argument makes no sense, nothing was written or consumed; after the first
  *   `*out_len` is a length that is enough. A sealer or an opener that has failed for another reason says the same at every later
- *   call. objseal_last_error has a handle's last failure in words.
+ *   call. objseal_last_error has a handle's last failure in words, and objseal_last_errno its error number.
  * - Threads. A handle that is `const` in a function can be in many such calls at the same time; one that is not, in one call
  *   alone. No thread outlives a call.
- * - Fork. A child goes on with all handles that no other thread was in a call with. Only of a sealer either parent or child goes
- *   on: with both, two texts would be under the same nonces.
+ * - Fork. A child goes on with all handles that no other thread was in a call with, but for sealers that are not finished: what
+ *   would have a child seal gives OBJSEAL_STATUS_ARGUMENT, as two texts would be under the same nonces. It may free them. The same
+ *   holds for a callback of objseal_seal_stream that forks and returns in the child.
  * - Nothing aborts on what it is given, and nothing is thrown. A fault of the library gives OBJSEAL_STATUS_INTERNAL. Without
  *   memory the process ends.
  */
@@ -141,10 +142,11 @@ typedef enum {
   OBJSEAL_STATUS_OK = 0,
   // A pointer that must not be NULL is.
   OBJSEAL_STATUS_NULL_POINTER = 1,
-  // An argument makes no sense.
+  // An argument makes no sense, an empty passphrase too, or another process made the sealer.
   OBJSEAL_STATUS_ARGUMENT = 2,
   // Wrong key, wrong context, or what was sealed was changed. One answer to all of them: an attacker learns nothing.
-  // Where the head says that the key is another one of the same name, the words say so too.
+  // Where the head says that the key is another one of the same name, the words say so too. Nothing proves that, so
+  // it is for people, and no program can tell.
   OBJSEAL_STATUS_AUTHENTICATION = 3,
   // The output is too small. Nothing was written or consumed, and a length that is enough was stored.
   OBJSEAL_STATUS_OUTPUT_TOO_SMALL = 4,
@@ -164,7 +166,8 @@ typedef enum {
   OBJSEAL_STATUS_INTERNAL = 11,
   // This is not a sealed object, or one that this version does not know.
   OBJSEAL_STATUS_FORMAT = 12,
-  // No key at hand opens the object, the keyring has no key of this name, or the upload was not unlocked.
+  // No key at hand opens the object, the keyring has no key of this name, or the upload was not unlocked. Of an object
+  // the words say which key it was sealed under, in which version, and whether `objseal_keyring_reload` may find it.
   OBJSEAL_STATUS_KEY_NOT_FOUND = 13,
   // The object is not what was demanded of it.
   OBJSEAL_STATUS_POLICY = 14,
@@ -215,7 +218,8 @@ typedef struct objseal_reader objseal_reader;
 typedef struct objseal_seal_options objseal_seal_options;
 
 // Seals something piece by piece: an object that is one file, the body of an envelope, a part, or a bare message. What is
-// sealed is all the output of `objseal_sealer_update` and `objseal_sealer_finish`, in order. One thread at a time uses it.
+// sealed is all the output of `objseal_sealer_update` and `objseal_sealer_finish`, in order. One thread at a time uses it, and
+// only in the process that made it: in a forked child both give `OBJSEAL_STATUS_ARGUMENT`.
 typedef struct objseal_sealer objseal_sealer;
 
 // An object that is sealed in parts, in any order, by many threads and processes at the same time. It opens nothing.
@@ -224,11 +228,13 @@ typedef struct objseal_sealer objseal_sealer;
 // only.
 typedef struct objseal_upload objseal_upload;
 
-// Reads at most `len` bytes into `buffer`: how many it read, 0 at the end, less than 0 if it failed. One thread at a time calls
-// it, not always the same. No exception may leave it.
+// Reads at most `len` bytes into `buffer`: how many it read, 0 at the end, less than 0 if it failed. What came before a 0 passes
+// for all there is, so a source that breaks off must not give one. One thread at a time calls it, not always the same. No
+// exception may leave it.
 typedef int64_t (*objseal_read_fn)(void *user, uint8_t *buffer, size_t len);
 
-// Writes all of the `len` bytes of `bytes`. 0 means that it worked. One thread at a time calls it, not always the same. No
+// Writes all of the `len` bytes of `bytes`. 0 means that all of them were taken. Anything else is a failure, the number of bytes
+// that `write` returns too, and ends the work: it is not called again. One thread at a time calls it, not always the same. No
 // exception may leave it.
 typedef int32_t (*objseal_write_fn)(void *user, const uint8_t *bytes, size_t len);
 
@@ -487,11 +493,15 @@ void objseal_key_free(objseal_key *key);
 // `objseal_keyring_create` comes next.
 objseal_status objseal_keyring_new(objseal_keyring **keyring);
 
-// Reads the file at `path`. `passphrase` is NULL for a keyring that has none.
-objseal_status objseal_keyring_open(objseal_keyring *keyring, const char *path, const char *passphrase);
+// Reads the file at `path`. `passphrase` is NULL for a keyring that has none; an empty one is refused,
+// `OBJSEAL_STATUS_ARGUMENT`. What goes wrong with the file names its path, and `objseal_last_errno` has its error number.
+objseal_status objseal_keyring_open(objseal_keyring *keyring,
+                                    const char *path,
+                                    const char *passphrase);
 
-// Makes the file at `path`, which must not be there yet, with a key called `name`. It has permissions 600, and is under
-// `passphrase` unless that is NULL.
+// Makes the file at `path`, which must not be there yet, with a key called `name`. Its folder must be there. It has
+// permissions 600, and is under `passphrase` unless that is NULL; an empty one would protect nothing and is refused,
+// `OBJSEAL_STATUS_ARGUMENT`.
 objseal_status objseal_keyring_create(objseal_keyring *keyring,
                                       const char *path,
                                       const char *passphrase,
@@ -516,6 +526,10 @@ objseal_status objseal_keyring_key(const objseal_keyring *keyring,
                                    size_t index,
                                    const char **name,
                                    uint32_t *version);
+
+// Whether a keyring is at `path`, or the lock of one. A program that writes its output to a path asks first, as whoever
+// loses a keyring loses all that was sealed under it.
+bool objseal_keyring_is_at(const char *path);
 
 // Frees a keyring. What was made of it goes on; the file stays.
 void objseal_keyring_free(objseal_keyring *keyring);
@@ -581,6 +595,10 @@ const char *objseal_engine(size_t index);
 size_t objseal_last_error(const void *handle,
                           char *out,
                           size_t capacity);
+
+// The error number, as of `errno`, of what went wrong last with a handle, such as `ENOENT` for a keyring that is not there; 0
+// where it was not the operating system. What went wrong in a callback is the callback's to keep.
+int32_t objseal_last_errno(const void *handle);
 
 // Stores the length of the file that `plaintext_len` bytes of plaintext give.
 objseal_status objseal_sealed_len(const objseal_seal_options *options, uint64_t plaintext_len, uint64_t *sealed_len);

@@ -50,13 +50,17 @@ class view {
 // What did not work, in words.
 class error : public std::runtime_error {
   public:
-    error(objseal_status status, const std::string &text) : std::runtime_error(text), status_(status) {}
+    error(objseal_status status, const std::string &text, int system_errno = 0)
+        : std::runtime_error(text), status_(status), system_errno_(system_errno) {}
 
     // What kind it is, such as OBJSEAL_STATUS_AUTHENTICATION.
     objseal_status status() const { return status_; }
+    // The error number of the operating system, such as ENOENT for a keyring that is not there; 0 where it was not that.
+    int system_errno() const { return system_errno_; }
 
   private:
     objseal_status status_;
+    int system_errno_;
 };
 
 namespace detail {
@@ -64,10 +68,17 @@ namespace detail {
 // Throws unless it worked. `handle` knows more than the status.
 inline void check(objseal_status status, const void *handle = nullptr) {
     if (status == OBJSEAL_STATUS_OK) return;
-    std::array<char, 400> text{};
+    std::vector<char> text(objseal_last_error(handle, nullptr, 0) + 1);
     objseal_last_error(handle, text.data(), text.size());
-    throw error(status, text[0] != 0 ? text.data() : objseal_status_text(static_cast<std::int32_t>(status)));
+    throw error(status, text[0] != 0 ? text.data() : objseal_status_text(static_cast<std::int32_t>(status)), objseal_last_errno(handle));
 }
+
+// A text for C, which ends it at a zero: with one in it, it would be another text.
+inline const char *text(const std::string &from) {
+    if (from.find('\0') != std::string::npos) throw error(OBJSEAL_STATUS_ARGUMENT, "a text has a zero in it");
+    return from.c_str();
+}
+inline const char *text(const std::optional<std::string> &from) { return from ? text(*from) : nullptr; }
 
 // Owns a handle.
 template <typename Handle, void (*Free)(Handle *)> class owner {
@@ -138,25 +149,28 @@ class keyring : public detail::owner<objseal_keyring, objseal_keyring_free> {
     // Reads the file at `path`.
     static keyring open(const std::string &path, const std::optional<std::string> &passphrase = {}) {
         keyring made;
-        made.check(objseal_keyring_open(made.get(), path.c_str(), passphrase ? passphrase->c_str() : nullptr));
+        made.check(objseal_keyring_open(made.get(), detail::text(path), detail::text(passphrase)));
         return made;
     }
 
-    // Makes the file at `path`, with a key called `name`.
+    // Makes the file at `path`, in a folder that is there, with a key called `name`. An empty passphrase is refused.
     static keyring create(const std::string &path, const std::string &name, const std::optional<std::string> &passphrase = {}) {
         keyring made;
-        const char *secret = passphrase ? passphrase->c_str() : nullptr;
-        made.check(objseal_keyring_create(made.get(), path.c_str(), secret, name.c_str()));
+        const char *secret = detail::text(passphrase);
+        made.check(objseal_keyring_create(made.get(), detail::text(path), secret, detail::text(name)));
         return made;
     }
 
-    void add(const std::string &name) { check(objseal_keyring_add(get(), name.c_str())); }
+    // Whether a keyring is at `path`, or the lock of one: nothing else is to be written there.
+    static bool is_at(const std::string &path) { return objseal_keyring_is_at(detail::text(path)); }
+
+    void add(const std::string &name) { check(objseal_keyring_add(get(), detail::text(name))); }
     void reload() { check(objseal_keyring_reload(get())); }
 
     // Makes the next version of a key and returns its number.
     std::uint32_t rotate(const std::string &name) {
         std::uint32_t version = 0;
-        check(objseal_keyring_rotate(get(), name.c_str(), &version));
+        check(objseal_keyring_rotate(get(), detail::text(name), &version));
         return version;
     }
 
@@ -183,27 +197,27 @@ class seal_options : public detail::owner<objseal_seal_options, objseal_seal_opt
         return check(objseal_seal_options_add_key(get(), layer, with.get())), *this;
     }
     seal_options &add_key(const keyring &with, const std::string &name, std::uint8_t layer = 1) {
-        return check(objseal_seal_options_add_keyring_key(get(), layer, with.get(), name.c_str())), *this;
+        return check(objseal_seal_options_add_keyring_key(get(), layer, with.get(), detail::text(name))), *this;
     }
     seal_options &add_context(const std::string &name, const std::string &value) {
-        return check(objseal_seal_options_add_context(get(), name.c_str(), value.c_str())), *this;
+        return check(objseal_seal_options_add_context(get(), detail::text(name), detail::text(value))), *this;
     }
     // The same of a pair of which only the name is stored.
     seal_options &bind_context(const std::string &name, const std::string &value) {
-        return check(objseal_seal_options_bind_context(get(), name.c_str(), value.c_str())), *this;
+        return check(objseal_seal_options_bind_context(get(), detail::text(name), detail::text(value))), *this;
     }
     // A private field of the head, from 0xC000 on.
     seal_options &set_field(std::uint16_t tag, view value) {
         return check(objseal_seal_options_set_field(get(), tag, value.data(), value.size())), *this;
     }
     seal_options &set_engine(std::uint8_t layer, const std::string &name) {
-        return check(objseal_seal_options_set_engine(get(), layer, name.c_str())), *this;
+        return check(objseal_seal_options_set_engine(get(), layer, detail::text(name))), *this;
     }
     seal_options &set_check() { return check(objseal_seal_options_set_check(get())), *this; }
     seal_options &set_digests(std::uint32_t digests) { return check(objseal_seal_options_set_digests(get(), digests)), *this; }
     seal_options &set_upload_key(const key &with) { return check(objseal_seal_options_set_upload_key(get(), with.get())), *this; }
     seal_options &set_upload_key(const keyring &with, const std::string &name) {
-        return check(objseal_seal_options_set_upload_keyring_key(get(), with.get(), name.c_str())), *this;
+        return check(objseal_seal_options_set_upload_keyring_key(get(), with.get(), detail::text(name))), *this;
     }
 
     // Seals an object into one file, on `threads` threads (0: as many as there are CPUs).
@@ -224,7 +238,7 @@ class open_options : public detail::owner<objseal_open_options, objseal_open_opt
     open_options &add_key(const key &with) { return check(objseal_open_options_add_key(get(), with.get())), *this; }
     open_options &add_keyring(const keyring &with) { return check(objseal_open_options_add_keyring(get(), with.get())), *this; }
     open_options &add_context(const std::string &name, const std::string &value) {
-        return check(objseal_open_options_add_context(get(), name.c_str(), value.c_str())), *this;
+        return check(objseal_open_options_add_context(get(), detail::text(name), detail::text(value))), *this;
     }
     // Whatever else is stored; the pairs that are only bound have to be those that were added.
     open_options &any_stored_context() { return check(objseal_open_options_any_stored_context(get())), *this; }
@@ -240,16 +254,16 @@ class open_options : public detail::owner<objseal_open_options, objseal_open_opt
     }
     // Layer 0 stands for every layer and for the states of uploads.
     open_options &accept_service(const std::string &name, std::uint8_t layer = 0) {
-        return check(objseal_open_options_accept_service(get(), layer, name.c_str())), *this;
+        return check(objseal_open_options_accept_service(get(), layer, detail::text(name))), *this;
     }
     open_options &accept_key(const std::string &name, std::uint8_t layer = 0) {
-        return check(objseal_open_options_accept_key(get(), layer, name.c_str())), *this;
+        return check(objseal_open_options_accept_key(get(), layer, detail::text(name))), *this;
     }
     open_options &accept_suite(const std::string &name) {
-        return check(objseal_open_options_accept_suite(get(), name.c_str())), *this;
+        return check(objseal_open_options_accept_suite(get(), detail::text(name))), *this;
     }
     open_options &set_engine(std::uint8_t layer, const std::string &name) {
-        return check(objseal_open_options_set_engine(get(), layer, name.c_str())), *this;
+        return check(objseal_open_options_set_engine(get(), layer, detail::text(name))), *this;
     }
 
     // Opens an object that is one file: all of it, or nothing.
@@ -424,13 +438,13 @@ class upload : public detail::owner<objseal_upload, objseal_upload_free> {
                        const details &more) const {
         std::vector<objseal_named_part> named;
         std::vector<objseal_bytes> stored;
-        for (const auto &part : parts) named.push_back({part.first, part.second.c_str()});
+        for (const auto &part : parts) named.push_back({part.first, detail::text(part.second)});
         for (const auto &receipt : receipts) stored.push_back({receipt.data(), receipt.size()});
         std::vector<std::size_t> chosen(parts.size());
         return completed(detail::made<objseal_completed>(
             [&](objseal_completed **out) {
                 return objseal_upload_complete(get(), named.data(), named.size(), stored.data(), stored.size(),
-                                               more.etag ? more.etag->c_str() : nullptr, more.checksum_type, more.part_digest,
+                                               detail::text(more.etag), more.checksum_type, more.part_digest,
                                                more.inline_len, chosen.data(), out);
             },
             get()));
@@ -442,12 +456,13 @@ class upload : public detail::owner<objseal_upload, objseal_upload_free> {
   private:
     static std::vector<objseal_pair> c_pairs(const pairs &from) {
         std::vector<objseal_pair> all;
-        for (const auto &pair : from) all.push_back({pair.first.c_str(), pair.second.c_str()});
+        for (const auto &pair : from) all.push_back({detail::text(pair.first), detail::text(pair.second)});
         return all;
     }
 };
 
-// Seals something piece by piece. One thread at a time uses it.
+// Seals something piece by piece. One thread at a time uses it. Without finish() it has no end and does not open: that an
+// exception passes through finishes nothing.
 class sealer : public detail::owner<objseal_sealer, objseal_sealer_free> {
   public:
     // An object that is one file.
@@ -494,7 +509,7 @@ class sealer : public detail::owner<objseal_sealer, objseal_sealer_free> {
     }
     bytes receipt(const std::optional<std::string> &etag = {}) {
         return filled(2000, [&](std::uint8_t *out, std::size_t room, std::size_t *len) {
-            return objseal_sealer_receipt(get(), etag ? etag->c_str() : nullptr, out, room, len);
+            return objseal_sealer_receipt(get(), detail::text(etag), out, room, len);
         });
     }
     objseal::info info() {

@@ -47,7 +47,7 @@ pub use descriptor::descriptor_of;
 pub use direct::Direct;
 pub use new_file::{Existing, NewFile, Remains};
 pub use path::{folder_of, resolved, sync_folder_of};
-pub use reason::Reason;
+pub use reason::{Reason, errno_of};
 #[cfg(unix)]
 pub use source::Source;
 #[cfg(unix)]

@@ -141,7 +141,15 @@ impl NewFile {
     /// What the operating system says; what was there before is there then.
     /// [`AlreadyExists`](ErrorKind::AlreadyExists) if there is a file by now that is to stay. A [`Reason`] in a process that
     /// was forked from the one that made the file.
-    pub fn commit(mut self) -> io::Result<()> {
+    pub fn commit(self) -> io::Result<()> {
+        self.commit_after(|| ())
+    }
+
+    /// The same. `ready` is called when everything is on disk; what it returns is kept until the file has its name.
+    ///
+    /// # Errors
+    /// Those of [`commit`](Self::commit).
+    pub fn commit_after<T>(mut self, ready: impl FnOnce() -> T) -> io::Result<()> {
         if !self.is_of_this_process() {
             return Err(Reason::error(
                 system::NOT_PERMITTED,
@@ -151,11 +159,13 @@ impl NewFile {
         let replaced = self.replaced();
         system::settle(&self.file, replaced.as_ref(), self.mode);
         self.file.sync_all()?;
+        let kept = ready();
         match self.existing {
             Existing::Refuse => self.take_free_name()?,
             Existing::Replace => self.take_any_name(replaced.is_none())?,
         }
         self.remains = Remains::default();
+        drop(kept);
         sync_folder_of(&self.target);
         Ok(())
     }
@@ -389,6 +399,30 @@ mod tests {
             folder.is("else/later", "new");
             assert!(folder.path("dangling").is_symlink());
             assert_eq!(folder.names(), ["dangling", "else", "link", "linked"]);
+        });
+    }
+
+    #[test]
+    fn what_comes_before_the_name_is_kept_until_it_is_there() {
+        struct Kept<'f>(&'f Folder);
+        impl Drop for Kept<'_> {
+            fn drop(&mut self) {
+                self.0.is("target", "new");
+                fs::write(self.0.path("let go"), "").expect("written");
+            }
+        }
+        everywhere(|folder| {
+            let before = || fs::read(folder.path("target")).unwrap_or_default();
+            for existing in [Existing::Refuse, Existing::Replace] {
+                let new = folder.begin("target", existing);
+                new.commit_after(|| {
+                    assert_ne!(before(), b"new");
+                    Kept(folder)
+                })
+                .expect("committed");
+                fs::remove_file(folder.path("let go")).expect("let go of");
+                fs::write(folder.path("target"), "old").expect("written");
+            }
         });
     }
 

@@ -55,10 +55,20 @@ static inline bool write_all(int file, const uint8_t *bytes, size_t len) {
     while (len > 0) {
         ssize_t some = write(file, bytes, len);
         if (some < 0 && errno == EINTR) continue;
-        if (some < 0) return false;
+        if (some == 0) errno = EIO; /* It would take nothing for ever. */
+        if (some <= 0) return false;
         bytes += some;
         len -= (size_t)some;
     }
+    return true;
+}
+
+/* Whether keys are at `path`, those in `key_path` or a keyring. What would replace them prints that, and does not. */
+static inline bool keys_at(const char *path, const char *key_path) {
+    struct stat there, keys;
+    bool same = stat(path, &there) == 0 && stat(key_path, &keys) == 0 && there.st_dev == keys.st_dev && there.st_ino == keys.st_ino;
+    if (!same && !objseal_keyring_is_at(path)) return false;
+    fprintf(stderr, "%s: keys are there, and nothing may replace them\n", path);
     return true;
 }
 

@@ -2,7 +2,9 @@
 
 #include "objseal.hpp"
 
+#include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
 
 #define CHECK(what)                                                                                \
@@ -146,9 +148,115 @@ static int parts(const objseal::key &client, const objseal::key &server) {
     return 0;
 }
 
-int main() {
+// What breaks off has no end, and does not open.
+static int broken_off(const objseal::key &key) {
+    objseal::seal_options seal_options;
+    objseal::open_options open_options;
+    seal_options.add_key(key);
+    open_options.add_key(key);
+    objseal::bytes sealed;
+    try {
+        objseal::sealer sealer = objseal::sealer::file(seal_options);
+        sealed = sealer.update(std::string(300000, 'x'));
+        throw std::runtime_error("the source is gone");
+    } catch (const std::runtime_error &error) {
+        std::cout << "a source: " << error.what() << "\n";
+    }
+    CHECK(sealed.size() > 200000);
+    try {
+        open_options.open(sealed);
+        return 1;
+    } catch (const objseal::error &error) {
+        std::cout << "what it had sealed: " << error.what() << "\n";
+        CHECK(error.status() == OBJSEAL_STATUS_AUTHENTICATION);
+    }
+    return 0;
+}
+
+// C ends a text at a zero. Here one that has a zero in it is refused, wherever it goes: it would be another text.
+template <typename Act> static int zero_refused(Act act) {
+    try {
+        act();
+        return std::cerr << "a zero was taken\n", 1;
+    } catch (const objseal::error &error) {
+        CHECK(error.status() == OBJSEAL_STATUS_ARGUMENT && std::string(error.what()) == "a text has a zero in it");
+        return 0;
+    }
+}
+
+static int texts_with_zeros(const objseal::key &key, const std::string &folder) {
+    const std::string zero("a\0b", 3), path = folder + "/keyring";
+    const objseal::keyring keyring = objseal::keyring::create(path, "photos");
+    objseal::seal_options seal;
+    objseal::open_options open;
+    seal.add_key(key).set_upload_key(key);
+    const objseal::upload upload(seal, {{"key", "a"}});
+    int taken = 0;
+    taken += zero_refused([&] { objseal::keyring::create(folder + "/" + zero, "photos"); });
+    taken += zero_refused([&] { objseal::keyring::create(folder + "/other", zero); });
+    taken += zero_refused([&] { objseal::keyring::create(folder + "/other", "photos", zero); });
+    taken += zero_refused([&] { objseal::keyring::open(path + std::string(1, 0)); });
+    taken += zero_refused([&] { objseal::keyring::open(path, zero); });
+    taken += zero_refused([&] { objseal::keyring::is_at(path + std::string(1, 0)); });
+    taken += zero_refused([&] { objseal::keyring::open(path).add(zero); });
+    taken += zero_refused([&] { objseal::keyring::open(path).rotate("photos" + std::string(1, 0)); });
+    taken += zero_refused([&] { seal.add_key(keyring, "photos" + std::string(1, 0)); });
+    taken += zero_refused([&] { seal.set_upload_key(keyring, "photos" + std::string(1, 0)); });
+    taken += zero_refused([&] { seal.add_context(zero, ""); });
+    taken += zero_refused([&] { seal.add_context("", zero); });
+    taken += zero_refused([&] { seal.bind_context(zero, ""); });
+    taken += zero_refused([&] { seal.bind_context("name", zero); });
+    taken += zero_refused([&] { seal.set_engine(1, "soft" + std::string(1, 0)); });
+    taken += zero_refused([&] { open.add_context(zero, ""); });
+    taken += zero_refused([&] { open.add_context("name", zero); });
+    taken += zero_refused([&] { open.accept_suite("Cobblestone-256" + std::string(1, 0)); });
+    taken += zero_refused([&] { open.accept_service(zero); });
+    taken += zero_refused([&] { open.accept_key(zero); });
+    taken += zero_refused([&] { open.set_engine(1, "soft" + std::string(1, 0)); });
+    taken += zero_refused([&] { objseal::upload(seal, {{"key", zero}}); });
+    taken += zero_refused([&] { objseal::upload(seal, {{zero, "a"}}); });
+    objseal::sealer sealer = objseal::sealer::part(upload, 1);
+    sealer.finish();
+    taken += zero_refused([&] { sealer.receipt(zero); });
+    const objseal::bytes receipt = sealer.receipt("etag");
+    taken += zero_refused([&] { upload.complete({{1, "etag" + std::string(1, 0)}}, {receipt}); });
+    objseal::upload::details more;
+    more.etag = zero;
+    taken += zero_refused([&] { upload.complete({{1, "etag"}}, {receipt}, more); });
+    CHECK(taken == 0);
+    CHECK(objseal::keyring::is_at(path) && !objseal::keyring::is_at(folder + "/other"));
+    return 0;
+}
+
+// What goes wrong with the file of a keyring says which file, and what the system says.
+static int files_of_keyrings(const std::string &folder) {
+    const std::string path = folder + "/" + std::string(250, 'k') + "/keyring";
+    try {
+        objseal::keyring::create(path, "photos");
+        return 1;
+    } catch (const objseal::error &error) {
+        CHECK(error.status() == OBJSEAL_STATUS_IO && error.system_errno() == ENOENT);
+        CHECK(std::string(error.what()).find(path + ": " + std::strerror(ENOENT)) == 0);
+    }
+    try {
+        objseal::keyring::create(folder + "/empty", "photos", "");
+        return 1;
+    } catch (const objseal::error &error) {
+        std::cout << "an empty passphrase: " << error.what() << "\n";
+        CHECK(error.status() == OBJSEAL_STATUS_ARGUMENT && error.system_errno() == 0);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    CHECK(argc == 2);
     objseal::key key = objseal::key::generate(), server = objseal::key::generate();
-    int failed = at_once(key) + pieces_and_ranges(key) + what_is_bound(key) + parts(key, server);
+    const std::string folder = std::string(argv[1]) + "/cpp";
+    std::filesystem::create_directory(folder);
+    int failed = at_once(key) + pieces_and_ranges(key) + what_is_bound(key) + parts(key, server) + broken_off(key) +
+                 texts_with_zeros(key, folder) + files_of_keyrings(folder);
+    std::filesystem::remove_all(folder);
     if (failed == 0) std::cout << "objseal " << objseal::version() << " from C++: as it should be\n";
+    if (!std::cout.flush()) return std::cerr << "output: " << std::strerror(errno) << "\n", 1;
     return failed;
 }

@@ -13,6 +13,7 @@
  *   echo "1 ETAG" | curl --data-binary @- http://127.0.0.1:PORT/cat.jpg?uploadId=ID
  *
  * KEYFILE has the server's own key. It opens no object: states of uploads are under it, and what completes one needs no other.
+ * Where DIRECTORY has KEYFILE or a keyring, no object gets that name.
  *
  * It listens on 127.0.0.1, on any free port if none is given, and prints which. The keys are in clear on that way: what leaves
  * the machine belongs behind TLS. SIGINT and SIGTERM end it when all requests that came before have been answered.
@@ -29,7 +30,7 @@
 #define RECEIPT_MAX 16384
 #define LIST_MAX (1 << 24)
 
-static const char *directory;
+static const char *directory, *server_key_path;
 static objseal_key *server_key;
 
 /* ---- Requests. What can fail returns the status to answer with; 0 is to go on. ---- */
@@ -213,11 +214,16 @@ static bool sync_and_close(int file, const char *path) {
     return system_worked(close(file) == 0, path) && done;
 }
 
+/* All of it, or nothing: with half of a receipt no upload would ever be completed. */
 static bool write_file(const char *path, const uint8_t *bytes, size_t len) {
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    char temporary[PATH_LEN + 20];
+    snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
+    int file = mkstemp(temporary);
     if (!system_worked(file >= 0, path)) return false;
     bool done = system_worked(write_all(file, bytes, len), path);
-    return sync_and_close(file, path) && done;
+    done = sync_and_close(file, path) && done && system_worked(rename(temporary, path) == 0, path);
+    if (!done) unlink(temporary);
+    return done;
 }
 
 /* The bytes of a file, at most `capacity`; -1 if there is none. */
@@ -497,11 +503,14 @@ static int get(connection *c) {
 }
 
 static int serve(connection *c) {
+    char path[PATH_LEN];
     uint64_t len = 0;
     int status = parse_request(c);
     if (status != 0) return status;
-    if (c->begins) return begin_upload(c);
     if (strcmp(c->method, "GET") == 0) return get(c);
+    snprintf(path, sizeof path, "%s/%s", directory, c->name);
+    if (keys_at(path, server_key_path)) return 403;
+    if (c->begins) return begin_upload(c);
     status = body_len(c, &len);
     if (status != 0) return status;
     if (strcmp(c->method, "POST") == 0) return complete(c, len);
@@ -518,11 +527,12 @@ int main(int argc, char **argv) {
     }
     directory = argv[1];
     if (!system_worked(stat(directory, &about) == 0, directory)) return 1;
-    if (!S_ISDIR(about.st_mode) || strlen(directory) > PATH_LEN - NAME_MAX_LEN - sizeof "/..XXXXXX/.receipt") {
+    if (!S_ISDIR(about.st_mode) || strlen(directory) > PATH_LEN - NAME_MAX_LEN - sizeof "/..XXXXXX/.receipt.XXXXXX") {
         fprintf(stderr, "%s: not a directory, or its name is too long\n", directory);
         return 1;
     }
-    server_key = load_key(argv[2]);
+    server_key_path = argv[2];
+    server_key = load_key(server_key_path);
     if (server_key == NULL) return 1;
     int listener = socket(AF_INET, SOCK_STREAM, 0);
     bool done = listen_on(listener, (uint16_t)port);

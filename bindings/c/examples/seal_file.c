@@ -5,11 +5,13 @@
  *   seal_file seal key letter.txt letter.sealed
  *   seal_file open key letter.sealed letter.txt
  *
- * The output is written under a temporary name beside its own, which it gets when all of it is there. So a failure leaves no
- * half file, and OUT can be IN.
+ * The output is written under a temporary name beside its own, which it gets when all of it is there. So a failure or a signal
+ * leaves no half file, and OUT can be IN. It cannot be KEYFILE or a keyring.
  */
 
 #include "common.h"
+
+#include <signal.h>
 
 /* A file, and why it failed: the library only gets to know that a callback did. */
 typedef struct {
@@ -60,19 +62,51 @@ static bool unseal(const objseal_key *key, stream *in, stream *out) {
 
 typedef bool (*work)(const objseal_key *key, stream *in, stream *out);
 
+/* The file that a signal removes. */
+static const char *volatile unfinished;
+
+static void give_up(int number) {
+    if (unfinished != NULL) unlink(unfinished);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void watch_signals(void) {
+    static const int ENDING[] = {SIGHUP, SIGINT, SIGTERM};
+    for (size_t i = 0; i < sizeof ENDING / sizeof *ENDING; i++) {
+        struct sigaction action = {0}, before;
+        action.sa_handler = give_up;
+        /* What is ignored stays ignored, as nohup wants it. */
+        if (sigaction(ENDING[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) sigaction(ENDING[i], &action, NULL);
+    }
+}
+
+static int make_temporary(char *name) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before); /* A signal would find a file, and not its name. */
+    int file = mkstemp(name);
+    if (file >= 0) unfinished = name;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return file;
+}
+
 /* Works into a temporary file, which gets the name `path` in the end. Only its owner may read it. */
-static bool into_file(const char *path, work work, const objseal_key *key, stream *in) {
+static bool into_file(const char *path, const char *key_path, work work, const objseal_key *key, stream *in) {
     struct stat there;
     /* A rename would put a file in the place of a device or a link. */
     if (lstat(path, &there) == 0 && !S_ISREG(there.st_mode)) {
         fprintf(stderr, "%s: not a regular file\n", path);
         return false;
     }
-    size_t room = strlen(path) + sizeof ".XXXXXX";
+    if (keys_at(path, key_path)) return false;
+    /* Not longer than its own name, which may be as long as names can be. */
+    const char *name = strrchr(path, '/');
+    size_t folder = name == NULL ? 0 : (size_t)(name - path) + 1, room = folder + sizeof ".seal_file.XXXXXX";
     char *temporary = malloc(room);
     if (!system_worked(temporary != NULL, path)) return false;
-    snprintf(temporary, room, "%s.XXXXXX", path);
-    stream out = {path, mkstemp(temporary), 0};
+    snprintf(temporary, room, "%.*s.seal_file.XXXXXX", (int)folder, path);
+    stream out = {path, make_temporary(temporary), 0};
     bool done = system_worked(out.file >= 0, path);
     if (done) {
         /* On the disk before it has its name: else a crash could leave the name with half of the content. */
@@ -80,6 +114,7 @@ static bool into_file(const char *path, work work, const objseal_key *key, strea
         done = system_worked(close(out.file) == 0, path) && done;
         done = done && system_worked(rename(temporary, path) == 0, path);
         if (!done) unlink(temporary);
+        unfinished = NULL;
     }
     free(temporary);
     return done;
@@ -91,11 +126,12 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: seal_file seal|open KEYFILE IN OUT\n");
         return 1;
     }
+    watch_signals();
     objseal_key *key = load_key(argv[2]);
     bool done = false;
     if (key != NULL) {
         stream in = {argv[3], open(argv[3], O_RDONLY | O_CLOEXEC), 0};
-        done = system_worked(in.file >= 0, in.path) && into_file(argv[4], work, key, &in);
+        done = system_worked(in.file >= 0, in.path) && into_file(argv[4], argv[2], work, key, &in);
         if (in.file >= 0) close(in.file);
     }
     objseal_key_free(key);

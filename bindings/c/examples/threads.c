@@ -238,8 +238,10 @@ static bool run_server(shared *all) {
                 system_worked(listen(listener, SOMAXCONN) == 0, "listen") && run_threads(all, listener);
     free(all->sockets);
     if (listener >= 0) close(listener);
-    if (done)
+    if (done) {
         printf("%" PRIu64 " connections served, %" PRIu64 " bytes, all right\n", all->connections, all->bytes);
+        done = system_worked(fflush(stdout) == 0, "output");
+    }
     return done;
 }
 

@@ -21,7 +21,9 @@ func objsealGoReadAt(user C.uintptr_t, buffer *C.uint8_t, length C.size_t, offse
 	if n == len(out) {
 		return 0
 	}
-	if err == nil || err == io.EOF {
+	if n < 0 || n > len(out) {
+		err = errInvalidRead
+	} else if err == nil || err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
 	from.mu.Lock()

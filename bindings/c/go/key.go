@@ -5,6 +5,7 @@ package objseal
 import "C"
 
 import (
+	"bytes"
 	"runtime"
 	"sort"
 	"sync"
@@ -77,79 +78,105 @@ func (*Key) GoString() string { return "objseal.Key(hidden)" }
 type Keyring struct {
 	mu     sync.RWMutex
 	handle *C.objseal_keyring
+	path   string
 }
 
-func keyring(path, passphrase string, act func(*C.objseal_keyring, *C.char, *C.char) C.objseal_status) (*Keyring, error) {
+func keyring(op, path string, passphrase []byte, t *texts, act func(*C.objseal_keyring, *C.char, *C.char) C.objseal_status) (*Keyring, error) {
+	cPath, cPassphrase := t.text(path), (*C.char)(nil)
+	if passphrase != nil {
+		t.bad = t.bad || bytes.IndexByte(passphrase, 0) >= 0
+		// As C.CString would, and wiped afterwards.
+		copied := C.malloc(C.size_t(len(passphrase) + 1))
+		cPassphrase = (*C.char)(copied)
+		secret := unsafe.Slice((*byte)(copied), len(passphrase)+1)
+		secret[copy(secret, passphrase)] = 0
+		defer func() {
+			wipe(secret)
+			C.free(copied)
+		}()
+	}
+	if t.bad {
+		return nil, argument(zeroInText)
+	}
 	var handle *C.objseal_keyring
 	if err := failed(C.objseal_keyring_new(&handle), nil); err != nil {
 		return nil, err
 	}
-	cPath, cPassphrase := C.CString(path), (*C.char)(nil)
-	defer C.free(unsafe.Pointer(cPath))
-	if passphrase != "" {
-		cPassphrase = C.CString(passphrase)
-		defer func() {
-			wipe(unsafe.Slice((*byte)(unsafe.Pointer(cPassphrase)), len(passphrase)))
-			C.free(unsafe.Pointer(cPassphrase))
-		}()
-	}
-	if err := failed(act(handle, cPath, cPassphrase), unsafe.Pointer(handle)); err != nil {
+	if err := failedAt(op, path, act(handle, cPath, cPassphrase), unsafe.Pointer(handle)); err != nil {
 		C.objseal_keyring_free(handle)
 		return nil, err
 	}
-	keyring := &Keyring{handle: handle}
+	keyring := &Keyring{handle: handle, path: path}
 	runtime.SetFinalizer(keyring, func(keyring *Keyring) { keyring.Close() })
 	return keyring, nil
 }
 
-// OpenKeyring reads the file at path. The passphrase is empty for a keyring that has none.
-func OpenKeyring(path, passphrase string) (*Keyring, error) {
-	return keyring(path, passphrase, func(handle *C.objseal_keyring, path, passphrase *C.char) C.objseal_status {
+// OpenKeyring reads the file at path. The passphrase is nil for a keyring that has none; one that is only empty is refused.
+func OpenKeyring(path string, passphrase []byte) (*Keyring, error) {
+	var t texts
+	defer t.free()
+	return keyring("open", path, passphrase, &t, func(handle *C.objseal_keyring, path, passphrase *C.char) C.objseal_status {
 		return C.objseal_keyring_open(handle, path, passphrase)
 	})
 }
 
-// CreateKeyring makes the file at path, which must not be there yet, with a key of this name. It has permissions 600, and is
-// under the passphrase unless that is empty.
-func CreateKeyring(path, passphrase, name string) (*Keyring, error) {
-	cName := C.CString(name)
-	defer C.free(unsafe.Pointer(cName))
-	return keyring(path, passphrase, func(handle *C.objseal_keyring, path, passphrase *C.char) C.objseal_status {
+// CreateKeyring makes the file at path, which must not be there yet, with a key of this name. Its folder must be there. It has
+// permissions 600, and is under the passphrase unless that is nil; one that is only empty would protect nothing and is refused.
+func CreateKeyring(path string, passphrase []byte, name string) (*Keyring, error) {
+	var t texts
+	defer t.free()
+	cName := t.text(name)
+	return keyring("create", path, passphrase, &t, func(handle *C.objseal_keyring, path, passphrase *C.char) C.objseal_status {
 		return C.objseal_keyring_create(handle, path, passphrase, cName)
 	})
 }
 
-// change does something that needs the keyring alone.
-func (k *Keyring) change(act func(*C.objseal_keyring) C.objseal_status) error {
+// KeyringAt says whether a keyring is at path, or the lock of one. A program that writes its output to a path asks first, as
+// whoever loses a keyring loses all that was sealed under it.
+func KeyringAt(path string) bool {
+	var t texts
+	defer t.free()
+	cPath := t.text(path)
+	return !t.bad && bool(C.objseal_keyring_is_at(cPath))
+}
+
+// change does something that needs the keyring alone. With a name, act gets that.
+func (k *Keyring) change(op, name string, act func(*C.objseal_keyring, *C.char) C.objseal_status) error {
+	var t texts
+	defer t.free()
+	cName := t.text(name)
+	if t.bad {
+		return argument(zeroInText)
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.handle == nil {
 		return ErrClosed
 	}
-	return failed(act(k.handle), unsafe.Pointer(k.handle))
+	return failedAt(op, k.path, act(k.handle, cName), unsafe.Pointer(k.handle))
 }
 
 // Add makes version 1 of a key.
 func (k *Keyring) Add(name string) error {
-	cName := C.CString(name)
-	defer C.free(unsafe.Pointer(cName))
-	return k.change(func(handle *C.objseal_keyring) C.objseal_status { return C.objseal_keyring_add(handle, cName) })
+	return k.change("change", name, func(handle *C.objseal_keyring, name *C.char) C.objseal_status {
+		return C.objseal_keyring_add(handle, name)
+	})
 }
 
 // Rotate makes the next version of a key and returns its number.
 func (k *Keyring) Rotate(name string) (uint32, error) {
-	cName := C.CString(name)
-	defer C.free(unsafe.Pointer(cName))
 	var version C.uint32_t
-	err := k.change(func(handle *C.objseal_keyring) C.objseal_status {
-		return C.objseal_keyring_rotate(handle, cName, &version)
+	err := k.change("change", name, func(handle *C.objseal_keyring, name *C.char) C.objseal_status {
+		return C.objseal_keyring_rotate(handle, name, &version)
 	})
 	return uint32(version), err
 }
 
 // Reload reads the file again: another process may have changed it.
 func (k *Keyring) Reload() error {
-	return k.change(func(handle *C.objseal_keyring) C.objseal_status { return C.objseal_keyring_reload(handle) })
+	return k.change("open", "", func(handle *C.objseal_keyring, _ *C.char) C.objseal_status {
+		return C.objseal_keyring_reload(handle)
+	})
 }
 
 // Keys are the latest versions of all keys, by name.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand"
 	"os"
 	"path/filepath"
@@ -200,7 +201,7 @@ func TestManyGoroutines(t *testing.T) {
 }
 
 func TestSealingWhileAKeyRotates(t *testing.T) {
-	keyring, err := CreateKeyring(filepath.Join(t.TempDir(), "keyring"), "", "photos")
+	keyring, err := CreateKeyring(filepath.Join(t.TempDir(), "keyring"), nil, "photos")
 	ok(t, err)
 	defer keyring.Close()
 	var group sync.WaitGroup
@@ -369,6 +370,398 @@ func TestErrorsOfTheOtherSideComeThrough(t *testing.T) {
 	refused(t, err, ErrArgument)
 }
 
+// sink is a writer that says what it is told to at its call number at, from 0, after it took all or nothing.
+type sink struct {
+	bytes.Buffer
+	calls, at int
+	answer    func(p []byte) (int, error)
+}
+
+func (s *sink) Write(p []byte) (int, error) {
+	s.calls++
+	if s.calls-1 == s.at {
+		return s.answer(p)
+	}
+	return s.Buffer.Write(p)
+}
+
+// broken is what a Writer wrote to a sink that fails; every call says so, the last ones without writing.
+func broken(t *testing.T, key *Key, s *sink, plain []byte, kind error) {
+	t.Helper()
+	w, err := NewWriter(s, SealOptions{Key: key})
+	ok(t, err)
+	n, err := w.Write(plain)
+	if n < 0 || n > len(plain) || (err == nil) != (n == len(plain)) {
+		t.Fatal(n, err)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	refused(t, err, kind)
+	for i := 0; i < 2; i++ {
+		n, again := w.Write([]byte("more"))
+		if closed := w.Close(); n != 0 || again != err || closed != err {
+			t.Fatal(again, closed)
+		}
+	}
+	if s.calls != s.at+1 {
+		t.Fatalf("%d calls, and the one that failed was %d", s.calls, s.at)
+	}
+	if _, err = Open(OpenOptions{Key: key}, s.Bytes()); err == nil {
+		t.Fatal("it opens")
+	}
+}
+
+func TestSinksThatFail(t *testing.T) {
+	key, plain := testKey(t, 1), noise(3<<20)
+	full := errors.New("disk full")
+	good := &sink{at: -1}
+	w, err := NewWriter(good, SealOptions{Key: key})
+	ok(t, err)
+	_, err = w.Write(plain)
+	ok(t, err)
+	ok(t, w.Close())
+	if good.calls < 3 {
+		t.Fatal(good.calls)
+	}
+	for name, way := range map[string]struct {
+		kind   error
+		answer func(s *sink, p []byte) (int, error)
+	}{
+		"all but one":     {io.ErrShortWrite, func(s *sink, p []byte) (int, error) { return s.Buffer.Write(p[:len(p)-1]) }},
+		"nothing":         {io.ErrShortWrite, func(*sink, []byte) (int, error) { return 0, nil }},
+		"more":            {errInvalidWrite, func(s *sink, p []byte) (int, error) { return len(p) + 1, nil }},
+		"less than none":  {errInvalidWrite, func(*sink, []byte) (int, error) { return -1, nil }},
+		"more, and fails": {errInvalidWrite, func(s *sink, p []byte) (int, error) { return len(p) + 1, full }},
+		"none, and fails": {full, func(*sink, []byte) (int, error) { return 0, full }},
+		"half, and fails": {full, func(s *sink, p []byte) (int, error) {
+			n, _ := s.Buffer.Write(p[:len(p)/2])
+			return n, full
+		}},
+	} {
+		for at := 0; at < good.calls; at++ {
+			s := &sink{at: at}
+			s.answer = func(p []byte) (int, error) { return way.answer(s, p) }
+			t.Run(fmt.Sprintf("%s at call %d", name, at), func(t *testing.T) { broken(t, key, s, plain, way.kind) })
+		}
+	}
+}
+
+func TestEmptyWritesStayHere(t *testing.T) {
+	// A pipe waits for a reader, for nothing as well.
+	s := &sink{at: -1}
+	w, err := NewWriter(nonEmpty{t, s}, SealOptions{Key: testKey(t, 1)})
+	ok(t, err)
+	for _, n := range []int{0, batch + 100, 50} {
+		_, err = w.Write(noise(n))
+		ok(t, err)
+	}
+	ok(t, w.Close())
+}
+
+// nonEmpty is a writer that is given something every time.
+type nonEmpty struct {
+	t *testing.T
+	io.Writer
+}
+
+func (w nonEmpty) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		w.t.Error("an empty write")
+	}
+	return w.Writer.Write(p)
+}
+
+// panicking does something and says what it panicked with.
+func panicking(act func()) (cause any) {
+	defer func() { cause = recover() }()
+	act()
+	return nil
+}
+
+func TestWritersWithoutAnEnd(t *testing.T) {
+	key, plain := testKey(t, 1), noise(1<<20)
+	never := func(out []byte, why string) {
+		t.Helper()
+		if _, err := Open(OpenOptions{Key: key}, out); err == nil {
+			t.Fatal("it opens: " + why)
+		}
+	}
+	// Dropped.
+	var out bytes.Buffer
+	done := make(chan bool)
+	func() {
+		w, err := NewWriter(&out, SealOptions{Key: key})
+		ok(t, err)
+		_, err = w.Write(plain)
+		ok(t, err)
+		runtime.SetFinalizer(w, nil)
+		runtime.SetFinalizer(w, func(w *Writer) { w.free(); close(done) })
+	}()
+	for dropped := false; !dropped; {
+		runtime.GC()
+		select {
+		case <-done:
+			dropped = true
+		default:
+			runtime.Gosched()
+		}
+	}
+	never(out.Bytes(), "dropped")
+
+	// Aborted, as by a defer, with what the source said coming out.
+	out.Reset()
+	w, err := NewWriter(&out, SealOptions{Key: key})
+	ok(t, err)
+	lost := errors.New("no network")
+	copied := func() error {
+		defer w.Abort()
+		if _, err := io.Copy(w, io.MultiReader(bytes.NewReader(plain), iotest.ErrReader(lost))); err != nil {
+			return err
+		}
+		return w.Close()
+	}
+	refused(t, copied(), lost)
+	refused(t, w.Close(), ErrAborted)
+	_, err = w.Write(plain)
+	refused(t, err, ErrAborted)
+	never(out.Bytes(), "aborted")
+	// After Close it is whole, and stays that.
+	out.Reset()
+	w, err = NewWriter(&out, SealOptions{Key: key})
+	ok(t, err)
+	_, err = w.Write(plain)
+	ok(t, err)
+	ok(t, w.Close())
+	w.Abort()
+	refused(t, w.Close(), ErrClosed)
+	opened, err := Open(OpenOptions{Key: key}, out.Bytes())
+	ok(t, err)
+	if !bytes.Equal(opened, plain) {
+		t.Fatal("another plaintext")
+	}
+
+	// The inner writer takes all, and panics; Close comes by a defer.
+	for at := 0; at < 3; at++ {
+		s := &sink{at: at}
+		s.answer = func(p []byte) (int, error) {
+			s.Buffer.Write(p)
+			panic("no disk")
+		}
+		w, err = NewWriter(s, SealOptions{Key: key})
+		ok(t, err)
+		_, err = w.Write(make([]byte, batch-1))
+		ok(t, err)
+		cause := panicking(func() {
+			defer w.Close()
+			for i := 0; i < 4; i++ {
+				if _, err := w.Write(plain[:batch-1]); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		if cause != "no disk" || s.calls != at+1 {
+			t.Fatal(cause, s.calls)
+		}
+		refused(t, w.Close(), ErrAborted)
+		never(s.Bytes(), "panicked")
+	}
+}
+
+// told is a reader that says one thing after the other.
+type told struct {
+	answers []func(p []byte) (int, error)
+	calls   int
+}
+
+func (r *told) Read(p []byte) (int, error) {
+	r.calls++
+	answer := r.answers[0]
+	if len(r.answers) > 1 {
+		r.answers = r.answers[1:]
+	}
+	return answer(p)
+}
+
+func TestSourcesThatFail(t *testing.T) {
+	key, plain := testKey(t, 1), noise(1<<20)
+	sealed, err := Seal(SealOptions{Key: key}, plain)
+	ok(t, err)
+	open := OpenOptions{Key: key}
+	all := func(err error) func(p []byte) (int, error) {
+		rest := sealed
+		return func(p []byte) (int, error) {
+			n := copy(p, rest)
+			if rest = rest[n:]; len(rest) == 0 {
+				return n, err
+			}
+			return n, nil
+		}
+	}
+	say := func(n int, err error) func([]byte) (int, error) {
+		return func([]byte) (int, error) { return n, err }
+	}
+	too := func(more int) func(p []byte) (int, error) {
+		return func(p []byte) (int, error) { return len(p) + more, nil }
+	}
+	some := func(n int) func(p []byte) (int, error) {
+		return func(p []byte) (int, error) { return copy(p[:n], sealed), nil }
+	}
+	lost := errors.New("no network")
+	for name, way := range map[string]struct {
+		kind    error
+		answers []func(p []byte) (int, error)
+	}{
+		"nothing for ever":       {io.ErrNoProgress, []func(p []byte) (int, error){say(0, nil)}},
+		"nothing after some":     {io.ErrNoProgress, []func(p []byte) (int, error){some(1000), say(0, nil)}},
+		"more than there is":     {errInvalidRead, []func(p []byte) (int, error){too(1)}},
+		"more after some":        {errInvalidRead, []func(p []byte) (int, error){some(1000), too(1)}},
+		"less than nothing":      {errInvalidRead, []func(p []byte) (int, error){say(-1, nil)}},
+		"less after some":        {errInvalidRead, []func(p []byte) (int, error){some(1000), say(-1, nil)}},
+		"less, and the end":      {errInvalidRead, []func(p []byte) (int, error){say(-1, io.EOF)}},
+		"cut":                    {io.ErrUnexpectedEOF, []func(p []byte) (int, error){some(20000), say(0, io.ErrUnexpectedEOF)}},
+		"fails with the last":    {lost, []func(p []byte) (int, error){all(lost)}},
+		"an end that is wrapped": {io.EOF, []func(p []byte) (int, error){some(20000), say(0, fmt.Errorf("closed: %w", io.EOF))}},
+	} {
+		inner := &told{answers: way.answers}
+		opened, err := read(inner, open)
+		if !errors.Is(err, way.kind) || errors.Is(err, ErrAuthentication) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !bytes.HasPrefix(plain, opened) || inner.calls > 200 {
+			t.Fatal(name, len(opened), inner.calls)
+		}
+	}
+	// The last bytes and the end at once, and pauses on the way.
+	for _, answers := range [][]func(p []byte) (int, error){{all(io.EOF), nil}, {say(0, nil), say(0, nil), all(io.EOF), nil}} {
+		opened, err := read(&told{answers: append(answers[:len(answers)-1:len(answers)-1], answers[len(answers)-2])}, open)
+		ok(t, err)
+		if !bytes.Equal(opened, plain) {
+			t.Fatal("another plaintext")
+		}
+	}
+	// What it had read is lost with the panic, so nothing comes after.
+	r, err := NewReader(&told{answers: []func(p []byte) (int, error){some(1000), func([]byte) (int, error) { panic("no disk") }, all(io.EOF)}}, open)
+	ok(t, err)
+	if cause := panicking(func() { r.Read(make([]byte, 10)) }); cause != "no disk" {
+		t.Fatal(cause)
+	}
+	_, err = r.Read(make([]byte, 10))
+	refused(t, err, ErrAborted)
+
+	for _, n := range []int{-1, 1 << 40} {
+		_, err = NewReaderAt(readerAt(func([]byte, int64) (int, error) { return n, nil }), int64(len(sealed)), open)
+		refused(t, err, errInvalidRead)
+	}
+}
+
+type readerAt func(out []byte, offset int64) (int, error)
+
+func (r readerAt) ReadAt(out []byte, offset int64) (int, error) { return r(out, offset) }
+
+func TestFilesOfKeyrings(t *testing.T) {
+	folder := t.TempDir()
+	missing, path := filepath.Join(folder, "nowhere", "keyring"), filepath.Join(folder, strings.Repeat("long", 60))
+	var at *fs.PathError
+	// about says whether an error is of the operating system, about this file.
+	about := func(err error, op, path string, kind error) {
+		t.Helper()
+		refused(t, err, ErrIO)
+		refused(t, err, kind)
+		if !errors.As(err, &at) || at.Op != op || at.Path != path || !strings.Contains(err.Error(), path+": ") {
+			t.Fatalf("%v: %#v", err, at)
+		}
+	}
+	_, err := OpenKeyring(path, nil)
+	about(err, "open", path, fs.ErrNotExist)
+	_, err = CreateKeyring(missing, nil, "photos")
+	about(err, "create", missing, fs.ErrNotExist)
+	if _, err = os.Stat(filepath.Dir(missing)); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal("it makes no folder: ", err)
+	}
+	keyring, err := CreateKeyring(path, nil, "photos")
+	ok(t, err)
+	_, err = CreateKeyring(path, nil, "photos")
+	about(err, "create", path, fs.ErrExist)
+	if !KeyringAt(path) || !KeyringAt(path+".lock") || KeyringAt(missing) || KeyringAt(folder) || KeyringAt(path+"\x00") {
+		t.Fatal("a keyring and its lock, and nothing else")
+	}
+	if err = keyring.Add("photos"); !errors.Is(err, ErrKeyring) || errors.As(err, &at) || !strings.Contains(err.Error(), path) {
+		t.Fatal(err)
+	}
+	ok(t, os.Remove(path))
+	about(keyring.Reload(), "open", path, fs.ErrNotExist)
+	_, err = keyring.Rotate("photos")
+	about(err, "change", path, fs.ErrNotExist)
+
+	// Only nil is no passphrase.
+	protected := filepath.Join(folder, "protected")
+	for _, passphrase := range []string{"", "\x00", "correct\x00horse"} {
+		_, err = CreateKeyring(protected, []byte(passphrase), "photos")
+		refused(t, err, ErrArgument)
+		_, err = OpenKeyring(protected, []byte(passphrase))
+		refused(t, err, ErrArgument)
+	}
+	if _, err = os.Stat(protected); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	// C ends a text at a zero.
+	for _, path := range []string{protected + "\x00", "\x00"} {
+		_, err = CreateKeyring(path, nil, "photos")
+		refused(t, err, ErrArgument)
+		_, err = OpenKeyring(path, nil)
+		refused(t, err, ErrArgument)
+	}
+	_, err = CreateKeyring(protected, nil, "photos\x00")
+	refused(t, err, ErrArgument)
+	keyring, err = CreateKeyring(protected, []byte("a\u0308"), "photos")
+	ok(t, err)
+	refused(t, keyring.Add("films\x00"), ErrArgument)
+	_, err = keyring.Rotate("photos\x00")
+	refused(t, err, ErrArgument)
+	if fmt.Sprint(keyring.Keys()) != "map[photos:1]" {
+		t.Fatal(keyring.Keys())
+	}
+	_, err = OpenKeyring(protected, []byte("\u00e4"))
+	ok(t, err)
+}
+
+func TestKeyringsThatAreBehind(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keyring")
+	keyring, err := CreateKeyring(path, nil, "photos")
+	ok(t, err)
+	behind, err := OpenKeyring(path, nil)
+	ok(t, err)
+	_, err = keyring.Rotate("photos")
+	ok(t, err)
+	sealed, err := Seal(SealOptions{Keyring: keyring, KeyName: "photos"}, []byte("plain"))
+	ok(t, err)
+	open := OpenOptions{Keyring: behind}
+	_, atOnce := Open(open, sealed)
+	_, streamed := read(bytes.NewReader(sealed), open)
+	_, ranged := NewReaderAt(bytes.NewReader(sealed), int64(len(sealed)), open)
+	for _, err := range []error{atOnce, streamed, ranged} {
+		refused(t, err, ErrKeyNotFound)
+		for _, words := range []string{`version 2 of "photos" of "keyring"`, "up to version 1", "Keyring.Reload reads its file again"} {
+			if !strings.Contains(err.Error(), words) {
+				t.Fatal(err)
+			}
+		}
+	}
+	ok(t, behind.Reload())
+	_, err = Open(open, sealed)
+	ok(t, err)
+	other, err := CreateKeyring(path+"-other", nil, "photos")
+	ok(t, err)
+	_, err = other.Rotate("photos")
+	ok(t, err)
+	_, err = Open(OpenOptions{Keyring: other}, sealed)
+	refused(t, err, ErrAuthentication)
+	if !strings.Contains(err.Error(), `another key of that name: version 2 of "photos"`) {
+		t.Fatal(err)
+	}
+}
+
 func TestArgumentsThatMakeNoSense(t *testing.T) {
 	key := testKey(t, 1)
 	for _, n := range []int{0, 16, 31, 33} {
@@ -407,11 +800,11 @@ func TestArgumentsThatMakeNoSense(t *testing.T) {
 
 func TestKeyrings(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keyring")
-	_, err := OpenKeyring(path, "")
+	_, err := OpenKeyring(path, nil)
 	refused(t, err, ErrIO)
-	keyring, err := CreateKeyring(path, "", "photos")
+	keyring, err := CreateKeyring(path, nil, "photos")
 	ok(t, err)
-	_, err = CreateKeyring(path, "", "photos")
+	_, err = CreateKeyring(path, nil, "photos")
 	refused(t, err, ErrIO)
 	ok(t, keyring.Add("outer"))
 	refused(t, keyring.Add("outer"), ErrKeyring)
@@ -427,7 +820,7 @@ func TestKeyrings(t *testing.T) {
 	refused(t, err, ErrKeyNotFound)
 	sealed, err := Seal(seal, []byte("plain"))
 	ok(t, err)
-	again, err := OpenKeyring(path, "")
+	again, err := OpenKeyring(path, nil)
 	ok(t, err)
 	for _, object := range [][]byte{old, sealed} {
 		opened, err := Open(OpenOptions{Keyring: again, KeyNames: []string{"photos", "outer"}}, object)
@@ -454,17 +847,17 @@ func TestKeyrings(t *testing.T) {
 	refused(t, err, ErrClosed)
 
 	protected := filepath.Join(t.TempDir(), "protected")
-	keyring, err = CreateKeyring(protected, "correct horse", "photos")
+	keyring, err = CreateKeyring(protected, []byte("correct horse"), "photos")
 	ok(t, err)
 	ok(t, keyring.Close())
-	_, err = OpenKeyring(protected, "")
+	_, err = OpenKeyring(protected, nil)
 	refused(t, err, ErrKeyring)
-	if _, err = OpenKeyring(path, "correct horse"); !errors.Is(err, ErrKeyring) || !strings.Contains(err.Error(), "not protected") {
+	if _, err = OpenKeyring(path, []byte("correct horse")); !errors.Is(err, ErrKeyring) || !strings.Contains(err.Error(), "not protected") {
 		t.Fatal(err)
 	}
-	_, err = OpenKeyring(protected, "wrong")
+	_, err = OpenKeyring(protected, []byte("wrong"))
 	refused(t, err, ErrKeyring)
-	keyring, err = OpenKeyring(protected, "correct horse")
+	keyring, err = OpenKeyring(protected, []byte("correct horse"))
 	ok(t, err)
 	ok(t, keyring.Reload())
 }
@@ -542,7 +935,7 @@ func TestGoldenFiles(t *testing.T) {
 	ok(t, err)
 	path := filepath.Join(t.TempDir(), "keyring")
 	ok(t, os.WriteFile(path, stored, 0o600))
-	keyring, err := OpenKeyring(path, "")
+	keyring, err := OpenKeyring(path, nil)
 	ok(t, err)
 	single, err := os.ReadFile(filepath.Join(golden, "single-key"))
 	ok(t, err)

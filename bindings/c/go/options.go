@@ -80,6 +80,9 @@ type OpenOptions struct {
 	Threads int
 }
 
+// zeroInText is why a text cannot be given to C, which would end it there.
+const zeroInText = "a text has a zero in it"
+
 // texts are strings for C, freed together.
 type texts struct {
 	all []*C.char
@@ -104,7 +107,7 @@ func steps(handle unsafe.Pointer, texts *texts, all []func() C.objseal_status) e
 	for _, step := range all {
 		status := step()
 		if texts.bad {
-			return argument("a text has a zero in it")
+			return argument(zeroInText)
 		}
 		if err := failed(status, handle); err != nil {
 			return err

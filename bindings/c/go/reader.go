@@ -4,7 +4,6 @@ package objseal
 import "C"
 
 import (
-	"errors"
 	"io"
 	"runtime"
 	"unsafe"
@@ -35,10 +34,27 @@ func NewReader(inner io.Reader, options OpenOptions) (*Reader, error) {
 	return r, nil
 }
 
+// fill reads until there is no more room, or until there is nothing more to read.
+func (r *Reader) fill() (n int, err error) {
+	for empty := 0; n < len(r.sealed) && err == nil; {
+		var some int
+		some, err = r.inner.Read(r.sealed[n:])
+		if some < 0 || some > len(r.sealed)-n {
+			return n, errInvalidRead
+		}
+		n += some
+		if empty++; some > 0 {
+			empty = 0
+		} else if empty == 100 && err == nil {
+			err = io.ErrNoProgress
+		}
+	}
+	return n, err
+}
+
 // step reads and opens once. What it opened is ready even if it says that nothing comes after it.
 func (r *Reader) step() error {
-	n, err := io.ReadFull(r.inner, r.sealed)
-	end := err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF)
+	n, err := r.fill()
 	var written C.size_t
 	if n > 0 {
 		status := C.objseal_opener_update(r.opener, start(r.sealed), C.size_t(n), start(r.out), C.size_t(len(r.out)), &written)
@@ -47,7 +63,7 @@ func (r *Reader) step() error {
 		}
 	}
 	r.ready = r.out[:written]
-	if !end {
+	if err != io.EOF {
 		return err
 	}
 	rest := r.out[written:]
@@ -77,6 +93,8 @@ func (r *Reader) Read(out []byte) (int, error) {
 		if r.err != nil {
 			return 0, r.err
 		}
+		// This stays if the inner reader panics: what it had read is lost.
+		r.err = ErrAborted
 		r.err = r.step()
 	}
 	n := copy(out, r.ready)

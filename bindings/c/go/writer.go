@@ -22,7 +22,8 @@ type Writer struct {
 	err            error
 }
 
-// NewWriter begins an object that is written to inner. Without Close it does not open.
+// NewWriter begins an object that is written to inner. Close makes it whole, so it is called when all went well, and not
+// deferred: what is deferred runs after a source has failed as well. Abort is what to defer.
 func NewWriter(inner io.Writer, options SealOptions) (*Writer, error) {
 	w := &Writer{inner: inner, plaintext: make([]byte, 0, batch)}
 	err := options.with(func(handle *C.objseal_seal_options) error {
@@ -66,13 +67,20 @@ func (w *Writer) seal(plaintext []byte) error {
 // write passes on what the library wrote.
 func (w *Writer) write(status C.objseal_status, written int) error {
 	w.err = failed(status, unsafe.Pointer(w.sealer))
-	if w.err == nil {
-		var n int
-		if n, w.err = w.inner.Write(w.out[:written]); w.err == nil && n < written {
-			w.err = io.ErrShortWrite
-		}
+	if w.err != nil || written == 0 {
+		return w.err
 	}
-	return w.err
+	// This stays if the inner writer panics.
+	w.err = ErrAborted
+	n, err := w.inner.Write(w.out[:written])
+	switch {
+	case n < 0 || n > written:
+		err = errInvalidWrite
+	case err == nil && n < written:
+		err = io.ErrShortWrite
+	}
+	w.err = err
+	return err
 }
 
 // Write seals all of plaintext. After an error the Writer is of no use, and every call gives that error.
@@ -104,7 +112,16 @@ func (w *Writer) Write(plaintext []byte) (int, error) {
 	return len(plaintext), nil
 }
 
-// Close seals and writes the end. It does not close the inner writer. After an error of Write it gives that error.
+// Abort ends it without an end, so that what was written never opens. It wipes what was not sealed. After Close it does nothing.
+func (w *Writer) Abort() {
+	if w.err == nil {
+		w.err = ErrAborted
+	}
+	w.free()
+}
+
+// Close seals and writes the end. It does not close the inner writer. After an error of Write it gives that error, and writes
+// nothing.
 func (w *Writer) Close() error {
 	if w.sealer == nil {
 		return w.err

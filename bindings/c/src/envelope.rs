@@ -3,7 +3,7 @@
 use crate::info::{self, Info};
 use crate::memory::{Handle, apart, free, input, put, room, store_handle, value};
 use crate::object::threads;
-use crate::options::{OpenOptions, SealOptions};
+use crate::options::{OpenOptions, SealOptions, opening};
 use crate::status::{Status, on, run};
 use objseal::checksums::Digester;
 use objseal::envelope::{self, EnvelopeError, Head};
@@ -59,7 +59,9 @@ pub unsafe extern "C" fn objseal_envelope_open(
     envelope: *mut *mut Envelope,
 ) -> Status {
     // SAFETY: the contract of the header.
-    unsafe { on(options, |options| store_handle(envelope, || Ok(Arc::new(options.open(input(head, head_len)?)?)))) }
+    unsafe {
+        opening(options, |options| store_handle(envelope, || Ok(Arc::new(options.open(input(head, head_len)?)?))))
+    }
 }
 
 /// Copies the head, as it is to be stored, to `out`: at most 16,384 bytes.

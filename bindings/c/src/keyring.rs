@@ -1,9 +1,10 @@
 //! Keyrings.
 
 use crate::memory::{Handle, c_text, free, optional_text, store, store_handle, text};
-use crate::status::{Failure, Status, on, on_mut};
-use objseal_keys::keyring::{Passphrase, SharedKeyring};
+use crate::status::{Failure, Status, guarded_or, on, on_mut};
+use objseal_keys::keyring::{KeyringError, KeyringFile, Passphrase, SharedKeyring};
 use std::ffi::{CString, c_char};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Root keys in a file, by name, each with its versions; the command `objseal key` works on the same files. Options for
@@ -38,6 +39,11 @@ impl Value {
     }
 }
 
+/// What goes wrong with the keyring at `path`.
+pub(crate) fn told(path: &Path) -> impl FnOnce(KeyringError) -> Failure {
+    move |error| Failure::from(error).at(path)
+}
+
 unsafe fn passphrase(start: *const c_char) -> Result<Option<Passphrase>, Failure> {
     // SAFETY: the contract of the header.
     Ok(unsafe { optional_text(start) }?.map(|text| Passphrase::new(text.to_owned())).transpose()?)
@@ -51,7 +57,8 @@ pub unsafe extern "C" fn objseal_keyring_new(keyring: *mut *mut Keyring) -> Stat
     crate::status::run(|| unsafe { store_handle(keyring, || Ok(Value::default())) })
 }
 
-/// Reads the file at `path`. `passphrase` is NULL for a keyring that has none.
+/// Reads the file at `path`. `passphrase` is NULL for a keyring that has none; an empty one is refused,
+/// `OBJSEAL_STATUS_ARGUMENT`. What goes wrong with the file names its path, and `objseal_last_errno` has its error number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_keyring_open(
     keyring: *mut Keyring,
@@ -62,14 +69,15 @@ pub unsafe extern "C" fn objseal_keyring_open(
     unsafe {
         on_mut(keyring, |keyring| {
             let (path, passphrase) = (crate::memory::path(path)?, self::passphrase(passphrase)?);
-            keyring.set(SharedKeyring::open(path, passphrase)?);
+            keyring.set(SharedKeyring::open(path.clone(), passphrase).map_err(told(&path))?);
             Ok(())
         })
     }
 }
 
-/// Makes the file at `path`, which must not be there yet, with a key called `name`. It has permissions 600, and is under
-/// `passphrase` unless that is NULL.
+/// Makes the file at `path`, which must not be there yet, with a key called `name`. Its folder must be there. It has
+/// permissions 600, and is under `passphrase` unless that is NULL; an empty one would protect nothing and is refused,
+/// `OBJSEAL_STATUS_ARGUMENT`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_keyring_create(
     keyring: *mut Keyring,
@@ -81,7 +89,8 @@ pub unsafe extern "C" fn objseal_keyring_create(
     unsafe {
         on_mut(keyring, |keyring| {
             let (path, passphrase) = (crate::memory::path(path)?, self::passphrase(passphrase)?);
-            keyring.set(SharedKeyring::create(path, passphrase, [text(name)?])?);
+            let name = text(name)?;
+            keyring.set(SharedKeyring::create(path.clone(), passphrase, [name]).map_err(told(&path))?);
             Ok(())
         })
     }
@@ -93,7 +102,8 @@ pub unsafe extern "C" fn objseal_keyring_add(keyring: *mut Keyring, name: *const
     // SAFETY: the contract of the header.
     unsafe {
         on_mut(keyring, |keyring| {
-            keyring.file()?.add(text(name)?)?;
+            let file = keyring.file()?;
+            file.add(text(name)?).map_err(told(file.path()))?;
             keyring.list();
             Ok(())
         })
@@ -111,7 +121,8 @@ pub unsafe extern "C" fn objseal_keyring_rotate(
     // SAFETY: the contract of the header.
     unsafe {
         on_mut(keyring, |keyring| {
-            let rotated = keyring.file()?.rotate(text(name)?)?;
+            let file = keyring.file()?;
+            let rotated = file.rotate(text(name)?).map_err(told(file.path()))?;
             keyring.list();
             if !version.is_null() {
                 store(version, rotated)?;
@@ -128,7 +139,8 @@ pub unsafe extern "C" fn objseal_keyring_reload(keyring: *mut Keyring) -> Status
     // SAFETY: the contract of the header.
     unsafe {
         on_mut(keyring, |keyring| {
-            keyring.file()?.reload()?;
+            let file = keyring.file()?;
+            file.reload().map_err(told(file.path()))?;
             keyring.list();
             Ok(())
         })
@@ -152,6 +164,15 @@ pub unsafe extern "C" fn objseal_keyring_key(
             Ok(store(version, *latest)?)
         })
     }
+}
+
+/// Whether a keyring is at `path`, or the lock of one. A program that writes its output to a path asks first, as whoever
+/// loses a keyring loses all that was sealed under it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_keyring_is_at(path: *const c_char) -> bool {
+    // SAFETY: the contract of the header.
+    let Ok(path) = (unsafe { crate::memory::path(path) }) else { return false };
+    guarded_or(false, || KeyringFile::is_at(&path))
 }
 
 /// Frees a keyring. What was made of it goes on; the file stays.

@@ -116,17 +116,21 @@ pub(crate) unsafe fn put(bytes: &[u8], out: *mut u8, capacity: usize, out_len: *
     Ok(())
 }
 
-/// The text of the last failure.
-pub(crate) struct LastError(Mutex<String>);
+/// The text of the last failure, and its error number.
+pub(crate) struct LastError(Mutex<(String, i32)>);
 
 impl LastError {
-    pub(crate) fn set(&self, text: String) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    pub(crate) fn set(&self, text: String, errno: i32) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (text, errno);
+    }
+
+    fn errno(&self) -> i32 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 
     /// Copies as much of it as there is room for, ended by a zero; returns its whole length.
     unsafe fn copy(&self, out: *mut c_char, capacity: usize) -> usize {
-        let text = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let text = self.0.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
         // SAFETY: the contract of the header.
         if let Ok([room @ .., _]) = unsafe { output(out.cast::<u8>(), capacity) } {
             let mut len = text.len().min(room.len());
@@ -192,4 +196,13 @@ pub unsafe extern "C" fn objseal_last_error(handle: *const c_void, out: *mut c_c
     let Some(last_error) = (unsafe { handle.cast::<LastError>().as_ref() }) else { return 0 };
     // SAFETY: the contract of the header.
     guarded_or(0, || unsafe { last_error.copy(out, capacity) })
+}
+
+/// The error number, as of `errno`, of what went wrong last with a handle, such as `ENOENT` for a keyring that is not there; 0
+/// where it was not the operating system. What went wrong in a callback is the callback's to keep.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn objseal_last_errno(handle: *const c_void) -> i32 {
+    // SAFETY: by contract it is NULL or a handle, and those all begin so.
+    let last_error = unsafe { handle.cast::<LastError>().as_ref() };
+    guarded_or(0, || last_error.map_or(0, LastError::errno))
 }

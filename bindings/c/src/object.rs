@@ -2,11 +2,12 @@
 
 use crate::info::{self, Info};
 use crate::memory::{apart, input, room, store, store_handle, value};
-use crate::options::{OpenOptions, SealOptions};
+use crate::options::{OpenOptions, SealOptions, opening};
 use crate::reader::{ReadAtFn, Stored, answered};
 use crate::status::{Failure, Status, on, run};
 use objseal::cobblestone::{ReadAt, Threads};
 use objseal::file::{self, FileError, SealedFile, WriteAt};
+use objseal_bindings::SameProcess;
 use std::ffi::c_void;
 use std::io::{self, Read, Write};
 
@@ -72,7 +73,7 @@ pub unsafe extern "C" fn objseal_open(
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(options, |options| {
+        opening(options, |options| {
             let workers = self::threads(threads)?;
             apart(sealed, sealed_len, out, out_capacity)?;
             let sealed = input(sealed, sealed_len)?;
@@ -83,11 +84,13 @@ pub unsafe extern "C" fn objseal_open(
     }
 }
 
-/// Reads at most `len` bytes into `buffer`: how many it read, 0 at the end, less than 0 if it failed. One thread at a time calls
-/// it, not always the same. No exception may leave it.
+/// Reads at most `len` bytes into `buffer`: how many it read, 0 at the end, less than 0 if it failed. What came before a 0 passes
+/// for all there is, so a source that breaks off must not give one. One thread at a time calls it, not always the same. No
+/// exception may leave it.
 pub type ReadFn = Option<unsafe extern "C" fn(user: *mut c_void, buffer: *mut u8, len: usize) -> i64>;
 
-/// Writes all of the `len` bytes of `bytes`. 0 means that it worked. One thread at a time calls it, not always the same. No
+/// Writes all of the `len` bytes of `bytes`. 0 means that all of them were taken. Anything else is a failure, the number of bytes
+/// that `write` returns too, and ends the work: it is not called again. One thread at a time calls it, not always the same. No
 /// exception may leave it.
 pub type WriteFn = Option<unsafe extern "C" fn(user: *mut c_void, bytes: *const u8, len: usize) -> i32>;
 
@@ -107,6 +110,17 @@ impl Read for Input {
             Ok(len) if len <= buffer.len() => Ok(len),
             _ => Err(io::Error::other(format!("the callback failed with {len}"))),
         }
+    }
+}
+
+/// What is sealed. A callback can fork, and return in both processes.
+struct InOneProcess(Input, SameProcess);
+
+impl Read for InOneProcess {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.0.read(buffer)?;
+        self.1.check().map_err(io::Error::other)?;
+        Ok(len)
     }
 }
 
@@ -139,6 +153,7 @@ pub unsafe extern "C" fn objseal_seal_stream(
         on(options, |options| {
             let workers = self::threads(threads)?;
             let input = Input(read.ok_or(Status::NullPointer)?, read_user);
+            let input = InOneProcess(input, SameProcess::here());
             let output = Output(write.ok_or(Status::NullPointer)?, write_user);
             let sealed = file::seal(&options.core, input, output, &workers)?;
             if info.is_null() { Ok(()) } else { store_handle(info, || Ok(info::Value::of_file(&sealed))) }
@@ -160,7 +175,7 @@ pub unsafe extern "C" fn objseal_open_stream(
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(options, |options| {
+        opening(options, |options| {
             let workers = self::threads(threads)?;
             let input = Input(read.ok_or(Status::NullPointer)?, read_user);
             let output = Output(write.ok_or(Status::NullPointer)?, write_user);
@@ -241,7 +256,7 @@ pub unsafe extern "C" fn objseal_rewrap(
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(open_options, |open_options| {
+        opening(open_options, |open_options| {
             let write_at = write_at.ok_or(Status::NullPointer)?;
             let target = Target { stored: Stored::new(read_at, user, stored_len)?, write_at, user };
             let seal_options = value(seal_options)?.core.clone();

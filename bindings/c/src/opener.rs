@@ -4,7 +4,7 @@ use crate::envelope::Envelope;
 use crate::info::{self, Info};
 use crate::key::Key;
 use crate::memory::{Handle, apart, free, input, room, store, store_handle, value};
-use crate::options::OpenOptions;
+use crate::options::{OpenOptions, OpenOptionsValue};
 use crate::status::{Failure, Status, Steps, on, on_mut, run};
 use objseal::cobblestone;
 use objseal::envelope;
@@ -32,7 +32,7 @@ impl Value {
 
 enum Work {
     /// The slots of a file, as far as they have come.
-    Slots(Box<envelope::OpenOptions>, Vec<u8>),
+    Slots(Box<OpenOptionsValue>, Vec<u8>),
     File(Box<file::Opener>),
     Body(Box<envelope::Opener>),
     Bare(Box<cobblestone::Opener<'static>>),
@@ -57,7 +57,11 @@ impl Work {
                 slots.extend_from_slice(now);
                 match slots.first_chunk() {
                     None => Ok((Self::Slots(options, slots), 0)),
-                    Some(slots) => Self::File(Box::new(file::Opener::new(&options, slots)?)).update(later, out),
+                    Some(slots) => {
+                        let opener =
+                            file::Opener::new(&options.core, slots).map_err(|error| options.explained(error))?;
+                        Self::File(Box::new(opener)).update(later, out)
+                    }
                 }
             }
             Self::File(mut opener) => {

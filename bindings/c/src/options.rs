@@ -1,16 +1,17 @@
 //! How to seal, and what to open.
 
 use crate::key::Key;
-use crate::keyring::Keyring;
+use crate::keyring::{Keyring, told};
 use crate::library;
 use crate::memory::{Handle, free, input, store_handle, text, value};
-use crate::status::{Failure, Status, on_mut, run};
+use crate::status::{Failure, Status, on, on_mut, run};
 use objseal::Engine;
 use objseal::checksums::Wanted;
 use objseal::envelope::{
     self, AcceptedKeys, ChecksumAlgorithm, DemandedContext, EncryptionContext, FormatError, ObjectId, Suite,
     WrappingKey,
 };
+use objseal_keys::keyring::{SERVICE, SharedKeyring};
 use std::ffi::c_char;
 use std::sync::Arc;
 
@@ -34,8 +35,44 @@ impl Handle for SealOptions {
 /// What is opened: with which root keys, and what is demanded of it. Once they are set up, many threads can use them.
 pub struct OpenOptions(());
 
+#[derive(Clone, Default)]
+pub(crate) struct OpenOptionsValue {
+    pub(crate) core: envelope::OpenOptions,
+    /// Those of `core`, which does not show them.
+    keyrings: Vec<Arc<SharedKeyring>>,
+}
+
 impl Handle for OpenOptions {
-    type Value = envelope::OpenOptions;
+    type Value = OpenOptionsValue;
+}
+
+impl OpenOptionsValue {
+    /// Why something does not open. Where a keyring has the key in older versions only, its file may have more by now.
+    pub(crate) fn explained(&self, failure: impl Into<Failure>) -> Failure {
+        let failure = failure.into();
+        let keys: Vec<_> = self.keyrings.iter().flat_map(|keyring| keyring.keys()).collect();
+        let latest = |name: &str| keys.iter().filter(|(known, _)| known == name).map(|&(_, version)| version).max();
+        let behind = failure
+            .wanted
+            .iter()
+            .filter(|key| key.service == SERVICE)
+            .find_map(|key| latest(&key.key_id).filter(|&latest| latest < key.key_version));
+        match behind {
+            None => failure,
+            Some(latest) => failure.with_advice(&format!(
+                "the keyring has this key up to version {latest}, and objseal_keyring_reload reads its file again"
+            )),
+        }
+    }
+}
+
+/// Runs what opens something, and notes with the options what went wrong.
+pub(crate) unsafe fn opening(
+    options: *const OpenOptions,
+    act: impl FnOnce(&envelope::OpenOptions) -> Result<(), Failure>,
+) -> Status {
+    // SAFETY: the contract of the header.
+    unsafe { on(options, |options| act(&options.core).map_err(|failure| options.explained(failure))) }
 }
 
 /// A key by itself.
@@ -49,7 +86,8 @@ unsafe fn single(key: *const Key) -> Result<Arc<WrappingKey>, Failure> {
 unsafe fn latest(keyring: *const Keyring, name: *const c_char) -> Result<Arc<WrappingKey>, Failure> {
     // SAFETY: the contract of the header.
     let (keyring, name) = unsafe { (value(keyring)?, text(name)?) };
-    Ok(keyring.file()?.latest(name)?)
+    let file = keyring.file()?;
+    file.latest(name).map_err(told(file.path()))
 }
 
 unsafe fn engine(name: *const c_char) -> Result<Engine, Failure> {
@@ -292,14 +330,14 @@ pub unsafe extern "C" fn objseal_seal_options_free(options: *mut SealOptions) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_open_options_new(options: *mut *mut OpenOptions) -> Status {
     // SAFETY: the contract of the header.
-    run(|| unsafe { store_handle(options, || Ok(envelope::OpenOptions::new())) })
+    run(|| unsafe { store_handle(options, || Ok(OpenOptionsValue::default())) })
 }
 
 /// Opens what was sealed under this key. Of several keys each is tried. It keeps a copy of the key.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_open_options_add_key(options: *mut OpenOptions, key: *const Key) -> Status {
     // SAFETY: the contract of the header.
-    unsafe { on_mut(options, |options| assign(options.clone().with_key(single(key)?), options)) }
+    unsafe { on_mut(options, |options| assign(options.core.clone().with_key(single(key)?), &mut options.core)) }
 }
 
 /// Opens what was sealed under keys of this keyring. Of several keyrings each is asked, in turn.
@@ -312,7 +350,8 @@ pub unsafe extern "C" fn objseal_open_options_add_keyring(
     unsafe {
         on_mut(options, |options| {
             let keyring = Arc::clone(value(keyring)?.file()?);
-            assign(options.clone().with_service(keyring), options)
+            options.keyrings.push(Arc::clone(&keyring));
+            assign(options.core.clone().with_service(keyring), &mut options.core)
         })
     }
 }
@@ -336,7 +375,7 @@ pub unsafe extern "C" fn objseal_open_options_add_context(
     // SAFETY: the contract of the header.
     unsafe {
         on_mut(options, |options| {
-            let context = &mut options.policy_mut().context;
+            let context = &mut options.core.policy_mut().context;
             let (any_stored, mut pairs) = (matches!(context, DemandedContext::Known(_)), known(context));
             added(pairs.insert(text(key)?, text(value)?))?;
             assign(if any_stored { DemandedContext::Known(pairs) } else { DemandedContext::Exactly(pairs) }, context)
@@ -351,7 +390,7 @@ pub unsafe extern "C" fn objseal_open_options_any_stored_context(options: *mut O
     // SAFETY: the contract of the header.
     unsafe {
         on_mut(options, |options| {
-            let context = &mut options.policy_mut().context;
+            let context = &mut options.core.policy_mut().context;
             assign(DemandedContext::Known(known(context)), context)
         })
     }
@@ -362,14 +401,14 @@ pub unsafe extern "C" fn objseal_open_options_any_stored_context(options: *mut O
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_open_options_any_context(options: *mut OpenOptions) -> Status {
     // SAFETY: the contract of the header.
-    unsafe { on_mut(options, |options| assign(options.clone().with_any_context(), options)) }
+    unsafe { on_mut(options, |options| assign(options.core.clone().with_any_context(), &mut options.core)) }
 }
 
 /// Refuses objects that have fewer layers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn objseal_open_options_set_minimum_layers(options: *mut OpenOptions, layers: u8) -> Status {
     // SAFETY: the contract of the header.
-    unsafe { on_mut(options, |options| assign(layers, &mut options.policy_mut().minimum_layers)) }
+    unsafe { on_mut(options, |options| assign(layers, &mut options.core.policy_mut().minimum_layers)) }
 }
 
 /// Refuses any suite but those that were added: "Cobblestone-256" is known.
@@ -381,15 +420,15 @@ pub unsafe extern "C" fn objseal_open_options_accept_suite(options: *mut OpenOpt
             if text(name)? != Suite::Cobblestone256.name() {
                 return Err(Failure::new(Status::Argument, "no such suite"));
             }
-            options.policy_mut().suites.get_or_insert_default().push(Suite::Cobblestone256);
+            options.core.policy_mut().suites.get_or_insert_default().push(Suite::Cobblestone256);
             Ok(())
         })
     }
 }
 
 /// Which keys are accepted for a layer.
-fn accepted(options: &mut envelope::OpenOptions, layer: u8) -> Result<&mut AcceptedKeys, Failure> {
-    let policy = options.policy_mut();
+fn accepted(options: &mut OpenOptionsValue, layer: u8) -> Result<&mut AcceptedKeys, Failure> {
+    let policy = options.core.policy_mut();
     match usize::from(layer).checked_sub(1) {
         None => Ok(&mut policy.keys),
         Some(index) => policy.layer_keys.get_mut(index).ok_or_else(no_such_layer),
@@ -432,7 +471,7 @@ pub unsafe extern "C" fn objseal_open_options_set_object_id(options: *mut OpenOp
     unsafe {
         on_mut(options, |options| {
             let bytes = input(object_id, ObjectId::LEN)?.first_chunk().ok_or(Status::Argument)?;
-            assign(Some(ObjectId::from_bytes(*bytes)), &mut options.policy_mut().object_id)
+            assign(Some(ObjectId::from_bytes(*bytes)), &mut options.core.policy_mut().object_id)
         })
     }
 }
@@ -444,7 +483,7 @@ pub unsafe extern "C" fn objseal_open_options_set_minimum_generation(
     generation: u64,
 ) -> Status {
     // SAFETY: the contract of the header.
-    unsafe { on_mut(options, |options| assign(generation, &mut options.policy_mut().minimum_generation)) }
+    unsafe { on_mut(options, |options| assign(generation, &mut options.core.policy_mut().minimum_generation)) }
 }
 
 /// Opens a layer on the engine of this name. Any engine opens what any other sealed.
@@ -457,13 +496,13 @@ pub unsafe extern "C" fn objseal_open_options_set_engine(
     // SAFETY: the contract of the header.
     unsafe {
         on_mut(options, |options| {
-            let (core, engine) = (options.clone(), engine(name)?);
+            let (core, engine) = (options.core.clone(), engine(name)?);
             let core = match layer {
                 1 => core.with_engine(engine)?,
                 2 => core.with_outer_engine(engine)?,
                 _ => return Err(no_such_layer()),
             };
-            assign(core, options)
+            assign(core, &mut options.core)
         })
     }
 }

@@ -4,7 +4,7 @@ use crate::envelope::Envelope;
 use crate::info::{self, Info};
 use crate::library::{OBJSEAL_COMPOSITE, OBJSEAL_FULL_OBJECT, OBJSEAL_MAX_DIGEST_LEN, OBJSEAL_SALT_LEN};
 use crate::memory::{Handle, free, input, optional_text, output, put, store, store_handle, text, value};
-use crate::options::{self, OpenOptions, Pair, SealOptions};
+use crate::options::{self, OpenOptions, Pair, SealOptions, opening};
 use crate::reader::{self, ReadAtFn, Reader, Stored, answered};
 use crate::status::{Failure, Status, on, on_mut};
 use objseal::checksums;
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn objseal_upload_resume(
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(options, |options| {
+        opening(options, |options| {
             store_handle(upload, || {
                 let (place, state) = (options::place(place, place_count)?, input(state, state_len)?);
                 Ok(UploadValue { core: Arc::new(options.resume_upload(state, &place)?), sealer: None })
@@ -95,7 +95,9 @@ pub unsafe extern "C" fn objseal_upload_unlock(upload: *mut Upload, options: *co
     // SAFETY: the contract of the header.
     unsafe {
         on_mut(upload, |upload| {
-            upload.sealer = Some(upload.core.unlock(value(options)?)?);
+            let options = value(options)?;
+            let unlocked = upload.core.unlock(&options.core).map_err(|error| options.explained(error));
+            upload.sealer = Some(unlocked?);
             Ok(())
         })
     }

@@ -4,7 +4,7 @@ use crate::envelope::Envelope;
 use crate::info::{self, Info};
 use crate::key::Key;
 use crate::memory::{Handle, free, input, output, store, store_handle, value};
-use crate::options::OpenOptions;
+use crate::options::{OpenOptions, opening};
 use crate::status::{Failure, Status, on, run};
 use objseal::cobblestone::{Cobblestone, ReadAt};
 use objseal::envelope;
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn objseal_reader_new(
 ) -> Status {
     // SAFETY: the contract of the header.
     unsafe {
-        on(options, |options| {
+        opening(options, |options| {
             store_handle(reader, || {
                 let stored = Stored::new(read_at, user, stored_len)?;
                 let file = Arc::new(SealedFile::open(options, stored)?);

@@ -11,11 +11,13 @@ use objseal::checksums::Digester;
 use objseal::cobblestone::{self, Cobblestone};
 use objseal::envelope::{self, Attributes, PartAttempt};
 use objseal::{Error, file};
+use objseal_bindings::SameProcess;
 use std::ffi::c_char;
 use std::sync::Arc;
 
 /// Seals something piece by piece: an object that is one file, the body of an envelope, a part, or a bare message. What is
-/// sealed is all the output of `objseal_sealer_update` and `objseal_sealer_finish`, in order. One thread at a time uses it.
+/// sealed is all the output of `objseal_sealer_update` and `objseal_sealer_finish`, in order. One thread at a time uses it, and
+/// only in the process that made it: in a forked child both give `OBJSEAL_STATUS_ARGUMENT`.
 pub struct Sealer(());
 
 impl Handle for Sealer {
@@ -25,6 +27,7 @@ impl Handle for Sealer {
 /// What is being sealed, and what it came to.
 pub(crate) struct Value {
     steps: Steps<Work>,
+    made_in: SameProcess,
     done: Option<Done>,
 }
 
@@ -55,11 +58,17 @@ enum Done {
 
 impl Value {
     fn of(work: Work) -> Self {
-        Self { steps: Steps::new(work), done: None }
+        Self { steps: Steps::new(work), made_in: SameProcess::here(), done: None }
     }
 
     fn body(sealer: envelope::Sealer, digester: Digester, of: Of) -> Self {
         Self::of(Work::Body(Box::new(Body { sealer, digester, of })))
+    }
+
+    /// What goes on, in the process that began it.
+    fn work(&self) -> Result<&Work, Failure> {
+        self.made_in.check()?;
+        self.steps.work()
     }
 
     /// Why something that there is at the end is not there.
@@ -198,7 +207,7 @@ pub unsafe extern "C" fn objseal_sealer_update(
         on_mut(sealer, |sealer| {
             apart(data, data_len, out, out_capacity)?;
             let data = input(data, data_len)?;
-            let needed = sealer.steps.work()?.update_len(data.len())?;
+            let needed = sealer.work()?.update_len(data.len())?;
             let out = room(Some(needed as u64), out, out_capacity, out_len)?;
             sealer.steps.step(|mut work| {
                 work.update(data, out)?;
@@ -219,7 +228,7 @@ pub unsafe extern "C" fn objseal_sealer_finish(
     // SAFETY: the contract of the header.
     unsafe {
         on_mut(sealer, |sealer| {
-            let needed = sealer.steps.work()?.finish_len()?;
+            let needed = sealer.work()?.finish_len()?;
             let out = room(Some(needed as u64), out, out_capacity, out_len)?;
             sealer.done = sealer.steps.step(|work| Ok((Err(Status::Finished), work.finish(out)?)))?;
             Ok(())

@@ -2,13 +2,16 @@
 
 use crate::memory::{Handle, Slot};
 use objseal::Error;
-use objseal::envelope::{EnvelopeError, FormatError, KeyServiceErrorKind};
+use objseal::envelope::{EnvelopeError, FormatError, KeyServiceErrorKind, NamedKey};
 use objseal::file::FileError;
+use objseal_bindings::OtherProcess;
+use objseal_files::errno_of;
 use objseal_keys::keyring::KeyringError;
 use std::ffi::{CStr, c_char};
 use std::io;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 /// What a function returns. Numbers never change their meaning; there may be new ones.
 #[repr(C)]
@@ -18,10 +21,11 @@ pub enum Status {
     Ok = 0,
     /// A pointer that must not be NULL is.
     NullPointer = 1,
-    /// An argument makes no sense.
+    /// An argument makes no sense, an empty passphrase too, or another process made the sealer.
     Argument = 2,
     /// Wrong key, wrong context, or what was sealed was changed. One answer to all of them: an attacker learns nothing.
-    /// Where the head says that the key is another one of the same name, the words say so too.
+    /// Where the head says that the key is another one of the same name, the words say so too. Nothing proves that, so
+    /// it is for people, and no program can tell.
     Authentication = 3,
     /// The output is too small. Nothing was written or consumed, and a length that is enough was stored.
     OutputTooSmall = 4,
@@ -41,7 +45,8 @@ pub enum Status {
     Internal = 11,
     /// This is not a sealed object, or one that this version does not know.
     Format = 12,
-    /// No key at hand opens the object, the keyring has no key of this name, or the upload was not unlocked.
+    /// No key at hand opens the object, the keyring has no key of this name, or the upload was not unlocked. Of an object
+    /// the words say which key it was sealed under, in which version, and whether `objseal_keyring_reload` may find it.
     KeyNotFound = 13,
     /// The object is not what was demanded of it.
     Policy = 14,
@@ -115,11 +120,37 @@ pub extern "C" fn objseal_status_text(status: i32) -> *const c_char {
 pub(crate) struct Failure {
     status: Status,
     text: Option<String>,
+    /// The error number, where the operating system is why.
+    errno: i32,
+    /// Root keys of which one would have opened the object.
+    pub(crate) wanted: Vec<NamedKey>,
 }
 
 impl Failure {
     pub(crate) fn new(status: Status, text: impl ToString) -> Self {
-        Self { status, text: Some(text.to_string()) }
+        Self { text: Some(text.to_string()), ..status.into() }
+    }
+
+    fn words(&self) -> String {
+        self.text.clone().unwrap_or_else(|| self.status.text().to_string_lossy().into_owned())
+    }
+
+    /// Which file it is about.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        Self { text: Some(format!("{}: {}", path.display(), self.words())), ..self }
+    }
+
+    fn of_system(error: &io::Error) -> Self {
+        let errno = errno_of(error);
+        // An error that is nothing but a kind has words of Rust's, and the system has better ones.
+        let text = errno.filter(|_| error.get_ref().is_none()).map(io::Error::from_raw_os_error);
+        let text = text.map_or_else(|| error.to_string(), |error| error.to_string());
+        Self { errno: errno.unwrap_or(0), ..Self::new(Status::Io, text) }
+    }
+
+    /// What to do about it.
+    pub(crate) fn with_advice(self, advice: &str) -> Self {
+        Self { text: Some(format!("{}; {advice}", self.words())), ..self }
     }
 }
 
@@ -162,7 +193,7 @@ impl<W> Steps<W> {
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
-        Self { status, text: None }
+        Self { status, text: None, errno: 0, wanted: Vec::new() }
     }
 }
 
@@ -204,7 +235,14 @@ impl From<EnvelopeError> for Failure {
             EnvelopeError::Parts(_) => Status::Parts,
             _ => Status::Argument,
         };
-        Self::new(status, error)
+        let wanted = if let EnvelopeError::NoAcceptedKey { wanted } = &error { wanted.clone() } else { Vec::new() };
+        Self { wanted, ..Self::new(status, error) }
+    }
+}
+
+impl From<OtherProcess> for Failure {
+    fn from(error: OtherProcess) -> Self {
+        Self::new(Status::Argument, error)
     }
 }
 
@@ -223,11 +261,14 @@ impl From<io::Error> for Failure {
         if let Some(&error) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
             return error.into();
         }
+        if let Some(&error) = error.get_ref().and_then(|inner| inner.downcast_ref::<OtherProcess>()) {
+            return error.into();
+        }
         match error.downcast::<EnvelopeError>() {
             Ok(error) => error.into(),
             Err(error) => match error.downcast::<FileError>() {
                 Ok(error) => error.into(),
-                Err(error) => Self::new(Status::Io, error),
+                Err(error) => Self::of_system(&error),
             },
         }
     }
@@ -238,6 +279,8 @@ impl From<KeyringError> for Failure {
         match error {
             KeyringError::Io(error) => error.into(),
             KeyringError::Seal(error) => error.into(),
+            // Tells it from one that is wrong.
+            KeyringError::BadPassphrase => Self::new(Status::Argument, error),
             KeyringError::UnknownKey => Self::new(Status::KeyNotFound, error),
             other => Self::new(Status::Keyring, other),
         }
@@ -265,8 +308,7 @@ pub(crate) fn run(act: impl FnOnce() -> Result<(), Failure>) -> Status {
 
 fn noted<T>(slot: &Slot<T>, done: Result<(), Failure>) -> Status {
     if let Err(failure) = &done {
-        let known = || failure.status.text().to_string_lossy().into_owned();
-        slot.last_error.set(failure.text.clone().unwrap_or_else(known));
+        slot.last_error.set(failure.words(), failure.errno);
     }
     status(done)
 }

@@ -32,6 +32,14 @@
 
 #define OK(call) STATUS(OK, call, NULL)
 
+/* Whether these words are among those of the last failure. */
+static inline int says(const void *handle, const char *words) {
+    char text[1000] = "";
+    objseal_last_error(handle, text, sizeof text);
+    if (strstr(text, words) == NULL) fprintf(stderr, "not \"%s\": %s\n", words, text);
+    return strstr(text, words) != NULL;
+}
+
 static inline void *room(size_t len) {
     void *start = malloc(len + 1);
     CHECK(start != NULL);

@@ -1,4 +1,5 @@
-/* A hostile caller: many threads, forks, lengths that no memory has, memory that overlaps. And hostile callbacks, which lie. */
+/* A hostile caller: many threads, forks, lengths that no memory has, memory that overlaps. And hostile callbacks, which lie, or
+   fail. */
 
 #include "check.h"
 
@@ -240,6 +241,7 @@ static int64_t honest(size_t calls, size_t asked, size_t given) { return (void)c
 static int64_t one_more(size_t calls, size_t asked, size_t given) { return calls < 3 ? (int64_t)given : (int64_t)asked + 1; }
 static int64_t most(size_t calls, size_t asked, size_t given) { return (void)asked, calls < 3 ? (int64_t)given : INT64_MAX; }
 static int64_t least(size_t calls, size_t asked, size_t given) { return (void)asked, calls < 3 ? (int64_t)given : INT64_MIN; }
+static int64_t no_end(size_t calls, size_t asked, size_t given) { return (void)calls, (void)asked, given == 0 ? -5 : (int64_t)given; }
 /* An end, behind which it goes on. */
 static int64_t early(size_t calls, size_t asked, size_t given) { return (void)asked, calls == 3 ? 0 : (int64_t)given; }
 
@@ -378,9 +380,275 @@ static void callbacks_that_lie(void) {
     printf("hostile: callbacks that lie at any of %u and %u reads\n", of_reader, of_rewrap);
 }
 
+/* ---- What seals in steps, and forks ---- */
+
+/* Whether a child did what it should. */
+static void wait_for(pid_t pid) {
+    int status = 1;
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+/* That a child gets nothing sealed by what its parent made, and can free it. */
+static void refused_in_child(objseal_sealer *sealer) {
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid > 0) {
+        wait_for(pid);
+        return;
+    }
+    uint8_t *out = ROOM(60000), byte = 1;
+    size_t written = 0;
+    memset(out, 0xEE, 60000);
+    STATUS(ARGUMENT, objseal_sealer_update(sealer, &byte, 1, out, 60000, &written), sealer);
+    CHECK(says(sealer, "another process made this"));
+    STATUS(ARGUMENT, objseal_sealer_update(sealer, NULL, 0, out, 60000, &written), sealer);
+    STATUS(ARGUMENT, objseal_sealer_finish(sealer, out, 60000, &written), sealer);
+    CHECK(says(sealer, "another process made this") && all(out, 60000, 0xEE));
+    objseal_sealer_free(sealer);
+    free(out);
+    _exit(0);
+}
+
+/* What a parent seals that has a child meanwhile. */
+static uint8_t *sealed_beside_child(objseal_sealer *sealer, const uint8_t *plain, size_t *len) {
+    size_t first = 0, rest = 0;
+    uint8_t *volatile out = ROOM(LEN + 200000), *volatile behind;
+    STATUS(OK, objseal_sealer_update(sealer, plain, 20000, out, LEN, &first), sealer);
+    refused_in_child(sealer);
+    behind = push_sealed(sealer, plain + 20000, LEN - 20000, 33333, &rest);
+    refused_in_child(sealer);
+    memcpy(out + first, behind, rest);
+    free(behind);
+    *len = first + rest;
+    return out;
+}
+
+/* A source that forks, and then answers in both processes. */
+typedef struct {
+    const uint8_t *plain;
+    size_t at;
+    pid_t child;
+} forking;
+
+static int64_t pull_and_fork(void *user, uint8_t *buffer, size_t len) {
+    forking *from = (forking *)user;
+    size_t piece = LEN - from->at < len ? LEN - from->at : len;
+    if (piece > 50000) piece = 50000;
+    if (from->at >= 100000 && from->child == -1) {
+        from->child = fork();
+        CHECK(from->child >= 0);
+    }
+    memcpy(buffer, from->plain + from->at, piece);
+    /* What the two would seal under the same nonces. */
+    if (from->child == 0) memset(buffer, 0xCC, piece);
+    from->at += piece;
+    return (int64_t)piece;
+}
+
+static void sealers_and_forks(void) {
+    objseal_key *key = key_of(7);
+    objseal_seal_options *seal_options = NULL;
+    objseal_open_options *open_options = NULL;
+    objseal_sealer *sealer = NULL;
+    objseal_envelope *envelope = NULL;
+    objseal_upload *upload = NULL;
+    objseal_opener *opener = NULL;
+    /* In memory, where a child that ends has them still: what looks for leaks looks there. */
+    uint8_t *volatile plain = pattern(LEN), *volatile out = ROOM(LEN), *stored, receipt[16384];
+    size_t len = 0, written = 0;
+    fflush(stdout); /* What waits to be printed would be in each child as well. */
+    OK(objseal_seal_options_new(&seal_options));
+    OK(objseal_seal_options_add_key(seal_options, 1, key));
+    OK(objseal_seal_options_set_upload_key(seal_options, key));
+    OK(objseal_open_options_new(&open_options));
+    OK(objseal_open_options_add_key(open_options, key));
+
+    OK(objseal_cobblestone_sealer_new(key, NULL, 0, &sealer));
+    stored = sealed_beside_child(sealer, plain, &len);
+    STATUS(OK, objseal_cobblestone_open(key, NULL, 0, stored, len, out, LEN, &written, 1), key);
+    CHECK(written == LEN && memcmp(out, plain, LEN) == 0);
+    objseal_sealer_free(sealer);
+    free(stored);
+
+    STATUS(OK, objseal_sealer_new(seal_options, &sealer), seal_options);
+    stored = sealed_beside_child(sealer, plain, &len);
+    STATUS(OK, objseal_open(open_options, stored, len, out, LEN, &written, 1), open_options);
+    CHECK(written == LEN && memcmp(out, plain, LEN) == 0);
+    objseal_sealer_free(sealer);
+    free(stored);
+
+    STATUS(OK, objseal_envelope_sealer_new(seal_options, &sealer), seal_options);
+    stored = sealed_beside_child(sealer, plain, &len);
+    STATUS(OK, objseal_sealer_envelope(sealer, &envelope), sealer);
+    STATUS(OK, objseal_envelope_opener_new(envelope, &opener), envelope);
+    CHECK(push_opened(opener, stored, len, 30000, out, &written) == OBJSEAL_STATUS_OK);
+    CHECK(written == LEN && memcmp(out, plain, LEN) == 0);
+    objseal_opener_free(opener);
+    objseal_envelope_free(envelope);
+    objseal_sealer_free(sealer);
+    free(stored);
+
+    STATUS(OK, objseal_upload_new(seal_options, NULL, 0, &upload), seal_options);
+    STATUS(OK, objseal_part_sealer_new(upload, 1, 0, &sealer), upload);
+    stored = sealed_beside_child(sealer, plain, &len);
+    STATUS(OK, objseal_sealer_receipt(sealer, NULL, receipt, sizeof receipt, &written), sealer);
+    objseal_sealer_free(sealer);
+    free(stored);
+
+    forking from = {plain, 0, -1};
+    sink to = {ROOM(LEN + 100000), 0, LEN + 100000};
+    objseal_status status = objseal_seal_stream(seal_options, pull_and_fork, &from, push, &to, 1, NULL);
+    CHECK(from.child >= 0);
+    if (from.child == 0) {
+        STATUS(ARGUMENT, status, seal_options);
+        CHECK(says(seal_options, "another process made this"));
+        /* A child seals with sealers of its own, made of what its parent has. */
+        STATUS(OK, objseal_part_sealer_new(upload, 1, 0, &sealer), upload);
+        free(push_sealed(sealer, plain, LEN, 100000, &len));
+        objseal_sealer_free(sealer);
+    } else {
+        STATUS(OK, status, seal_options);
+        wait_for(from.child);
+        STATUS(OK, objseal_open(open_options, to.bytes, to.len, out, LEN, &written, 1), open_options);
+        CHECK(written == LEN && memcmp(out, plain, LEN) == 0);
+    }
+    free(to.bytes);
+
+    objseal_upload_free(upload);
+    objseal_open_options_free(open_options);
+    objseal_seal_options_free(seal_options);
+    objseal_key_free(key);
+    free(plain);
+    free(out);
+    if (from.child == 0) _exit(0);
+    printf("hostile: sealers of 4 kinds, and a callback, that fork\n");
+}
+
+/* ---- Callbacks that fail ---- */
+
+/* A sink that gives an answer other than 0 at its call `fail_at`, after it took `taken` of the bytes. */
+typedef struct {
+    uint8_t *bytes;
+    size_t len, calls, fail_at, taken;
+    int32_t answer;
+} frail;
+
+static int32_t push_frail(void *user, const uint8_t *bytes, size_t len) {
+    frail *to = (frail *)user;
+    int fails = to->calls++ == to->fail_at;
+    if (fails && to->taken < len) len = to->taken;
+    memcpy(to->bytes + to->len, bytes, len);
+    to->len += len;
+    return fails ? to->answer : 0;
+}
+
+/* What was written has no end, however the callback said that it failed, and at whichever call. */
+static void sinks_that_fail(const objseal_seal_options *seal_options, const objseal_open_options *open_options, const uint8_t *plain) {
+    /* Nothing, all, or as much as `write` of the system would have told of. */
+    static const struct {
+        size_t taken;
+        int32_t answer;
+    } WAYS[] = {{0, -1}, {SIZE_MAX, 28}, {1000, 1000}, {0, INT32_MIN}};
+    uint8_t *stored = ROOM(LEN + 100000), *broken = ROOM(LEN + 100000), *out = ROOM(LEN);
+    size_t written = 0, failures = 0;
+    char number[30];
+    for (uint32_t threads = 1; threads <= 2; threads++) {
+        source from = {plain, LEN, 0, 0, 0, honest};
+        frail to = {stored, 0, 0, SIZE_MAX, 0, 0};
+        STATUS(OK, objseal_seal_stream(seal_options, pull, &from, push_frail, &to, threads, NULL), seal_options);
+        size_t stored_len = to.len, seal_calls = to.calls;
+        source again = {stored, stored_len, 0, 0, 0, honest};
+        frail opened = {out, 0, 0, SIZE_MAX, 0, 0};
+        STATUS(OK, objseal_open_stream(open_options, pull, &again, push_frail, &opened, threads, NULL), open_options);
+        CHECK(opened.len == LEN && seal_calls > 2 && opened.calls > 1);
+        for (size_t way = 0; way < sizeof WAYS / sizeof *WAYS; way++) {
+            snprintf(number, sizeof number, "failed with %d", (int)WAYS[way].answer);
+            for (size_t at = 0; at < seal_calls; at++, failures++) {
+                source in = {plain, LEN, 0, 0, 0, honest};
+                frail sink = {broken, 0, 0, at, WAYS[way].taken, WAYS[way].answer};
+                STATUS(IO, objseal_seal_stream(seal_options, pull, &in, push_frail, &sink, threads, NULL), seal_options);
+                CHECK(says(seal_options, number) && sink.calls == at + 1);
+                if (sink.len == stored_len) continue; /* All of it is there, and it says that it is not. */
+                CHECK(objseal_open(open_options, broken, sink.len, out, LEN, &written, 1) != OBJSEAL_STATUS_OK);
+            }
+            for (size_t at = 0; at < opened.calls; at++, failures++) {
+                source in = {stored, stored_len, 0, 0, 0, honest};
+                frail sink = {broken, 0, 0, at, WAYS[way].taken, WAYS[way].answer};
+                STATUS(IO, objseal_open_stream(open_options, pull, &in, push_frail, &sink, threads, NULL), open_options);
+                CHECK(says(open_options, number) && sink.calls == at + 1 && memcmp(broken, plain, sink.len) == 0);
+            }
+        }
+        /* It fails where the end should be. */
+        source late = {plain, LEN, 0, 0, 0, no_end};
+        frail sink = {broken, 0, 0, SIZE_MAX, 0, 0};
+        STATUS(IO, objseal_seal_stream(seal_options, pull, &late, push_frail, &sink, threads, NULL), seal_options);
+        CHECK(says(seal_options, "failed with -5"));
+        STATUS(AUTHENTICATION, objseal_open(open_options, broken, sink.len, out, LEN, &written, 1), open_options);
+        source late_stored = {stored, stored_len, 0, 0, 0, no_end};
+        frail to_out = {out, 0, 0, SIZE_MAX, 0, 0};
+        STATUS(IO, objseal_open_stream(open_options, pull, &late_stored, push_frail, &to_out, threads, NULL), open_options);
+    }
+    free(stored);
+    free(broken);
+    free(out);
+    printf("hostile: %zu failures of sinks\n", failures);
+}
+
+/* A store that fails at its write `fail_at`, of which the first half has arrived. */
+typedef struct {
+    memory stored;
+    size_t writes, fail_at;
+} frail_store;
+
+static int32_t read_frail(void *user, uint8_t *buffer, size_t len, uint64_t offset) {
+    return read_memory(&((frail_store *)user)->stored, buffer, len, offset);
+}
+
+static int32_t write_frail(void *user, const uint8_t *bytes, size_t len, uint64_t offset) {
+    frail_store *to = (frail_store *)user;
+    int fails = to->writes++ == to->fail_at;
+    memcpy((uint8_t *)(uintptr_t)to->stored.bytes + offset, bytes, fails ? len / 2 : len);
+    return fails ? 5 : 0;
+}
+
+/* A rewrap that breaks off leaves a file that opens. */
+static void stores_that_fail(const objseal_seal_options *seal_options, const objseal_open_options *open_options, const uint8_t *plain) {
+    uint8_t *out = ROOM(LEN), *stored = ROOM(LEN + 100000);
+    size_t len = 0, written = 0;
+    STATUS(OK, objseal_seal(seal_options, plain, LEN, stored, LEN + 100000, &len, 1), seal_options);
+    for (size_t fail_at = 0; fail_at < 2; fail_at++) {
+        frail_store store = {{stored, len, 0}, 0, fail_at};
+        STATUS(IO, objseal_rewrap(open_options, seal_options, read_frail, write_frail, &store, len), open_options);
+        CHECK(says(open_options, "failed with 5") && store.writes == fail_at + 1);
+        STATUS(OK, objseal_open(open_options, stored, len, out, LEN, &written, 1), open_options);
+        CHECK(written == LEN && memcmp(out, plain, LEN) == 0);
+    }
+    free(stored);
+    free(out);
+}
+
+static void callbacks_that_fail(void) {
+    objseal_key *key = key_of(7);
+    objseal_seal_options *seal_options = NULL;
+    objseal_open_options *open_options = NULL;
+    uint8_t *plain = pattern(LEN);
+    OK(objseal_seal_options_new(&seal_options));
+    OK(objseal_seal_options_add_key(seal_options, 1, key));
+    OK(objseal_open_options_new(&open_options));
+    OK(objseal_open_options_add_key(open_options, key));
+    sinks_that_fail(seal_options, open_options, plain);
+    stores_that_fail(seal_options, open_options, plain);
+    objseal_open_options_free(open_options);
+    objseal_seal_options_free(seal_options);
+    objseal_key_free(key);
+    free(plain);
+}
+
 int main(void) {
     lengths_and_overlaps();
     threads_and_forks();
+    sealers_and_forks();
     callbacks_that_lie();
+    callbacks_that_fail();
     return 0;
 }

@@ -2,15 +2,17 @@
 
 #include "check.h"
 
+#include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const size_t SIZES[] = {0, 1, 100, 16383, 16384, 16385, 65536, 262144, 300000, 1000003};
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static int says(const void *handle, const char *words) {
+static int says_another_key(const void *handle) {
     char text[300] = "";
     objseal_last_error(handle, text, sizeof text);
-    return strstr(text, words) != NULL;
+    return strstr(text, "another key") != NULL;
 }
 
 static objseal_seal_options *seal_options_under(const objseal_key *key, int layers) {
@@ -146,7 +148,7 @@ static void every_size(void) {
             uint8_t *plain = pattern(len), *stored = sealed(seal_options, plain, len, &stored_len);
             CHECK(opened(open_options, stored, stored_len, plain, len) == OBJSEAL_STATUS_OK);
             CHECK(opened(wrong, stored, stored_len, plain, len) == OBJSEAL_STATUS_AUTHENTICATION);
-            CHECK(says(wrong, "another key of that name: \"key\" of \"single-key\""));
+            CHECK(says(wrong, "another key of that name: version 1 of \"key\" of \"single-key\""));
             size_t steps[] = {1000, 65537, len + 1};
             for (size_t step = 0; step < COUNT(steps); step++) {
                 objseal_sealer *sealer = NULL;
@@ -169,7 +171,7 @@ static void every_size(void) {
             for (size_t at = 0; at < COUNT(places); at++) {
                 stored[places[at]] ^= 1;
                 CHECK(opened(open_options, stored, stored_len, plain, len) == OBJSEAL_STATUS_AUTHENTICATION);
-                CHECK(!says(open_options, "another key"));
+                CHECK(!says_another_key(open_options));
                 stored[places[at]] ^= 1;
             }
             CHECK(opened(open_options, stored, stored_len - 1, plain, len) == OBJSEAL_STATUS_AUTHENTICATION);
@@ -431,7 +433,7 @@ static void policy_info_and_rewrap(const char *folder) {
     STATUS(OK, objseal_open_options_any_context(open_options), open_options);
     STATUS(OK, objseal_open_options_add_keyring(open_options, again), open_options);
     CHECK(opened(open_options, before, len, plain, 100) == OBJSEAL_STATUS_AUTHENTICATION);
-    CHECK(says(open_options, "another key of that name: \"photos\" of \"keyring\""));
+    CHECK(says(open_options, "another key of that name: version 1 of \"photos\" of \"keyring\""));
     STATUS(OK, objseal_open_options_add_keyring(open_options, keyring), open_options);
     CHECK(opened(open_options, before, len, plain, 100) == OBJSEAL_STATUS_OK);
     objseal_seal_options_free(new_options);
@@ -705,6 +707,161 @@ static void rotation(const char *folder) {
     free(other);
 }
 
+/* What goes wrong with the file of a keyring: which file, in the words of the system, and with its number. */
+static void files_of_keyrings(const char *folder) {
+    char path[500], nowhere[500], link_to[500], lock[520];
+    objseal_keyring *keyring = NULL;
+    snprintf(nowhere, sizeof nowhere, "%s/nowhere", folder);
+    snprintf(path, sizeof path, "%s/nowhere/keyring", folder);
+    OK(objseal_keyring_new(&keyring));
+    CHECK(objseal_last_errno(keyring) == 0 && objseal_last_errno(NULL) == 0);
+    STATUS(IO, objseal_keyring_create(keyring, path, NULL, "photos"), keyring);
+    CHECK(says(keyring, path) && says(keyring, strerror(ENOENT)) && objseal_last_errno(keyring) == ENOENT);
+    CHECK(access(nowhere, F_OK) != 0); /* It makes no folder. */
+
+    snprintf(path, sizeof path, "%s/files", folder);
+    STATUS(IO, objseal_keyring_open(keyring, path, NULL), keyring);
+    CHECK(says(keyring, path) && says(keyring, strerror(ENOENT)) && objseal_last_errno(keyring) == ENOENT);
+    STATUS(IO, objseal_keyring_open(keyring, folder, NULL), keyring);
+    CHECK(says(keyring, folder) && says(keyring, strerror(EISDIR)) && objseal_last_errno(keyring) == EISDIR);
+    STATUS(OK, objseal_keyring_create(keyring, path, NULL, "photos"), keyring);
+    STATUS(IO, objseal_keyring_create(keyring, path, NULL, "photos"), keyring);
+    CHECK(says(keyring, path) && says(keyring, strerror(EEXIST)) && objseal_last_errno(keyring) == EEXIST);
+    STATUS(KEYRING, objseal_keyring_add(keyring, "photos"), keyring);
+    CHECK(says(keyring, path) && objseal_last_errno(keyring) == 0);
+    STATUS(KEY_NOT_FOUND, objseal_keyring_rotate(keyring, "none", NULL), keyring);
+    CHECK(says(keyring, path));
+
+    /* What no output may replace. */
+    snprintf(lock, sizeof lock, "%s.lock", path);
+    snprintf(link_to, sizeof link_to, "%s/link", folder);
+    CHECK(symlink("files", link_to) == 0 && access(lock, F_OK) == 0);
+    CHECK(objseal_keyring_is_at(path) && objseal_keyring_is_at(lock) && objseal_keyring_is_at(link_to));
+    CHECK(!objseal_keyring_is_at(nowhere) && !objseal_keyring_is_at(folder) && !objseal_keyring_is_at(NULL));
+    CHECK(unlink(link_to) == 0);
+
+    CHECK(chmod(path, 0644) == 0);
+    STATUS(KEYRING, objseal_keyring_reload(keyring), keyring);
+    CHECK(says(keyring, path) && says(keyring, "644") && objseal_last_errno(keyring) == 0);
+    CHECK(unlink(path) == 0);
+    STATUS(IO, objseal_keyring_reload(keyring), keyring);
+    CHECK(says(keyring, path) && objseal_last_errno(keyring) == ENOENT);
+    objseal_keyring_free(keyring);
+}
+
+static void passphrases(const char *folder) {
+    char path[500];
+    objseal_keyring *keyring = NULL;
+    snprintf(path, sizeof path, "%s/passphrases", folder);
+    OK(objseal_keyring_new(&keyring));
+    /* An empty one protects nothing; who wants none says NULL. */
+    STATUS(ARGUMENT, objseal_keyring_create(keyring, path, "", "photos"), keyring);
+    CHECK(says(keyring, "a passphrase is not empty") && access(path, F_OK) != 0);
+    /* One letter, however the keyboard encodes it. */
+    STATUS(OK, objseal_keyring_create(keyring, path, "a\xcc\x88", "photos"), keyring);
+    STATUS(OK, objseal_keyring_open(keyring, path, "\xc3\xa4"), keyring);
+    STATUS(ARGUMENT, objseal_keyring_open(keyring, path, ""), keyring);
+    CHECK(says(keyring, "a passphrase is not empty"));
+    STATUS(KEYRING, objseal_keyring_open(keyring, path, "a"), keyring);
+    CHECK(says(keyring, path) && says(keyring, "wrong passphrase"));
+    objseal_keyring_free(keyring);
+}
+
+/* That `call` finds no key for version 2 of "photos", and says that the keyring may have it by now. */
+#define BEHIND(call, handle)                                                                       \
+    do {                                                                                           \
+        STATUS(KEY_NOT_FOUND, call, handle);                                                       \
+        CHECK(says(handle, "version 2 of \"photos\" of \"keyring\""));                             \
+        CHECK(says(handle, "up to version 1, and objseal_keyring_reload reads its file again"));   \
+    } while (0)
+
+/* A keyring that another process has rotated. */
+static void versions_of_keys(const char *folder) {
+    char path[500], text[500];
+    objseal_key *key = key_of(1);
+    objseal_keyring *keyring = NULL, *behind = NULL;
+    objseal_seal_options *seal_options = NULL, *of_upload = NULL;
+    objseal_open_options *open_options = NULL, *with_key = NULL;
+    snprintf(path, sizeof path, "%s/versions", folder);
+    OK(objseal_keyring_new(&keyring));
+    OK(objseal_keyring_new(&behind));
+    STATUS(OK, objseal_keyring_create(keyring, path, NULL, "photos"), keyring);
+    STATUS(OK, objseal_keyring_open(behind, path, NULL), behind);
+    STATUS(OK, objseal_keyring_rotate(keyring, "photos", NULL), keyring);
+    STATUS(OK, objseal_keyring_add(keyring, "films"), keyring);
+    OK(objseal_seal_options_new(&seal_options));
+    STATUS(OK, objseal_seal_options_add_keyring_key(seal_options, 1, keyring, "photos"), seal_options);
+    OK(objseal_open_options_new(&open_options));
+    STATUS(OK, objseal_open_options_add_keyring(open_options, behind), open_options);
+
+    uint8_t *plain = pattern(100), out[20000], head[OBJSEAL_MAX_HEAD_LEN], state[4096];
+    size_t len = 0, written = 0, head_len = 0, state_len = 0;
+    uint8_t *stored = sealed(seal_options, plain, 100, &len);
+    memory from = {stored, len, 0};
+    objseal_opener *opener = NULL;
+    objseal_reader *reader = NULL;
+    objseal_envelope *envelope = NULL;
+    objseal_upload *upload = NULL;
+    pipe_ends ends = {stored, len, 0, 0, out, sizeof out, 0};
+    BEHIND(objseal_open(open_options, stored, len, out, sizeof out, &written, 1), open_options);
+    BEHIND(objseal_open_stream(open_options, pull, &ends, push, &ends, 1, NULL), open_options);
+    BEHIND(objseal_reader_new(open_options, read_memory, &from, len, &reader), open_options);
+    BEHIND(objseal_rewrap(open_options, seal_options, read_memory, write_memory, &from, len), open_options);
+    STATUS(OK, objseal_opener_new(open_options, &opener), open_options);
+    BEHIND(objseal_opener_update(opener, stored, len, out, sizeof out, &written), opener);
+    objseal_opener_free(opener);
+    STATUS(OK, objseal_envelope_seal(seal_options, plain, 100, out, sizeof out, &written, 1, &envelope), seal_options);
+    STATUS(OK, objseal_envelope_head(envelope, head, sizeof head, &head_len), envelope);
+    objseal_envelope_free(envelope);
+    BEHIND(objseal_envelope_open(open_options, head, head_len, &envelope), open_options);
+
+    OK(objseal_seal_options_new(&of_upload));
+    STATUS(OK, objseal_seal_options_add_keyring_key(of_upload, 1, keyring, "photos"), of_upload);
+    STATUS(OK, objseal_seal_options_set_upload_keyring_key(of_upload, keyring, "photos"), of_upload);
+    STATUS(OK, objseal_upload_new(of_upload, NULL, 0, &upload), of_upload);
+    STATUS(OK, objseal_upload_state(upload, state, sizeof state, &state_len), upload);
+    objseal_upload_free(upload);
+    BEHIND(objseal_upload_resume(open_options, NULL, 0, state, state_len, &upload), open_options);
+    STATUS(OK, objseal_seal_options_set_upload_key(of_upload, key), of_upload);
+    STATUS(OK, objseal_upload_new(of_upload, NULL, 0, &upload), of_upload);
+    STATUS(OK, objseal_upload_state(upload, state, sizeof state, &state_len), upload);
+    objseal_upload_free(upload);
+    OK(objseal_open_options_new(&with_key));
+    STATUS(OK, objseal_open_options_add_key(with_key, key), with_key);
+    STATUS(OK, objseal_upload_resume(with_key, NULL, 0, state, state_len, &upload), with_key);
+    BEHIND(objseal_upload_unlock(upload, open_options), upload);
+    objseal_upload_free(upload);
+    objseal_open_options_free(with_key);
+    objseal_seal_options_free(of_upload);
+
+    /* A key of another name would not be found by that. */
+    OK(objseal_seal_options_new(&of_upload));
+    STATUS(OK, objseal_seal_options_add_keyring_key(of_upload, 1, keyring, "films"), of_upload);
+    free(stored);
+    stored = sealed(of_upload, plain, 100, &len);
+    STATUS(KEY_NOT_FOUND, objseal_open(open_options, stored, len, out, sizeof out, &written, 1), open_options);
+    objseal_last_error(open_options, text, sizeof text);
+    CHECK(strstr(text, "version 1 of \"films\"") != NULL && strstr(text, "reload") == NULL);
+    objseal_seal_options_free(of_upload);
+
+    /* Nor would one that is not accepted, in whatever version. */
+    free(stored);
+    stored = sealed(seal_options, plain, 100, &len);
+    STATUS(OK, objseal_keyring_reload(behind), behind);
+    STATUS(OK, objseal_open(open_options, stored, len, out, sizeof out, &written, 1), open_options);
+    STATUS(OK, objseal_open_options_accept_key(open_options, 0, "films"), open_options);
+    STATUS(KEY_NOT_FOUND, objseal_open(open_options, stored, len, out, sizeof out, &written, 1), open_options);
+    objseal_last_error(open_options, text, sizeof text);
+    CHECK(strstr(text, "version 2 of \"photos\"") != NULL && strstr(text, "reload") == NULL);
+    objseal_open_options_free(open_options);
+    objseal_seal_options_free(seal_options);
+    objseal_keyring_free(keyring);
+    objseal_keyring_free(behind);
+    objseal_key_free(key);
+    free(plain);
+    free(stored);
+}
+
 static void head_and_body(void) {
     objseal_key *key = key_of(1);
     for (int layers = 1; layers <= 2; layers++) {
@@ -788,6 +945,9 @@ int main(int argc, char **argv) {
     digests();
     bound_pairs_and_fields();
     rotation(argv[1]);
+    files_of_keyrings(argv[1]);
+    passphrases(argv[1]);
+    versions_of_keys(argv[1]);
     head_and_body();
     printf("objects: as they should be on %s\n", objseal_best_engine());
     return 0;

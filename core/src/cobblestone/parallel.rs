@@ -8,6 +8,7 @@ use super::{
 use crate::error::Error;
 use core::num::NonZeroUsize;
 use std::io;
+use std::panic::resume_unwind;
 use std::vec::Vec;
 use zeroize::Zeroizing;
 
@@ -49,13 +50,16 @@ impl Workers for Threads {
 
     fn run(&self, job: &(dyn Fn() + Sync)) {
         std::thread::scope(|scope| {
-            for _ in 1..self.0.get() {
-                // Where the system refuses another thread, those that there are do the work.
-                if std::thread::Builder::new().spawn_scoped(scope, job).is_err() {
-                    break;
+            let start = |_| std::thread::Builder::new().spawn_scoped(scope, job).ok();
+            // Where the system refuses another thread, those that there are do the work.
+            let threads: Vec<_> = (1..self.0.get()).map_while(start).collect();
+            job();
+            // The scope would wait for their work, not for their ends.
+            for thread in threads {
+                if let Err(panic) = thread.join() {
+                    resume_unwind(panic);
                 }
             }
-            job();
         });
     }
 }
