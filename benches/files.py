@@ -62,6 +62,7 @@ def main():
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         folder = pathlib.Path(folder)
         os.environ["OBJSEAL_KEYRING"] = str(folder / "keyring")
+        subprocess.run([OBJSEAL, "key", "create", "default"], check=True, capture_output=True)
         plain, sealed, target = folder / "plain", folder / "sealed", folder / "target"
         with open(plain, "wb") as file:
             for _ in range(args.mib):

@@ -20,7 +20,7 @@ for path, text in rust.items():
     if not text.startswith("//!"):
         faults.append(f"{path}: its first line does not say what it is")
     edges = ("core/src/buffer.rs", "bindings/python/src/buffer.rs", "bindings/c/src/")
-    c_edges = (*edges, "benches/src/openssl.rs", "benches/src/boringssl.rs", "benches/src/c_library.rs", "files/src/descriptor.rs", "files/src/direct.rs")
+    c_edges = (*edges, "benches/src/openssl.rs", "benches/src/boringssl.rs", "benches/src/c_library.rs", "files/src/descriptor.rs", "files/src/direct.rs", "bindings/cli/src/standard.rs")
     fenced = str(path).startswith(
         ("core/src/arch/", "tests/no_std/", "tests/constant_time/src/memcheck.rs", "tests/tests/freed_memory.rs", *c_edges)
     )

@@ -74,6 +74,6 @@ fn create_output(args: &MessageArgs, input: &Input, sealed: bool) -> Result<Outp
 }
 
 fn output_at(path: &Path, args: &MessageArgs, input: &Input, sealed: bool) -> Result<Output, Failure> {
-    let key = fs::metadata(&args.key_file).ok();
-    Output::create(path, input.metadata(), key.as_ref(), args.work.force, sealed)
+    let key = fs::metadata(&args.key_file);
+    Output::from(input, key.into_iter().collect(), path, args.work.force, sealed)
 }

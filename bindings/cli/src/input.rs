@@ -1,35 +1,34 @@
 //! What the command reads: a file or standard input, with errors that name it.
 
 use crate::failure::Failure;
+use crate::standard;
 use crate::text::shown_path;
 use objseal::cobblestone::ReadAt;
-use objseal_keys::keyring::KeyringError;
-use rustix::process::geteuid;
-use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek};
-use std::os::fd::AsFd;
+use objseal_files::Source;
+use std::fs::Metadata;
+use std::io::{self, ErrorKind, Read, Seek};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 pub(crate) struct Input {
-    file: File,
+    source: Source,
     name: String,
     metadata: Metadata,
-    standard: bool,
 }
 
 impl Input {
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let standard = is_standard(path);
-        let name = if standard { "standard input".into() } else { shown_path(path) };
-        // Not through `io::stdin`: its buffer would keep plaintext.
-        let file = if standard { io::stdin().as_fd().try_clone_to_owned().map(File::from) } else { File::open(path) };
-        let opened = file.and_then(|file| file.metadata().map(|metadata| (file, metadata)));
-        let (file, metadata) = opened.map_err(|error| Failure::other(format!("{name}: cannot read: {error}")))?;
+        let (name, opened) = if standard::is_dash(path) {
+            ("standard input".into(), standard::input())
+        } else {
+            (shown_path(path), standard::open(path))
+        };
+        let opened = opened.and_then(|source| source.file().metadata().map(|metadata| (source, metadata)));
+        let (source, metadata) = opened.map_err(|error| Failure::other(format!("{name}: cannot read: {error}")))?;
         if metadata.is_dir() {
             return Err(Failure::other(format!("{name} is a directory; pack it with tar and seal what that gives")));
         }
-        Ok(Self { file, name, metadata, standard })
+        Ok(Self { source, name, metadata })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -40,19 +39,24 @@ impl Input {
         &self.metadata
     }
 
+    /// Its permissions, which what is made of it gets; a pipe has none that say anything.
+    pub(crate) fn mode(&self) -> u32 {
+        if self.metadata.is_file() { self.metadata.mode() & 0o777 } else { 0o600 }
+    }
+
     /// Bytes to come, if that can be known beforehand.
     pub(crate) fn len(&self) -> Option<u64> {
-        let at = (&self.file).stream_position().ok()?;
+        let at = self.source.file().stream_position().ok()?;
         // Files in /proc have no length, and much to read.
         self.metadata.len().checked_sub(at).filter(|&len| self.metadata.is_file() && len > 0)
     }
 
     /// This input as one that can be read at any position, which is what `purpose` needs.
     pub(crate) fn stored(&self, purpose: &str) -> Result<impl ReadAt, Failure> {
-        if self.standard || !self.metadata.is_file() {
-            return Err(Failure::other(format!("{}: {purpose} needs a file, not a stream", self.name)));
-        }
-        Ok(Stored(self))
+        let start = self.source.file().stream_position().ok().filter(|_| self.metadata.is_file());
+        let start =
+            start.ok_or_else(|| Failure::other(format!("{}: {purpose} needs a file, not a stream", self.name)))?;
+        Ok(Stored { input: self, start })
     }
 
     fn named(&self, error: &io::Error) -> io::Error {
@@ -62,38 +66,27 @@ impl Input {
 
 impl Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read(buffer).map_err(|error| self.named(&error))
+        self.source.read(buffer).map_err(|error| self.named(&error))
     }
 }
 
-struct Stored<'i>(&'i Input);
+/// An input from where it stands.
+struct Stored<'i> {
+    input: &'i Input,
+    start: u64,
+}
 
 impl ReadAt for Stored<'_> {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        ReadAt::read_exact_at(&self.0.file, buffer, offset).map_err(|error| self.0.named(&error))
+        let read = match self.start.checked_add(offset) {
+            Some(at) => ReadAt::read_exact_at(self.input.source.file(), buffer, at),
+            None => Err(ErrorKind::UnexpectedEof.into()),
+        };
+        read.map_err(|error| self.input.named(&error))
     }
 
     fn size(&self) -> io::Result<u64> {
-        self.0.file.size().map_err(|error| self.0.named(&error))
+        let size = self.input.source.file().size().map_err(|error| self.input.named(&error))?;
+        Ok(size.saturating_sub(self.start))
     }
-}
-
-/// Opens a file with a secret in it, which must be as private as a keyring. The modes of pipes and devices say nothing
-/// about what comes out of them.
-pub(crate) fn open_secret(path: &Path) -> Result<File, KeyringError> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    let (uid, mode) = (metadata.uid(), metadata.mode() & 0o777);
-    if metadata.is_file() && ![0, geteuid().as_raw()].contains(&uid) {
-        return Err(KeyringError::Owner { uid });
-    }
-    if metadata.is_file() && mode & 0o077 != 0 {
-        return Err(KeyringError::Permissions { mode });
-    }
-    Ok(file)
-}
-
-/// Whether `path` stands for standard input.
-pub(crate) fn is_standard(path: &Path) -> bool {
-    path == Path::new("-") || path == Path::new("/dev/stdin")
 }

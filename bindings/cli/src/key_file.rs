@@ -1,14 +1,12 @@
 //! Files that hold one key.
 
 use crate::failure::Failure;
-use crate::input::open_secret;
-use crate::output::{stdout, sync_folder_of};
+use crate::output::{Output, Wanted};
+use crate::secret;
 use crate::text::shown_path;
 use objseal::Key;
 use objseal_keys::keyring::KeyringError;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -26,7 +24,7 @@ pub(crate) fn read(path: &Path) -> Result<Key, Failure> {
     };
     // One byte more than any key file has, to see that there is no more.
     let mut buffer = Zeroizing::new([0; HEX_LEN + 3]);
-    let mut file = open_secret(path).map_err(fail)?;
+    let mut file = secret::open(path).map_err(fail)?;
     let mut len = 0;
     loop {
         match file.read(&mut buffer[len..]).map_err(|error| fail(error.into()))? {
@@ -59,19 +57,13 @@ pub(crate) fn generate(path: &Path) -> Result<(), Failure> {
     let key = Key::generate()?;
     let mut text = Zeroizing::new([b'\n'; HEX_LEN + 1]);
     base16ct::lower::encode(key.expose_secret(), &mut text[..HEX_LEN]).map_err(Failure::other)?;
-    if let Some(stdout) = stdout(path) {
-        return stdout.and_then(|mut stdout| stdout.write_all(&text[..])).map_err(|error| Failure::of_stdout(&error));
+    let wanted = Wanted { in_use: &[], mode: 0o600, stays: Some("a key is never overwritten"), sealed: false };
+    let mut output = Output::create(path, &wanted)?;
+    if let Some(new) = output.new_file() {
+        // Descriptors and devices were chosen by whoever made them.
+        secret::check_new(new)
+            .map_err(|error| Failure::other(format!("{}: cannot write: {error}", shown_path(path))))?;
     }
-    let name = shown_path(path);
-    let fail = |error: io::Error| {
-        let hint = if error.kind() == ErrorKind::AlreadyExists { "; a key is never overwritten" } else { "" };
-        Failure::other(format!("key file {name}: cannot write: {error}{hint}"))
-    };
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path).map_err(fail)?;
-    let written = file.write_all(&text[..]).and_then(|()| file.sync_all()).and_then(|()| sync_folder_of(path));
-    written.map_err(|error| {
-        // A key file that is not whole is worse than none.
-        let _ = std::fs::remove_file(path);
-        fail(error)
-    })
+    output.write_all(&text[..]).map_err(|error| Failure::of_stream(&error, "", ""))?;
+    output.finish()
 }

@@ -10,8 +10,8 @@ use serde::Serialize;
 pub(crate) fn create(args: &KeyNameArgs) -> Result<(), Failure> {
     let mut place = Place::find(&args.keyring)?;
     let name = &args.name;
-    if place.exists() {
-        place.read()?;
+    if place.exists() || !place.create(name)? {
+        place.unlock()?;
         let created = place.file().update(place.passphrase(), |keyring| keyring.create(name));
         created.map_err(|error| match error {
             KeyringError::KeyExists => Failure::other(format!(
@@ -19,15 +19,13 @@ pub(crate) fn create(args: &KeyNameArgs) -> Result<(), Failure> {
             )),
             error => place.failure(&error),
         })?;
-    } else {
-        place.create(name)?;
     }
     print(format_args!("key \"{name}\" is at version 1"))
 }
 
 pub(crate) fn rotate(args: &KeyNameArgs) -> Result<(), Failure> {
     let mut place = Place::find(&args.keyring)?;
-    place.read()?;
+    place.unlock()?;
     let name = &args.name;
     let version = place.file().update(place.passphrase(), |keyring| keyring.rotate(name));
     let version = version.map_err(|error| place.failure(&error))?;
@@ -51,7 +49,7 @@ pub(crate) fn list(args: &KeyListArgs) -> Result<(), Failure> {
 
 pub(crate) fn passphrase(args: &PassphraseArgs) -> Result<(), Failure> {
     let mut place = Place::find(&args.keyring)?;
-    place.read_to_protect()?;
+    place.unlock_to_protect()?;
     // A passphrase that was given for a keyring without one is meant to protect it.
     let given = args.keyring.passphrase_file.as_ref().filter(|_| place.passphrase().is_none());
     let new = match args.file.as_ref().or(given) {

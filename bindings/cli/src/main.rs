@@ -15,15 +15,22 @@ mod output;
 mod progress;
 mod range;
 mod sealed;
+mod secret;
+mod signals;
+mod standard;
 mod text;
 mod threads;
 
+use anstream::{AutoStream, ColorChoice};
 use clap::{Args, Parser, Subcommand};
+use failure::Failure;
 use objseal::checksums::Wanted;
 use range::ByteRange;
 use sealed::Pair;
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use text::{finish_printing, print_text};
 use threads::ThreadCount;
 
 const AFTER_HELP: &str = "\
@@ -37,7 +44,7 @@ Exit codes:
   141            whoever read the output closed it
 
 Environment:
-  OBJSEAL_KEYRING          where the keyring is
+  OBJSEAL_KEYRING          where the keyring is; `objseal key create` makes one there
   OBJSEAL_PASSPHRASE_FILE  a file whose first line is the passphrase of the keyring;
                            a keyring that is made then is protected by it
   OBJSEAL_BACKEND          use soft, aes-ni, vaes-256, vaes-512, armv8, armv8-sha3,
@@ -54,7 +61,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Encrypt a file under a key of the keyring. The first time, that makes a keyring.
+    /// Encrypt a file under a key of the keyring. The first time, that makes a keyring in its default place.
     Seal(SealArgs),
     /// Verify a sealed file and decrypt it, or a range of it.
     Open(OpenArgs),
@@ -88,7 +95,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Key {
-    /// Make a key.
+    /// Make a key. The first one makes the keyring.
     Create(KeyNameArgs),
     /// List the keys and the version that each is at.
     List(KeyListArgs),
@@ -260,7 +267,7 @@ struct DemandArgs {
 struct WorkArgs {
     #[arg(short, long, value_name = "N", help = threads::HELP)]
     threads: Option<ThreadCount>,
-    /// Replace OUTPUT if it exists.
+    /// Replace OUTPUT if it exists, or what it links to.
     #[arg(short, long)]
     force: bool,
 }
@@ -299,25 +306,57 @@ struct KeygenArgs {
     output: PathBuf,
 }
 
+impl Command {
+    /// Whether what it does ends with a line to standard output. One that is closed is found out before.
+    fn prints(&self) -> bool {
+        !matches!(self, Self::Seal(_) | Self::Open(_) | Self::Cobblestone(_) | Self::Manual { .. })
+    }
+
+    fn run(self) -> Result<(), Failure> {
+        if self.prints() {
+            standard::output()?;
+        }
+        match self {
+            Self::Seal(args) => sealed::seal(args),
+            Self::Open(args) => sealed::open(args),
+            Self::Verify(args) => sealed::verify(args),
+            Self::Inspect(args) => inspect::run(&args),
+            Self::Rewrap(args) => sealed::rewrap(args),
+            Self::Key(Key::Create(args)) => keys::create(&args),
+            Self::Key(Key::List(args)) => keys::list(&args),
+            Self::Key(Key::Rotate(args)) => keys::rotate(&args),
+            Self::Key(Key::Passphrase(args)) => keys::passphrase(&args),
+            Self::Cobblestone(Cobblestone::Seal(args)) => cobblestone::seal(&args),
+            Self::Cobblestone(Cobblestone::Open(args)) => cobblestone::open(&args.message, args.range),
+            Self::Cobblestone(Cobblestone::Keygen(args)) => key_file::generate(&args.output),
+            Self::Bench => bench::run(),
+            Self::Completions { shell } => manual::completions(shell),
+            Self::Manual { folder } => manual::pages(&folder),
+        }
+    }
+}
+
+/// Help and the version, for terminals with their colours.
+fn print_help(help: &clap::Error) -> Result<(), Failure> {
+    let text = help.render();
+    match AutoStream::choice(&io::stdout()) {
+        ColorChoice::Never => print_text(&text.to_string()),
+        _ => print_text(&text.ansi().to_string()),
+    }
+}
+
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Seal(args) => sealed::seal(args),
-        Command::Open(args) => sealed::open(args),
-        Command::Verify(args) => sealed::verify(args),
-        Command::Inspect(args) => inspect::run(&args),
-        Command::Rewrap(args) => sealed::rewrap(args),
-        Command::Key(Key::Create(args)) => keys::create(&args),
-        Command::Key(Key::List(args)) => keys::list(&args),
-        Command::Key(Key::Rotate(args)) => keys::rotate(&args),
-        Command::Key(Key::Passphrase(args)) => keys::passphrase(&args),
-        Command::Cobblestone(Cobblestone::Seal(args)) => cobblestone::seal(&args),
-        Command::Cobblestone(Cobblestone::Open(args)) => cobblestone::open(&args.message, args.range),
-        Command::Cobblestone(Cobblestone::Keygen(args)) => key_file::generate(&args.output),
-        Command::Bench => bench::run(),
-        Command::Completions { shell } => manual::completions(shell),
-        Command::Manual { folder } => manual::pages(&folder),
+    standard::remember_descriptors();
+    let done = match Cli::try_parse() {
+        Ok(cli) => cli.command.run(),
+        Err(error) if error.use_stderr() => {
+            // If nobody hears it, the exit code is all there is.
+            let _ = error.print();
+            return ExitCode::from(2);
+        }
+        Err(help) => print_help(&help),
     };
-    match done {
+    match done.and_then(|()| finish_printing()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

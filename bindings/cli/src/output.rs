@@ -1,25 +1,20 @@
-//! What the command writes: a stream, or a file beside its target that is renamed once it is whole.
+//! What the command writes: a file that takes its name when it is whole, or straight into a descriptor, a device or a pipe.
 
 use crate::failure::Failure;
-use crate::input::is_standard;
+use crate::input::Input;
+use crate::signals::{Held, LastStep};
+use crate::standard;
 use crate::text::shown_path;
-use rustix::fs::Mode;
-use rustix::process::umask;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag;
-use signal_hook::iterator::Signals;
-use std::fs::{self, File, Metadata, Permissions};
+use objseal_files::{Existing, Remains, Target, descriptor_of};
+use objseal_keys::keyring::KeyringFile;
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use tempfile::NamedTempFile;
 
 /// Where `input` goes if the user does not say: `INPUT.suffix`, or without the suffix, or standard output.
 pub(crate) fn default_output(input: &Path, suffix: &str, add: bool) -> Result<PathBuf, Failure> {
-    if is_standard(input) {
+    if standard::is_dash(input) || descriptor_of(input).is_some() {
         return Ok("-".into());
     }
     if add {
@@ -34,133 +29,116 @@ pub(crate) fn default_output(input: &Path, suffix: &str, add: bool) -> Result<Pa
     Err(Failure::other(format!("{}: its name does not end in .{suffix}, so say with -o where to", shown_path(input))))
 }
 
-/// Standard output without the buffer of [`io::stdout`], which would keep plaintext and split large writes. `None` if
-/// `path` does not stand for it.
-pub(crate) fn stdout(path: &Path) -> Option<io::Result<File>> {
-    let standard = path == Path::new("-") || path == Path::new("/dev/stdout");
-    standard.then(|| io::stdout().as_fd().try_clone_to_owned().map(File::from))
+/// What an output is to be.
+pub(crate) struct Wanted<'w> {
+    /// Files that the command reads: none of them is written.
+    pub(crate) in_use: &'w [Metadata],
+    /// The permissions of a new file, within the umask.
+    pub(crate) mode: u32,
+    /// Why a file that is there stays. `None` replaces it.
+    pub(crate) stays: Option<&'static str>,
+    /// Whether its bytes are nothing for a terminal.
+    pub(crate) sealed: bool,
 }
 
 pub(crate) struct Output {
-    kind: Kind,
+    target: Target,
     name: String,
-}
-
-enum Kind {
-    /// Standard output, a device or a pipe.
-    Direct(File),
-    /// A new file, private and under another name until it is whole. A signal says in `ended` that it never will be.
-    /// `mode` is that of the input, if that is a file.
-    Beside { file: NamedTempFile, path: PathBuf, force: bool, mode: Option<u32>, ended: Arc<AtomicBool> },
+    /// Of a new file.
+    last_step: Option<LastStep>,
+    stays: Option<&'static str>,
 }
 
 impl Output {
-    /// Makes ready to write `path`, which must be neither the input nor the file of the keys. `sealed` says that the
-    /// bytes are nothing for a terminal.
-    pub(crate) fn create(
+    /// Makes ready to write what is made of `input` and of files with secrets.
+    pub(crate) fn from(
+        input: &Input,
+        secrets: Vec<Metadata>,
         path: &Path,
-        input: &Metadata,
-        keys: Option<&Metadata>,
         force: bool,
         sealed: bool,
     ) -> Result<Self, Failure> {
-        let in_use: Vec<_> = [Some(input), keys].into_iter().flatten().collect();
-        if let Some(file) = stdout(path) {
-            let name = String::from("standard output");
-            return Self::direct(file.map_err(|error| cannot_write(&name, &error))?, name, &in_use, sealed);
-        }
-        let name = shown_path(path);
-        match fs::metadata(path) {
-            Ok(existing) if existing.is_dir() => {
-                return Err(Failure::other(format!("{name} is a directory; name a file in it")));
-            }
-            Ok(existing) if !existing.is_file() => {
-                let file = File::options().write(true).open(path).map_err(|error| cannot_write(&name, &error))?;
-                return Self::direct(file, name, &in_use, sealed);
-            }
-            Ok(existing) => {
-                refuse_same_file(&existing, &in_use, &name)?;
-                if !force {
-                    return Err(exists(&name));
-                }
-            }
-            // A link to nothing is there all the same.
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                if !force && path.is_symlink() {
-                    return Err(exists(&name));
-                }
-            }
-            Err(error) => return Err(cannot_write(&name, &error)),
-        }
-        // First the signals, then the file: one that comes in between waits to be looked at.
-        let signals = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal));
-        let ended = Arc::new(AtomicBool::new(false));
-        for signal in signals.clone() {
-            flag::register(signal, Arc::clone(&ended)).map_err(Failure::other)?;
-        }
-        let signals = Signals::new(signals).map_err(Failure::other)?;
-        let make = |path: &Path| File::options().write(true).create_new(true).mode(0o600).open(path);
-        let file = tempfile::Builder::new().prefix(".objseal-").suffix(".part").make_in(folder_of(path), make);
-        let file = file.map_err(|error| cannot_write(&name, &error))?;
-        remove_on_signal(signals, file.path().to_owned())?;
-        let mode = input.is_file().then(|| input.mode());
-        Ok(Self { kind: Kind::Beside { file, path: path.to_owned(), force, mode, ended }, name })
+        let mut in_use = secrets;
+        in_use.push(input.metadata().clone());
+        let stays = (!force).then_some("--force replaces it");
+        Self::create(path, &Wanted { in_use: &in_use, mode: input.mode(), stays, sealed })
     }
 
-    fn direct(file: File, name: String, in_use: &[&Metadata], sealed: bool) -> Result<Self, Failure> {
-        if sealed && file.is_terminal() {
-            return Err(Failure::other("sealed bytes are nothing for a terminal; say with -o where to"));
+    /// Makes ready to write `path`, which must be neither in use nor a keyring.
+    pub(crate) fn create(path: &Path, wanted: &Wanted<'_>) -> Result<Self, Failure> {
+        if standard::is_dash(path) {
+            let name = "standard output".into();
+            return Self { target: standard::output()?, name, last_step: None, stays: None }.checked(wanted);
         }
-        if let Ok(existing) = file.metadata()
-            && existing.is_file()
-        {
-            refuse_same_file(&existing, in_use, &name)?;
+        let name = shown_path(path);
+        let fail = |error| cannot_write(&name, &error, wanted.stays);
+        let descriptor = descriptor_of(path);
+        standard::refuse_closed(descriptor).map_err(fail)?;
+        let there = fs::metadata(path).ok();
+        if let (None, Some(there)) = (descriptor, &there) {
+            refuse_in_use(there, wanted.in_use, &name)?;
         }
-        Ok(Self { kind: Kind::Direct(file), name })
+        refuse_keyring(path, &name)?;
+        let is_new = descriptor.is_none() && there.is_none_or(|there| there.is_file());
+        // First the signals, then the file: one that comes in between waits to be looked at.
+        let held = is_new.then(Held::new).transpose()?;
+        let existing = if wanted.stays.is_some() { Existing::Refuse } else { Existing::Replace };
+        let target = Target::create(path, existing, wanted.mode).map_err(fail)?;
+        let remains = match &target {
+            Target::New(file) => file.remains(),
+            Target::Direct(_) => Remains::default(),
+        };
+        let last_step = held.map(|held| held.end_with(remains)).transpose()?;
+        Self { target, name, last_step, stays: wanted.stays }.checked(wanted)
+    }
+
+    /// What can be told of an output only when it is open.
+    fn checked(self, wanted: &Wanted<'_>) -> Result<Self, Failure> {
+        if let Target::Direct(direct) = &self.target {
+            if wanted.sealed && direct.file().is_terminal() {
+                return Err(Failure::other("sealed bytes are nothing for a terminal; say with -o where to"));
+            }
+            if let Ok(there) = direct.file().metadata() {
+                refuse_in_use(&there, wanted.in_use, &self.name)?;
+            }
+        }
+        Ok(self)
     }
 
     pub(crate) fn is_terminal(&self) -> bool {
-        matches!(&self.kind, Kind::Direct(file) if file.is_terminal())
+        matches!(&self.target, Target::Direct(direct) if direct.file().is_terminal())
+    }
+
+    /// The file, if it is a new one.
+    pub(crate) fn new_file(&self) -> Option<&File> {
+        match &self.target {
+            Target::New(file) => Some(file.file()),
+            Target::Direct(_) => None,
+        }
     }
 
     /// What becomes of the output when opening fails.
     pub(crate) fn after_failure(&self) -> &'static str {
-        match self.kind {
-            Kind::Beside { .. } => "nothing was written",
-            Kind::Direct(_) => "what was written before is the authentic beginning",
+        match self.target {
+            Target::New(_) => "nothing was written",
+            Target::Direct(_) => "what was written before is the authentic beginning",
         }
     }
 
-    /// Gives the output its name, now that it is whole and on disk.
+    /// Ends the output, now that it is whole: a new file is on disk and gets its name, everything else has arrived.
     pub(crate) fn finish(self) -> Result<(), Failure> {
-        let Kind::Beside { file, path, force, mode, ended } = self.kind else {
-            return Ok(());
+        let Self { target, name, last_step, stays } = self;
+        let finished = match target {
+            Target::New(file) => file.commit_after(|| last_step.as_ref().map(LastStep::begin)),
+            Target::Direct(direct) => direct.finish(),
         };
-        let name = self.name;
-        file.as_file().sync_all().map_err(|error| cannot_write(&name, &error))?;
-        // What ends this often ends the writer of its input as well, and then the input looks whole and is not.
-        while ended.load(Ordering::Relaxed) {
-            // Until the thread that waits for signals ends the command.
-            std::thread::park();
-        }
-        let replaced = fs::symlink_metadata(&path).ok().filter(|existing| force && existing.is_file());
-        settle(file.as_file(), replaced.as_ref(), mode);
-        let persisted = if force { file.persist(&path) } else { file.persist_noclobber(&path) };
-        persisted.map_err(|error| match error.error.kind() {
-            ErrorKind::AlreadyExists => exists(&name),
-            _ => cannot_write(&name, &error.error),
-        })?;
-        sync_folder_of(&path).map_err(|error| cannot_write(&name, &error))
+        finished.map_err(|error| cannot_write(&name, &error, stays))
     }
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let file = match &mut self.kind {
-            Kind::Direct(file) => file,
-            Kind::Beside { file, .. } => file.as_file_mut(),
-        };
-        let written = file.write(bytes);
+        let written = self.target.write(bytes);
         written.map_err(|error| io::Error::new(error.kind(), format!("{}: cannot write: {error}", self.name)))
     }
 
@@ -169,73 +147,35 @@ impl Write for Output {
     }
 }
 
-/// Gives a file that was private the owner and the mode of the one that it replaces, else the mode of the input within
-/// the umask. Where the file system or the user's rights do not allow that, it stays more private.
-fn settle(file: &File, replaced: Option<&Metadata>, input_mode: Option<u32>) {
-    let mode = if let Some(old) = replaced {
-        let (user, group) = (Some(old.uid()), Some(old.gid()));
-        let same_group = fchown(file, user, group).or_else(|_| fchown(file, None, group)).is_ok();
-        Some(old.mode() & if same_group { 0o777 } else { 0o707 })
-    } else {
-        // The umask can be read by setting it only. No other thread makes files.
-        let mask = umask(Mode::RWXG | Mode::RWXO);
-        umask(mask);
-        input_mode.map(|mode| mode & 0o777 & !mask.bits())
-    };
-    if let Some(mode) = mode {
-        let _ = file.set_permissions(Permissions::from_mode(mode));
+/// Refuses a path at which a keyring or its lock is: what is sealed under it would be lost.
+pub(crate) fn refuse_keyring(path: &Path, name: &str) -> Result<(), Failure> {
+    if KeyringFile::is_at(path) {
+        return Err(Failure::other(format!("{name} is a keyring, or the lock of one; name another output")));
     }
+    Ok(())
 }
 
-fn cannot_write(name: &str, error: &io::Error) -> Failure {
-    Failure::other(format!("{name}: cannot write: {error}"))
-}
-
-fn exists(name: &str) -> Failure {
-    Failure::other(format!("{name} exists; --force replaces it"))
-}
-
-fn refuse_same_file(output: &Metadata, in_use: &[&Metadata], name: &str) -> Result<(), Failure> {
-    let identity = |file: &Metadata| (file.dev(), file.ino());
-    if in_use.iter().any(|file| identity(file) == identity(output)) {
+fn refuse_in_use(output: &Metadata, in_use: &[Metadata], name: &str) -> Result<(), Failure> {
+    let identity = identity(output);
+    if identity.is_some() && in_use.iter().any(|file| self::identity(file) == identity) {
         return Err(Failure::other(format!("{name} is what this reads from; name another output")));
     }
     Ok(())
 }
 
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+/// What tells a file or a block device from others. Who reads from a pipe or a terminal may write to it as well.
+fn identity(file: &Metadata) -> Option<(bool, u64, u64)> {
+    match file.file_type() {
+        kind if kind.is_file() => Some((true, file.dev(), file.ino())),
+        kind if kind.is_block_device() => Some((false, file.rdev(), 0)),
+        _ => None,
     }
 }
 
-/// Makes a name in its folder last, where the folder can be opened and its file system knows how.
-pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let Ok(folder) = File::open(folder_of(path)) else {
-        return Ok(());
-    };
-    match folder.sync_all() {
-        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
-        synced => synced,
-    }
-}
-
-/// Whether whoever started the command wants `signal` ignored, as nohup does with SIGHUP. Only Linux tells.
-fn is_ignored(signal: i32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok());
-    mask.unwrap_or(0) >> (signal - 1) & 1 == 1
-}
-
-/// Removes the unfinished file when the user or the system ends the command.
-fn remove_on_signal(mut signals: Signals, path: PathBuf) -> Result<(), Failure> {
-    let waiting = std::thread::Builder::new().spawn(move || {
-        if let Some(signal) = signals.forever().next() {
-            let _ = fs::remove_file(path);
-            std::process::exit(128 + signal);
-        }
-    });
-    waiting.map(drop).map_err(Failure::other)
+fn cannot_write(name: &str, error: &io::Error, stays: Option<&str>) -> Failure {
+    Failure::other(match (error.kind(), stays) {
+        (ErrorKind::IsADirectory, _) => format!("{name} is a directory; name a file in it"),
+        (ErrorKind::AlreadyExists, Some(why)) => format!("{name} exists; {why}"),
+        _ => format!("{name}: cannot write: {error}"),
+    })
 }

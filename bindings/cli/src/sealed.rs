@@ -260,7 +260,7 @@ pub(crate) fn demanded(args: &ContextArgs) -> Result<DemandedContext, Failure> {
 }
 
 fn create_output(path: &Path, input: &Input, place: &Place, force: bool, sealed: bool) -> Result<Output, Failure> {
-    Output::create(path, input.metadata(), place.metadata().as_ref(), force, sealed)
+    Output::from(input, place.in_use(), path, force, sealed)
 }
 
 fn warn(name: &str, slots: SlotState, context: &ContextArgs) {

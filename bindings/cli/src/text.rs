@@ -1,9 +1,15 @@
 //! Text for people.
 
 use crate::failure::Failure;
+use crate::standard;
+use objseal_files::Target;
 use std::fmt::{Arguments, Display, Formatter, Result as FmtResult};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// Standard output, once something was printed.
+static PRINTED: Mutex<Option<Target>> = Mutex::new(None);
 
 /// Text that may come from anybody: control characters, which a terminal would obey, are escaped.
 pub(crate) fn shown(text: &str) -> String {
@@ -26,13 +32,29 @@ pub(crate) fn shown_path(path: &Path) -> String {
 /// A line to standard error that the user should see. If that fails, the exit code is all there is.
 pub(crate) fn say(what: impl Display) {
     // In one write: other commands of a pipeline may say something too.
-    let _ = io::stderr().write_all(format!("objseal: {what}\n").as_bytes());
+    let line = format!("objseal: {what}\n");
+    let _ = Target::of(2).and_then(|mut stderr| stderr.write_all(line.as_bytes()));
 }
 
 /// A line to standard output.
 pub(crate) fn print(line: Arguments<'_>) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).map_err(|error| Failure::of_stdout(&error))
+    print_text(&format!("{line}\n"))
+}
+
+/// Text to standard output. It has arrived when [`finish_printing`] says so.
+pub(crate) fn print_text(text: &str) -> Result<(), Failure> {
+    let mut printed = PRINTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let stdout = match &mut *printed {
+        Some(stdout) => stdout,
+        none => none.insert(standard::output()?),
+    };
+    stdout.write_all(text.as_bytes()).map_err(|error| Failure::of_stdout(&error))
+}
+
+/// Makes sure that everything that was printed has arrived.
+pub(crate) fn finish_printing() -> Result<(), Failure> {
+    let printed = PRINTED.lock().unwrap_or_else(PoisonError::into_inner).take();
+    printed.map_or(Ok(()), |stdout| stdout.commit().map_err(|error| Failure::of_stdout(&error)))
 }
 
 /// A number of bytes.

@@ -9,7 +9,8 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 /// Calls that change files. There is one thread that makes them.
-const CALLS: [&str; 14] = [
+const CALLS: [&str; 15] = [
+    "openat",
     "write",
     "pwrite64",
     "writev",
@@ -44,10 +45,11 @@ impl Fault {
     }
 }
 
-/// Runs `args` again and again, with the fault at the first call, the second and so on until there is none; `check` looks
+/// Runs `args`, in an environment that is changed by `env`, again and again, with the fault at the first call, the second and so on until there is none; `check` looks
 /// at the folder after each, and `reset` goes back to the start. Returns the number of faults.
 fn at_every_call(
     folder: &Folder,
+    env: &[&str],
     args: &[&str],
     fault: Fault,
     reset: impl Fn(),
@@ -59,8 +61,9 @@ fn at_every_call(
             assert!(number < 1000, "{call}: no end");
             reset();
             let injection = fault.injection(call, number);
-            let strace = ["-f", "-qqq", "-o", "trace", "-e", &format!("trace={call}"), "-e", &injection];
-            let ended = folder.command_behind("strace", &strace, args).output();
+            let trace = format!("trace={call}");
+            let strace = [env, &["strace", "-f", "-qqq", "-o", "trace", "-e", &trace, "-e", &injection]].concat();
+            let ended = folder.command_behind("env", &strace, args).output();
             let ended =
                 Ended(ended.unwrap_or_else(|error| panic!("strace does not run ({error}): apt-get install strace")));
             let trace = String::from_utf8_lossy(&folder.read("trace")).into_owned();
@@ -88,15 +91,24 @@ fn remove(folder: &Folder, names: &[String]) {
     }
 }
 
-/// Unfinished outputs, which only a kill may leave.
+/// Names of unfinished files, beside the keyring in its default place, too.
 fn parts(folder: &Folder) -> Vec<String> {
-    folder.others().into_iter().filter(|name| name.ends_with(".part") || name.ends_with(".new")).collect()
+    let mut names = folder.others();
+    for entry in fs::read_dir(folder.path("data/objseal")).into_iter().flatten() {
+        names.push(entry.expect("read").file_name().into_string().expect("plain"));
+    }
+    names.retain(|name| name.starts_with(".objseal-"));
+    names
 }
 
 fn check_parts(folder: &Folder, fault: Fault, injection: &str) {
-    if !matches!(fault, Fault::Kill) {
+    let parts = parts(folder);
+    if matches!(fault, Fault::Kill) {
+        // For as long as a file gets its name.
+        assert!(parts.is_empty() || parts.len() == 1 && !injection.contains("write"), "{injection}: {parts:?}");
+    } else {
         // To remove it may be what failed.
-        assert!(parts(folder).is_empty() || injection.contains("unlink"), "{injection}: {:?}", parts(folder));
+        assert!(parts.is_empty() || injection.contains("unlink"), "{injection}: {parts:?}");
     }
 }
 
@@ -125,21 +137,21 @@ fn sealing_and_opening() {
             };
             let check = |ended: &Ended, injection: &str| {
                 check_parts(&folder, fault, injection);
-                let Ok(target) = fs::read(folder.path("target")) else {
-                    assert!(!replaces, "{injection}: the target is gone");
-                    assert_ne!(ended.0.status.code(), Some(0), "{injection}");
-                    return;
-                };
-                let old = replaces && target == b"before";
+                let target = fs::read(folder.path("target")).ok();
+                assert!(target.is_some() || !replaces, "{injection}: the target is gone");
+                let new = target.as_deref().filter(|&target| !replaces || target != b"before");
                 // An end that is reported as good is one.
-                assert!(!old || ended.0.status.code() != Some(0), "{injection}");
-                if !old && args[0] == "seal" {
-                    folder.run(&["verify", "target"]).ok();
-                } else if !old {
-                    assert!(target == plain, "{injection}");
+                assert!(new.is_some() || ended.0.status.code() != Some(0), "{injection}");
+                match new {
+                    Some(_) if args[0] == "seal" => drop(folder.run(&["verify", "target"]).ok()),
+                    Some(opened) => assert!(opened == plain, "{injection}"),
+                    None => {}
                 }
+                // Who writes it next removes what a kill has left.
+                folder.run(&["seal", "plain", "-o", "target", "--force"]).ok();
+                assert_eq!(parts(&folder), Vec::<String>::new(), "{injection}");
             };
-            let faults = at_every_call(&folder, args, fault, reset, check);
+            let faults = at_every_call(&folder, &[], args, fault, reset, check);
             println!("interrupted: {} with {fault:?}: {faults} faults, target replaced: {replaces}", args[0]);
             assert!(faults >= 5, "{args:?}, {fault:?}");
         }
@@ -150,18 +162,21 @@ fn sealing_and_opening() {
 #[test]
 fn the_keyring() {
     let folder = Folder::without_keyring();
-    let made = folder.run(&["seal", "plain", "-o", "good"]);
-    made.said("made the keyring");
+    folder.run(&["key", "create", "default"]).said("made the keyring");
+    folder.run(&["seal", "plain", "-o", "good"]).ok();
     let before = folder.read("keyring");
-    let cases: [(&[&str], bool); 4] = [
-        (&["key", "create", "default"], false),
-        (&["seal", "plain", "-o", "first", "-t", "1"], false),
-        (&["key", "create", "second"], true),
-        (&["key", "rotate", "default"], true),
+    let data = format!("XDG_DATA_HOME={}", folder.path("data").display());
+    let by_default = ["-u", "OBJSEAL_KEYRING", &data];
+    let cases: [(&[&str], &[&str], bool); 4] = [
+        (&[], &["key", "create", "default"], false),
+        (&by_default, &["seal", "plain", "-o", "first", "-t", "1"], false),
+        (&[], &["key", "create", "second"], true),
+        (&[], &["key", "rotate", "default"], true),
     ];
-    for (args, exists) in cases {
+    for (env, args, exists) in cases {
         for fault in FAULTS {
             let reset = || {
+                let _ = fs::remove_dir_all(folder.path("data"));
                 let mut names = folder.others();
                 names.retain(|name| name != "good");
                 remove(&folder, &names);
@@ -173,14 +188,17 @@ fn the_keyring() {
             let check = |_: &Ended, injection: &str| {
                 check_parts(&folder, fault, injection);
                 if exists {
-                    // Old or new, the old key is in it, and the next change gets through.
+                    // Old or new, the old key is in it.
                     folder.run(&["verify", "good"]).ok();
-                    folder.run(&["key", "create", "next"]).ok();
-                } else if folder.path("keyring").exists() {
-                    folder.run(&["key", "list"]).ok();
+                }
+                // The next change gets through, whether there is a keyring or not, and removes what a kill has left.
+                let next = folder.command_behind("env", env, &["key", "create", "next"]).output().expect("it runs");
+                assert_eq!(next.status.code(), Some(0), "{injection}: {}", String::from_utf8_lossy(&next.stderr));
+                if args[0] == "key" {
+                    assert_eq!(parts(&folder), Vec::<String>::new(), "{injection}");
                 }
             };
-            let faults = at_every_call(&folder, args, fault, reset, check);
+            let faults = at_every_call(&folder, env, args, fault, reset, check);
             println!("interrupted: {} {} with {fault:?}: {faults} faults", args[0], args[1]);
             assert!(faults >= 5, "{args:?}, {fault:?}");
         }
@@ -202,9 +220,43 @@ fn rewrapping() {
             folder.run(&["rewrap", "target"]).said("rewrapped without --context");
             folder.run(&["verify", "target"]).ok();
         };
-        let faults = at_every_call(&folder, &["rewrap", "target", "-k", "other"], fault, reset, check);
+        let faults = at_every_call(&folder, &[], &["rewrap", "target", "-k", "other"], fault, reset, check);
         println!("interrupted: rewrap with {fault:?}: {faults} faults");
         assert!(faults >= 4, "{fault:?}");
+    }
+}
+
+/// File systems on which a file without a name can get none, and on which no file gets a second one.
+const WITHOUT_UNNAMED: &str = "inject=linkat:error=EPERM:when=1";
+const WITHOUT_LINKS: &str = "inject=linkat:error=EPERM";
+
+#[test]
+fn a_kill_leaves_no_name() {
+    let folder = Folder::with_keyring();
+    fs::write(folder.path("plain"), plaintext(20 << 20)).expect("written");
+    // The second write is one of many to the output.
+    let run = |more: &[&str], args: &[&str]| {
+        let strace = ["-f", "-qqq", "-o", "trace", "-e", "trace=write,linkat", "-e", "inject=write:signal=KILL:when=2"];
+        let args = [&["seal", "plain", "-o", "target"], args].concat();
+        let ended = folder.command_behind("strace", &[&strace, more].concat(), &args).output().expect("strace runs");
+        assert_eq!(ended.status.code(), None, "{}", String::from_utf8_lossy(&ended.stderr));
+        fs::remove_file(folder.path("trace")).expect("removed");
+    };
+    for args in [&[][..], &["--force"]] {
+        run(&[], args);
+        assert_eq!(folder.others(), Vec::<String>::new());
+    }
+    // Elsewhere it leaves one file that nobody else can read, and the next run removes it.
+    for (file_system, args) in
+        [(WITHOUT_UNNAMED, &[][..]), (WITHOUT_UNNAMED, &["--force"]), (WITHOUT_LINKS, &["--force"])]
+    {
+        run(&["-e", file_system], args);
+        let [part] = &folder.others()[..] else { panic!("{:?}", folder.others()) };
+        assert!(part.starts_with(".objseal-") && !folder.read(part).is_empty());
+        assert_eq!(folder.mode(part), 0o600);
+        folder.run(&[&["seal", "plain", "-o", "target"], args].concat()).ok();
+        assert_eq!(folder.others(), ["target"]);
+        fs::remove_file(folder.path("target")).expect("removed");
     }
 }
 
@@ -212,14 +264,47 @@ fn rewrapping() {
 fn a_signal_before_the_last_step_wins() {
     let folder = Folder::with_keyring();
     fs::write(folder.path("plain"), plaintext(1000)).expect("written");
-    // The signal comes while the whole file is made to last, and who removes the file is slow.
-    let mut strace = vec!["--default-signal=TERM", "strace", "-f", "-qqq", "-o", "trace", "-e", "trace=fsync,/unlink"];
-    strace.extend(["-e", "inject=fsync:signal=TERM:when=1", "-e", "inject=/unlink:delay_enter=200000"]);
-    let ended = folder.command_behind("env", &strace, &["seal", "plain", "-o", "target"]).output();
+    for file_system in ["inject=linkat:delay_enter=1", WITHOUT_UNNAMED, WITHOUT_LINKS] {
+        // The signal comes while the whole file is made to last, and who removes the file is slow.
+        let mut strace =
+            vec!["--default-signal=TERM", "strace", "-f", "-qqq", "-o", "trace", "-e", "trace=fsync,linkat,/unlink"];
+        strace.extend(["-e", "inject=fsync:signal=TERM:when=1", "-e", "inject=/unlink:delay_enter=200000"]);
+        strace.extend(["-e", file_system]);
+        let ended = folder.command_behind("env", &strace, &["seal", "plain", "-o", "target"]).output();
+        let trace = String::from_utf8_lossy(&folder.read("trace")).into_owned();
+        assert_eq!(ended.expect("it runs").status.code(), Some(143), "{trace}");
+        assert_eq!(folder.others(), ["trace"]);
+        assert!(trace.contains("SIGTERM") && trace.contains("(DELAYED)"), "{trace}");
+    }
+}
+
+#[test]
+fn a_signal_in_the_last_step_waits_for_it() {
+    let folder = Folder::with_keyring();
+    folder.run(&["seal", "plain", "-o", "target"]).ok();
+    let before = folder.read("target");
+    // The file has a name of its own then, and is slow to get that of its target.
+    let strace = [
+        "--default-signal=TERM",
+        "strace",
+        "-f",
+        "-qqq",
+        "-o",
+        "trace",
+        "-e",
+        "trace=linkat,rename",
+        "-e",
+        "inject=linkat:signal=TERM:when=2",
+        "-e",
+        "inject=rename:delay_enter=200000",
+    ];
+    let ended = folder.command_behind("env", &strace, &["seal", "plain", "-o", "target", "--force"]).output();
     let trace = String::from_utf8_lossy(&folder.read("trace")).into_owned();
-    assert_eq!(ended.expect("it runs").status.code(), Some(143), "{trace}");
-    assert_eq!(folder.others(), ["trace"]);
+    assert!([Some(143), Some(0)].contains(&ended.expect("it runs").status.code()), "{trace}");
     assert!(trace.contains("SIGTERM") && trace.contains("(DELAYED)"), "{trace}");
+    assert_eq!(folder.others(), ["target", "trace"]);
+    assert!(folder.read("target") != before);
+    folder.run(&["verify", "target"]).ok();
 }
 
 #[test]
@@ -256,9 +341,12 @@ fn fifty_kills() {
                 new += 1;
             }
         }
-        let mut names = folder.others();
-        names.retain(|name| name != "good");
-        remove(&folder, &names);
+        // What a kill has left is for the next run.
+        let names = folder.others();
+        assert!(parts(&folder).len() <= 1, "{names:?}");
+        remove(&folder, &names.into_iter().filter(|name| name == "target").collect::<Vec<_>>());
     }
+    folder.run(&["seal", "plain", "-o", "target"]).ok();
+    assert_eq!(folder.others(), ["good", "target"]);
     println!("interrupted: 50 kills: target absent {absent}, old {old}, new {new}");
 }

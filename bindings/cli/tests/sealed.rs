@@ -6,7 +6,7 @@ use objseal::cobblestone::sealed_len;
 use shared::{Ended, Folder, LEN, peak_memory, piped, plaintext, wait_for_part};
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 /// What `open` says where no context was asked for.
 const UNBOUND: &str = "was opened without --context: nothing says that it is the object you meant";
@@ -41,26 +41,69 @@ fn files_and_pipes_round_trip() {
 #[test]
 fn the_first_use_makes_a_keyring() {
     let folder = Folder::without_keyring();
-    folder.run(&["open", "plain"]).failed(4, "there is no keyring");
-    folder.run(&["verify", "plain"]).failed(4, "there is no keyring");
-    folder.run(&["key", "list"]).failed(4, "there is no keyring");
-    folder.run(&["key", "rotate", "default"]).failed(4, "there is no keyring");
+    let run = |args: &[&str]| Ended(folder.by_default(args).output().expect("it runs"));
+    for args in [&["open", "plain"][..], &["verify", "plain"], &["key", "list"], &["key", "rotate", "default"]] {
+        run(args).failed(4, "there is no keyring");
+    }
     // A name that the user gave is meant to be there.
-    folder.run(&["seal", "plain", "--key", "mine"]).failed(4, "there is no keyring");
+    run(&["seal", "plain", "--key", "mine"]).failed(4, "there is no keyring");
     assert_eq!(folder.others(), Vec::<String>::new());
-    let ended = folder.run(&["seal", "plain"]);
+    let ended = run(&["seal", "plain"]);
     let said = String::from_utf8_lossy(&ended.0.stderr).into_owned();
-    ended.said("keep a copy of it");
     assert_eq!(said.lines().count(), 2, "{said}");
-    assert_eq!(fs::metadata(folder.path("keyring")).expect("there").mode() & 0o777, 0o600);
-    folder.run(&["seal", "plain", "-o", "again"]).ok();
-    assert_eq!(folder.others(), ["again", "keyring", "plain.sealed"]);
+    assert!(said.contains("data/objseal/keyring"), "{said}");
+    ended.said("keep a copy of it");
+    assert_eq!(folder.mode("data/objseal/keyring"), 0o600);
+    assert_eq!((folder.mode("data"), folder.mode("data/objseal")), (0o700, 0o700));
+    run(&["seal", "plain", "-o", "again"]).ok();
+    assert_eq!(folder.others(), ["again", "data", "plain.sealed"]);
+}
 
-    // In the user's data folder, if nobody says where.
-    let mut command = folder.command(&["seal", "plain", "-o", "third"]);
-    command.env_remove("OBJSEAL_KEYRING").env("XDG_DATA_HOME", folder.path("data"));
-    Ended(command.output().expect("it runs")).said("data/objseal/keyring");
-    assert!(folder.path("data/objseal/keyring").exists());
+#[test]
+fn a_place_that_was_named_gets_no_keyring_unasked() {
+    let folder = Folder::without_keyring();
+    fs::create_dir(folder.path("there")).expect("made");
+    symlink("unmounted/keyring", folder.path("link")).expect("a link");
+    symlink("there/later", folder.path("loose")).expect("a link");
+    let before = folder.others();
+    for (place, create, said) in [
+        ("there/keyring", true, "there is no keyring there/keyring; `objseal key create default` makes it"),
+        ("gone/keyring", false, "there is no keyring gone/keyring, nor the folder gone"),
+        ("link", false, "keyring link is a link that leads nowhere: there is no unmounted/keyring"),
+        ("loose", false, "keyring loose is a link that leads nowhere: there is no there/later"),
+    ] {
+        let by_variable =
+            |args: &[&str]| Ended(folder.command(args).env("OBJSEAL_KEYRING", place).output().expect("it runs"));
+        let by_option = |args: &[&str]| folder.run(&with(args, &["--keyring", place]));
+        for run in [&by_variable as &dyn Fn(&[&str]) -> Ended, &by_option] {
+            for args in [
+                &["seal", "plain"][..],
+                &["seal", "plain", "-k", "mine"],
+                &["open", "plain"],
+                &["key", "list"],
+                &["key", "rotate", "default"],
+                &["key", "passphrase", "--remove"],
+            ] {
+                run(args).failed(4, said);
+            }
+            if !create {
+                run(&["key", "create", "default"]).failed(4, said);
+            }
+            assert_eq!(folder.others(), before);
+            assert_eq!(fs::read_dir(folder.path("there")).expect("a folder").count(), 0, "no keyring and no lock");
+            assert!(!folder.path("keyring.lock").exists() && !folder.path("gone").exists());
+        }
+    }
+    // A name that is none makes nothing either.
+    folder.run(&["key", "create", "a b", "--keyring", "there/keyring"]).failed(1, "a key's name is");
+    assert_eq!(fs::read_dir(folder.path("there")).expect("a folder").count(), 0, "no keyring and no lock");
+    folder.run(&["key", "create", "default", "--keyring", "there/keyring"]).said("made the keyring");
+    folder.run(&["seal", "plain", "--keyring", "there/keyring"]).ok();
+    // In the user's own folder it is the same.
+    fs::create_dir_all(folder.path("data/objseal")).expect("made");
+    symlink("nowhere", folder.default_keyring()).expect("a link");
+    let ended = Ended(folder.by_default(&["seal", "plain", "-o", "x"]).output().expect("it runs"));
+    ended.failed(4, "is a link that leads nowhere: there is no nowhere");
 }
 
 #[test]
@@ -98,7 +141,7 @@ fn many_processes_at_once() {
         let children: Vec<_> = (0..8)
             .map(|number| {
                 let args = args(number);
-                piped(&mut folder.command(&args.iter().map(String::as_str).collect::<Vec<_>>()))
+                piped(&mut folder.by_default(&args.iter().map(String::as_str).collect::<Vec<_>>()))
             })
             .collect();
         for child in children {
@@ -110,12 +153,19 @@ fn many_processes_at_once() {
     all(&|number| ["seal", "plain", "-o", &format!("sealed-{number}")].map(String::from).into());
     let names: Vec<_> = (0..8).map(|number| format!("sealed-{number}")).collect();
     let verify: Vec<_> = ["verify"].into_iter().chain(names.iter().map(String::as_str)).collect();
-    folder.run(&verify).ok();
+    let run = |args: &[&str]| Ended(folder.by_default(args).output().expect("it runs")).ok();
+    run(&verify);
     all(&|_| ["key", "rotate", "default"].map(String::from).into());
-    assert_eq!(folder.run(&["key", "list"]).ok(), b"default  version 9\n");
+    assert_eq!(run(&["key", "list"]), b"default  version 9\n");
+    // Keys that are made together with their keyring, each by a process of its own.
+    all(&|number| ["key", "create", &format!("key-{number}"), "--keyring", "other"].map(String::from).into());
+    assert_eq!(
+        folder.run(&["key", "list", "--keyring", "other"]).ok().iter().filter(|&&byte| byte == b'\n').count(),
+        8
+    );
     // Rewraps of one file wait for each other.
     all(&|_| ["rewrap", "sealed-0"].map(String::from).into());
-    let json = folder.inspect(&["sealed-0"]);
+    let json: serde_json::Value = serde_json::from_slice(&run(&["inspect", "--json", "sealed-0"])).expect("JSON");
     assert_eq!((&json["generation"], &json["head_copies"]), (&9.into(), &"same".into()));
 }
 
@@ -130,7 +180,7 @@ fn a_passphrase() {
         let mut command = folder.command(args);
         Ended(command.env("OBJSEAL_PASSPHRASE_FILE", file).output().expect("it runs"))
     };
-    folder.run(&["key", "passphrase", "--file", "empty"]).failed(1, "its first line is to be the passphrase");
+    folder.run(&["key", "passphrase", "--file", "empty"]).failed(1, "first line: a passphrase is not empty");
     folder.run(&["key", "passphrase", "--file", "nothing"]).failed(1, "cannot read: No such file");
     folder.run(&["key", "passphrase", "--file", "words"]).ok();
     passphrase("bytes", &["verify", "plain.sealed"]).failed(1, "passphrase file bytes: cannot read: stream did not");
@@ -231,9 +281,10 @@ fn what_was_changed_is_refused_and_leaves_nothing() {
     folder.run(&open).ok();
     // A key of the same name in another keyring.
     let other = folder.path("other");
-    let mut seal = folder.command(&["seal", "plain", "-o", "theirs"]);
-    Ended(seal.env("OBJSEAL_KEYRING", &other).output().expect("it runs")).said("made the keyring");
-    let other_key = "theirs was sealed under another key of that name, \"default\"; ";
+    let other = ["--keyring", other.to_str().expect("text")];
+    folder.run(&with(&["key", "create", "default"], &other)).said("made the keyring");
+    folder.run(&with(&["seal", "plain", "-o", "theirs"], &other)).ok();
+    let other_key = "theirs was sealed under another key of that name, \"default\", version 1; ";
     for args in
         [&["open", "theirs", "-o", "x"][..], &["verify", "theirs"], &["inspect", "theirs"], &["rewrap", "theirs"]]
     {

@@ -78,6 +78,18 @@ impl Folder {
         command
     }
 
+    /// The command where nobody says where the keyring is.
+    pub(crate) fn by_default(&self, args: &[&str]) -> Command {
+        let mut command = self.command(args);
+        command.env_remove("OBJSEAL_KEYRING").env("XDG_DATA_HOME", self.path("data"));
+        command
+    }
+
+    /// Where it is then.
+    pub(crate) fn default_keyring(&self) -> PathBuf {
+        self.path("data/objseal/keyring")
+    }
+
     pub(crate) fn run(&self, args: &[&str]) -> Ended {
         Ended(self.command(args).output().expect("it runs"))
     }
@@ -162,9 +174,25 @@ impl Ended {
     }
 }
 
-/// The unfinished output is there once the command listens to signals.
-pub(crate) fn wait_for_part(folder: &Folder, child: &mut Child) {
-    while folder.others().is_empty() {
+/// Waits until the command writes a new file and listens to signals; another thread does that. Returns a path to the file,
+/// which need not have a name.
+pub(crate) fn wait_for_part(folder: &Folder, child: &mut Child) -> PathBuf {
+    let process = format!("/proc/{}", child.id());
+    let names = |what: &str| {
+        fs::read_dir(format!("{process}/{what}")).into_iter().flatten().flatten().map(|entry| entry.path())
+    };
+    loop {
+        let mut parts = names("fd").filter(|descriptor| {
+            fs::read_link(descriptor).is_ok_and(|part| {
+                let unnamed = part.to_string_lossy().ends_with(" (deleted)");
+                part.starts_with(folder.root()) && (unnamed || part.to_string_lossy().contains("/.objseal-"))
+            })
+        });
+        if names("task").count() > 1
+            && let Some(part) = parts.next()
+        {
+            return part;
+        }
         assert!(child.try_wait().expect("a child").is_none(), "it ended before it began to write");
         std::thread::yield_now();
     }
