@@ -2,6 +2,7 @@
 //!
 //! Faults are planted for the whole process, so the tests of this file take turns.
 
+use objseal::Push;
 use objseal::checksums;
 use objseal::cobblestone::{CHUNK_LEN, Cobblestone, ReadAt, Threads, Workers};
 use objseal::envelope::{Attributes, EnvelopeError, OpenOptions, SealOptions, WrappingKey};
@@ -248,21 +249,21 @@ fn bodies_and_files_say_their_first_error_again() {
 
         let mut sealer = start().sealer();
         let mut out = Vec::new();
-        sealer.update(&plaintext[..60_000], &mut out).expect("no fault yet");
+        sealer.update_vec(&plaintext[..60_000], &mut out).expect("no fault yet");
         let before = out.clone();
-        let first = faulty(engine, fault, || sealer.update(&plaintext, &mut out)).expect_err("the fault is found");
+        let first = faulty(engine, fault, || sealer.update_vec(&plaintext, &mut out)).expect_err("the fault is found");
         assert!(is_check_failed(first));
         let mut room = vec![9; 2 * LEN];
         for input in [&plaintext[..], &plaintext[..1], &[]] {
-            assert_eq!(sealer.update(input, &mut out), Err(first));
-            assert_eq!(sealer.update_into(input, &mut room), Err(first));
-            assert_eq!(sealer.update_into(input, &mut []), Err(first), "before any other");
+            assert_eq!(sealer.update_vec(input, &mut out), Err(first));
+            assert_eq!(sealer.update(input, &mut room), Err(first));
+            assert_eq!(sealer.update(input, &mut []), Err(first), "before any other");
         }
-        assert_eq!(sealer.finish(&mut out), Err(first));
+        assert_eq!(sealer.finish_vec(&mut out), Err(first));
         assert!(out == before && room.iter().all(|&byte| byte == 9), "nothing more comes out");
         let mut sealer = start().sealer();
-        sealer.update(&plaintext[..60_000], &mut out).expect("no fault yet");
-        assert!(faulty(engine, fault, || sealer.finish(&mut out)).is_err_and(is_check_failed));
+        sealer.update_vec(&plaintext[..60_000], &mut out).expect("no fault yet");
+        assert!(faulty(engine, fault, || sealer.finish_vec(&mut out)).is_err_and(is_check_failed));
         let body = start();
         assert!(faulty(engine, fault, || body.seal(&plaintext)).is_err_and(is_check_failed));
 
@@ -690,14 +691,14 @@ fn openers_say_their_first_error_again() {
             let mut changed = body.clone();
             changed[at] ^= 1;
             let mut opener = envelope.body().expect("a body").opener();
-            assert_eq!(opener.update_into(&changed, &mut room), Err(Error::Authentication));
+            assert_eq!(opener.update(&changed, &mut room), Err(Error::Authentication));
             room.fill(9);
             let mut out = Vec::new();
             for input in [&body[..], &[], &changed] {
-                assert_eq!(opener.update_into(input, &mut room), Err(Error::Authentication));
-                assert_eq!(opener.update(input, &mut out), Err(Error::Authentication));
+                assert_eq!(opener.update(input, &mut room), Err(Error::Authentication));
+                assert_eq!(opener.update_vec(input, &mut out), Err(Error::Authentication));
             }
-            assert_eq!(opener.finish(&mut out), Err(Error::Authentication));
+            assert_eq!(opener.finish_vec(&mut out), Err(Error::Authentication));
             assert!(room.iter().all(|&byte| byte == 9) && out.is_empty(), "nothing more comes out");
 
             let mut changed = stored[8192..].to_vec();

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "an allocator")]
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use objseal::Push;
 use objseal::checksums;
 use objseal::cobblestone::{self, Cobblestone, Threads};
 use objseal::envelope::{
@@ -375,15 +376,15 @@ fn envelopes_and_bodies() {
             let (_, body) = case.seal_options().start().expect("sealed");
             let mut sealer = body.sealer();
             let mut out = Vec::new();
-            plain.chunks(7_001).for_each(|piece| sealer.update(piece, &mut out).expect("sealed"));
-            sealer.finish(&mut out).expect("sealed");
+            plain.chunks(7_001).for_each(|piece| sealer.update_vec(piece, &mut out).expect("sealed"));
+            sealer.finish_vec(&mut out).expect("sealed");
             let (_, body) = case.seal_options().start().expect("sealed");
             body.seal_stream(&plain[..], io::sink(), &threads()).expect("sealed");
             let (_, body) = case.seal_options().start().expect("sealed");
             body.seal_at(&threads(), &plain[..], &mut out).expect("sealed");
             // One that is given up.
             let (_, body) = case.seal_options().start().expect("sealed");
-            body.sealer().update(&plain[..20_000], &mut out).expect("sealed");
+            body.sealer().update_vec(&plain[..20_000], &mut out).expect("sealed");
             let checked = case.seal_options().with_check().start().expect("sealed").1;
             checked.seal(&plain).expect("sealed");
             envelope.with_attributes(&Attributes::new(LEN as u64)).expect("sealed");
@@ -399,8 +400,8 @@ fn envelopes_and_bodies() {
             forget(envelope.body().expect("a body").open(&stored).expect("authentic"));
             let mut out = Vec::with_capacity(2 * LEN);
             let mut opener = envelope.body().expect("a body").opener();
-            stored.chunks(7_001).for_each(|piece| opener.update(piece, &mut out).expect("authentic"));
-            opener.finish(&mut out).expect("authentic");
+            stored.chunks(7_001).for_each(|piece| opener.update_vec(piece, &mut out).expect("authentic"));
+            opener.finish_vec(&mut out).expect("authentic");
             assert!(out == plain);
             let body = envelope.body().expect("a body");
             body.open_stream(&stored[..], io::sink(), &threads()).expect("authentic");
@@ -440,7 +441,7 @@ fn envelopes_and_bodies() {
                 body.open_stream(&changed[..], io::sink(), &threads()).expect_err("refused");
                 let mut opener = envelope.body().expect("a body").opener();
                 let mut out = Vec::with_capacity(2 * LEN);
-                assert!(opener.update(&changed, &mut out).and_then(|()| opener.finish(&mut out)).is_err());
+                assert!(opener.update_vec(&changed, &mut out).and_then(|()| opener.finish_vec(&mut out)).is_err());
                 forget(out);
             }
         });

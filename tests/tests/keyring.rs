@@ -159,7 +159,7 @@ fn a_cheap_passphrase_is_refused_also_on_reading() {
     let file = made(folder.path());
     file.protect(None, Some((&words("one"), cost()))).expect("protected");
     let text = fs::read_to_string(file.path()).expect("read");
-    for (from, to) in [("m=19456", "m=8"), ("m=19456", "m=4294967295"), ("t=2", "t=1"), ("t=2", "t=4000000000")] {
+    for (from, to) in [("m=19456", "m=8"), ("m=19456", "m=4294967295"), (" t=2", " t=1"), (" t=2", " t=4000000000")] {
         fs::write(file.path(), text.replace(from, to)).expect("written");
         let error = file.read(Some(&words("one"))).expect_err("refused");
         assert!(matches!(error, KeyringError::PassphraseCost), "{to}: {error}");

@@ -1,5 +1,6 @@
 //! Objects of two layers: sizes, splits, ranges, engines, and what it takes to open them.
 
+use objseal::Push;
 use objseal::cobblestone::{CHUNK_LEN, Threads, Workers};
 use objseal::envelope::{
     Demand, Envelope, EnvelopeError, Head, NewBody, largest_plaintext_len, plaintext_len, sealed_len, sealed_range,
@@ -64,9 +65,9 @@ fn every_size_comes_back_whichever_way_it_went() {
             assert_eq!(sealer.engines(), [inner, outer]);
             let (mut sealer, mut by_pieces) = (sealer.sealer(), Vec::new());
             for piece in plain.chunks(70_001) {
-                sealer.update(piece, &mut by_pieces).expect("sealed");
+                sealer.update_vec(piece, &mut by_pieces).expect("sealed");
             }
-            sealer.finish(&mut by_pieces).expect("sealed");
+            sealer.finish_vec(&mut by_pieces).expect("sealed");
             let mut bodies = vec![(envelope, by_pieces)];
             // All at once.
             let (envelope, sealer) = sealing.start().expect("sealed");
@@ -105,9 +106,9 @@ fn opens_every_way(envelope: &Envelope, stored: &[u8], plain: &[u8], by: [Engine
     assert!(body.open(stored).expect("authentic") == plain, "{size} bytes at once");
     let (mut opener, mut opened) = (envelope.body().expect("one body").opener(), Vec::new());
     for piece in stored.chunks(70_001) {
-        opener.update(piece, &mut opened).expect("authentic");
+        opener.update_vec(piece, &mut opened).expect("authentic");
     }
-    opener.finish(&mut opened).expect("authentic");
+    opener.finish_vec(&mut opened).expect("authentic");
     assert!(opened == plain, "{size} bytes in pieces");
 
     let mut opened = Vec::new();

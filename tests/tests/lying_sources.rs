@@ -2,6 +2,7 @@
 //! there was room for. What is sealed without an error opens to the very bytes that were read; what is not does not open;
 //! and nothing panics.
 
+use objseal::Push;
 use objseal::checksums::{DigestReader, Wanted};
 use objseal::cobblestone::{self, CHUNK_LEN, Cobblestone, ReadAt, Threads};
 use objseal::envelope::{
@@ -641,7 +642,7 @@ fn lying_callers() {
             assert_eq!(envelope.part(&part).open_at(&bodies[0][..]).is_ok(), right);
             assert_eq!(envelope.part(&part).open_stream(&bodies[0][..], &mut out, &threads()[0]).is_ok(), right);
             let mut opener = envelope.part(&part).opener();
-            let opened = opener.update(&bodies[0], &mut out).and_then(|()| opener.finish(&mut out));
+            let opened = opener.update_vec(&bodies[0], &mut out).and_then(|()| opener.finish_vec(&mut out));
             assert_eq!(opened.is_ok(), right);
             part.plaintext = 5..u64::MAX;
             let _ = (part.len(), part.stored_len(), part.within(&(0..u64::MAX)));

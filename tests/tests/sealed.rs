@@ -458,11 +458,17 @@ fn wrong_keys_are_refused_each_for_its_reason() {
     // A key of the same name and version, and not the same.
     let error = open_file(&self::keyring(), &stored).0.expect_err("refused");
     assert!(matches!(error, FileError::Envelope(EnvelopeError::OtherKey(_))), "{error}");
-    assert_eq!(error.to_string(), r#"the object was sealed under another key of that name: version 1 of "main" of "keyring""#);
+    assert_eq!(
+        error.to_string(),
+        r#"the object was sealed under another key of that name: version 1 of "main" of "keyring""#
+    );
     let other = objseal_tests::keyring(&["another"]);
     let error = open_file(&other, &stored).0.expect_err("refused");
     assert!(matches!(error, FileError::Envelope(EnvelopeError::NoAcceptedKey { .. })), "{error}");
-    assert_eq!(error.to_string(), r#"no key at hand opens this object; it was sealed under version 1 of "main" of "keyring""#);
+    assert_eq!(
+        error.to_string(),
+        r#"no key at hand opens this object; it was sealed under version 1 of "main" of "keyring""#
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A store that answers differently when it is asked again: with another object, another generation, another end, or none.
 //! What comes out is of the very object that was verified, or nothing does.
 
+use objseal::Push;
 use objseal::checksums;
 use objseal::cobblestone::{ReadAt, Threads};
 use objseal::envelope::{
@@ -591,8 +592,8 @@ fn what_is_read_of_a_body_is_of_its_object() {
                 assert_eq!(stream.is_ok(), all == body, "from {at} on");
                 let mut pieces = envelope.body().expect("a body").opener();
                 let mut bytes = Vec::new();
-                let opened = all.chunks(9_000).try_for_each(|piece| pieces.update(piece, &mut bytes));
-                let opened = opened.and_then(|()| pieces.finish(&mut bytes));
+                let opened = all.chunks(9_000).try_for_each(|piece| pieces.update_vec(piece, &mut bytes));
+                let opened = opened.and_then(|()| pieces.finish_vec(&mut bytes));
                 assert!(plaintext.starts_with(&bytes));
                 assert_eq!(opened.is_ok(), all == body, "from {at} on");
             }

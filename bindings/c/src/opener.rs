@@ -6,6 +6,7 @@ use crate::key::Key;
 use crate::memory::{Handle, apart, free, input, room, store, store_handle, value};
 use crate::options::{OpenOptions, OpenOptionsValue};
 use crate::status::{Failure, Status, Steps, on, on_mut, run};
+use objseal::Push;
 use objseal::cobblestone;
 use objseal::envelope;
 use objseal::file::{self, FileError, SLOTS_LEN};
@@ -45,7 +46,7 @@ impl Work {
             // Plaintext is shorter than what is stored.
             Self::Slots(_, slots) => len.saturating_sub(SLOTS_LEN - slots.len()),
             Self::File(opener) => opener.update_len(len),
-            Self::Body(opener) => opener.update_len(len),
+            Self::Body(opener) => opener.update_len(len).unwrap_or(0),
             Self::Bare(opener) => opener.update_len(len),
         }
     }
@@ -69,7 +70,7 @@ impl Work {
                 Ok((Self::File(opener), written))
             }
             Self::Body(mut opener) => {
-                let written = opener.update_into(data, out)?;
+                let written = opener.update(data, out)?;
                 Ok((Self::Body(opener), written))
             }
             Self::Bare(mut opener) => {
@@ -83,7 +84,7 @@ impl Work {
         match self {
             Self::Slots(..) => 0,
             Self::File(opener) => opener.finish_len(),
-            Self::Body(opener) => opener.finish_len(),
+            Self::Body(opener) => opener.finish_len().unwrap_or(0),
             Self::Bare(opener) => opener.finish_len(),
         }
     }
@@ -96,7 +97,7 @@ impl Work {
                 opener.finish(out)?;
                 return Ok(Some(opener));
             }
-            Self::Body(opener) => opener.finish_into(out)?,
+            Self::Body(mut opener) => opener.finish(out)?,
             Self::Bare(opener) => opener.finish(out)?,
         };
         Ok(None)

@@ -10,7 +10,7 @@ use crate::status::{Failure, Status, Steps, on, on_mut, run};
 use objseal::checksums::Digester;
 use objseal::cobblestone::{self, Cobblestone};
 use objseal::envelope::{self, Attributes, PartAttempt};
-use objseal::{Error, file};
+use objseal::{Error, Push, file};
 use objseal_bindings::SameProcess;
 use std::ffi::c_char;
 use std::sync::Arc;
@@ -91,7 +91,7 @@ impl Work {
         match self {
             Self::File(sealer) => sealer.update(data, out),
             Self::Body(body) => {
-                let written = body.sealer.update_into(data, out)?;
+                let written = body.sealer.update(data, out)?;
                 body.digester.update(data);
                 Ok(written)
             }
@@ -102,7 +102,7 @@ impl Work {
     fn finish_len(&self) -> Result<usize, Error> {
         match self {
             Self::File(sealer) => sealer.finish_len(),
-            Self::Body(body) => Ok(body.sealer.finish_len()),
+            Self::Body(body) => body.sealer.finish_len(),
             Self::Bare(sealer) => Ok(sealer.finish_len()),
         }
     }
@@ -110,8 +110,8 @@ impl Work {
     fn finish(self, out: &mut [u8]) -> Result<Option<Done>, Failure> {
         match self {
             Self::File(sealer) => Ok(Some(Done::File(Box::new(sealer.finish(out)?.1)))),
-            Self::Body(body) => {
-                body.sealer.finish_into(out)?;
+            Self::Body(mut body) => {
+                body.sealer.finish(out)?;
                 let attributes = body.digester.finish();
                 Ok(Some(match body.of {
                     Of::Envelope(envelope) => Done::Envelope(Arc::new(envelope.with_attributes(&attributes)?)),

@@ -164,8 +164,8 @@ impl NewBody {
         let len = sealed_len(layers, plaintext.len() as u64).and_then(|len| usize::try_from(len).ok());
         let mut out = Vec::with_capacity(len.ok_or(Error::TooLong)?);
         let mut sealer = self.sealer();
-        sealer.update(plaintext, &mut out)?;
-        sealer.finish(&mut out)?;
+        sealer.update_vec(plaintext, &mut out)?;
+        sealer.finish_vec(&mut out)?;
         Ok(out)
     }
 
@@ -210,7 +210,7 @@ impl fmt::Debug for NewBody {
     }
 }
 
-/// Seals a body piece by piece. The body is all that [`update`](Self::update) and [`finish`](Self::finish) append.
+/// Seals a body piece by piece: [`Push`].
 pub struct Sealer {
     /// The innermost first.
     layers: Vec<cobblestone::Sealer>,
@@ -221,32 +221,13 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// How many bytes [`update_into`](Self::update_into) writes when it is given `input_len` bytes.
-    ///
-    /// # Errors
-    /// [`Error::TooLong`] if the body would be longer than a message can be.
-    pub fn update_len(&self, input_len: usize) -> Result<usize, Error> {
-        self.layers.iter().try_fold(input_len, |len, layer| layer.update_len(len))
-    }
-
-    /// Takes in `input`, writes all chunks that are whole to the start of `out`, and returns how many bytes that took.
-    ///
-    /// # Errors
-    /// [`Error::TooLong`] and [`Error::OutputTooSmall`]: nothing was consumed or written then. [`Error::CheckFailed`] if
-    /// it was to be checked: the body is lost then, and every later call says the same.
-    pub fn update_into(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
-        self.failed.map_or(Ok(()), Err)?;
-        let out = prefix(out, self.update_len(input.len())?)?;
-        self.seal(input, out).inspect_err(|&error| self.failed = Some(error))
-    }
-
     fn seal(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
         let mut done = 0;
         for piece in pieces(input) {
             done += match &mut self.layers[..] {
                 [inner, outer] => {
                     self.inner.clear();
-                    append(&mut self.inner, inner.update_len(piece.len())?, |room| inner.update(piece, room))?;
+                    inner.update_vec(piece, &mut self.inner)?;
                     outer.update(&self.inner, &mut out[done..])?
                 }
                 [only] => only.update(piece, &mut out[done..])?,
@@ -256,46 +237,12 @@ impl Sealer {
         Ok(done)
     }
 
-    /// Takes in `input` and appends all chunks that are whole to `out`.
-    ///
-    /// # Errors
-    /// [`Error::TooLong`]; [`Error::CheckFailed`] if it was to be checked. The body is lost then.
-    pub fn update(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        append(out, self.update_len(input.len())?, |room| self.update_into(input, room))
-    }
-
-    /// How many bytes [`finish_into`](Self::finish_into) writes: at most 32,910.
-    #[must_use]
-    pub fn finish_len(&self) -> usize {
-        match &self.layers[..] {
-            [inner, outer] => outer.rest_len(inner.finish_len()),
-            [only] => only.finish_len(),
-            _ => 0,
-        }
-    }
-
-    /// Writes the rest of the body to the start of `out` and returns how many bytes that took. Without it the body does
-    /// not open.
-    ///
-    /// # Errors
-    /// Those of [`update_into`](Self::update_into). The body is lost then, so ask [`finish_len`](Self::finish_len) before.
-    pub fn finish_into(mut self, out: &mut [u8]) -> Result<usize, Error> {
-        self.finish_in_place(out)
-    }
-
-    fn finish_in_place(&mut self, out: &mut [u8]) -> Result<usize, Error> {
-        self.failed.map_or(Ok(()), Err)?;
-        let out = prefix(out, self.finish_len())?;
-        self.failed = Some(Error::Finished);
-        self.seal_end(out).inspect_err(|&error| self.failed = Some(error))
-    }
-
     fn seal_end(&mut self, out: &mut [u8]) -> Result<usize, Error> {
         // They stay where they are: moved away, they would leave behind what is pending.
         match &mut self.layers[..] {
             [inner, outer] => {
                 self.inner.clear();
-                append(&mut self.inner, inner.finish_len(), |room| inner.finish_in_place(room))?;
+                inner.finish_vec(&mut self.inner)?;
                 let done = outer.update(&self.inner, out)?;
                 Ok(done + outer.finish_in_place(&mut out[done..])?)
             }
@@ -303,33 +250,35 @@ impl Sealer {
             _ => Err(Error::Finished),
         }
     }
-
-    /// Appends the rest of the body to `out`. Without it the body does not open.
-    ///
-    /// # Errors
-    /// Those of [`update`](Self::update).
-    pub fn finish(self, out: &mut Vec<u8>) -> Result<(), Error> {
-        append(out, self.finish_len(), |room| self.finish_into(room))
-    }
 }
 
+/// At the end come at most 32,910 bytes.
 impl Push for Sealer {
     type Error = Error;
 
     fn update_len(&self, input_len: usize) -> Result<usize, Error> {
-        self.update_len(input_len)
+        self.layers.iter().try_fold(input_len, |len, layer| layer.update_len(len))
     }
 
     fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
-        self.update_into(input, out)
+        self.failed.map_or(Ok(()), Err)?;
+        let out = prefix(out, self.update_len(input.len())?)?;
+        self.seal(input, out).inspect_err(|&error| self.failed = Some(error))
     }
 
     fn finish_len(&self) -> Result<usize, Error> {
-        Ok(self.finish_len())
+        Ok(match &self.layers[..] {
+            [inner, outer] => outer.rest_len(inner.finish_len()),
+            [only] => only.finish_len(),
+            _ => 0,
+        })
     }
 
     fn finish(&mut self, out: &mut [u8]) -> Result<usize, Error> {
-        self.finish_in_place(out)
+        self.failed.map_or(Ok(()), Err)?;
+        let out = prefix(out, self.finish_len()?)?;
+        self.failed = Some(Error::Finished);
+        self.seal_end(out).inspect_err(|&error| self.failed = Some(error))
     }
 }
 
@@ -451,11 +400,10 @@ impl StoredBody {
     }
 }
 
-/// Opens a body piece by piece. The plaintext is all that [`update`](Self::update) and [`finish`](Self::finish) append; it
-/// is whole only when `finish` has succeeded.
+/// Opens a body piece by piece: [`Push`].
 ///
-/// Each chunk is given out once its tags hold, so what an update appended is authentic even if a later one fails. After
-/// an error nothing more comes out.
+/// Each chunk is given out once its tags hold, so what an update gave is authentic even if a later one fails. After an error
+/// nothing more comes out.
 pub struct Opener {
     body: StoredBody,
     /// The innermost first; none after the end or an error.
@@ -529,80 +477,21 @@ impl Progress {
 }
 
 impl Opener {
-    /// How many bytes [`update_into`](Self::update_into) writes when it is given `input_len` bytes, if they are
-    /// authentic.
-    #[must_use]
-    pub fn update_len(&self, input_len: usize) -> usize {
-        if self.layers.is_empty() {
-            0
-        } else {
-            self.layers.iter().rev().fold(input_len, |len, layer| layer.update_len(len))
-        }
-    }
-
-    /// Takes in `input`, writes the plaintext of all chunks that are whole to the start of `out`, and returns how many
-    /// bytes that took.
-    ///
-    /// # Errors
-    /// [`Error::Authentication`] if the body is not the one of this object or was changed; what this call would have
-    /// written is all zeros then. [`Error::OutputTooSmall`]; nothing was consumed or written then.
-    pub fn update_into(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
-        let out = prefix(out, self.update_len(input.len()))?;
-        let opened = pieces(input).try_fold(0, |done, piece| Ok(done + self.take_in(piece, &mut out[done..])?));
-        opened.inspect_err(|_| out.fill(0))
-    }
-
-    /// Takes in `input` and appends the plaintext of all chunks that are whole to `out`.
-    ///
-    /// # Errors
-    /// [`Error::Authentication`] if the body is not the one of this object or was changed; this call appends what came
-    /// before.
-    pub fn update(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        pieces(input).try_for_each(|piece| append(out, self.update_len(piece.len()), |room| self.take_in(piece, room)))
-    }
-
     /// Opens one piece. After a failure there is nothing to go on with.
     fn take_in(&mut self, piece: &[u8], out: &mut [u8]) -> Result<usize, Error> {
-        let body = &self.body;
-        let opened = match &mut self.layers[..] {
+        let Self { body, layers, inner: middle, ended } = self;
+        let opened = match &mut layers[..] {
             [inner, outer] => {
-                self.inner.clear();
-                append(&mut self.inner, outer.update_len(piece.len()), |room| {
+                middle.clear();
+                append(middle, outer.update_len(piece.len()), |room| {
                     outer.update(|header| body.chunk_opener(1, header), piece, room)
                 })
-                .and_then(|()| inner.update(|header| body.chunk_opener(0, header), &self.inner, out))
+                .and_then(|()| inner.update(|header| body.chunk_opener(0, header), middle, out))
             }
             [only] => only.update(|header| body.chunk_opener(0, header), piece, out),
-            _ => Err(self.ended),
+            _ => Err(*ended),
         };
         opened.inspect_err(|&error| self.end(error))
-    }
-
-    /// How many bytes [`finish_into`](Self::finish_into) writes, if the body is authentic: at most 32,767.
-    #[must_use]
-    pub fn finish_len(&self) -> usize {
-        self.rest_len(0)
-    }
-
-    /// How many bytes an update with `more` bytes and the end write.
-    pub(crate) fn rest_len(&self, more: usize) -> usize {
-        if self.layers.is_empty() { 0 } else { self.layers.iter().rev().fold(more, |len, layer| layer.rest_len(len)) }
-    }
-
-    /// Opens the end of the body into the start of `out` and returns how many bytes that took.
-    ///
-    /// # Errors
-    /// [`Error::Authentication`] if the body was cut short or changed; what would have been written is all zeros then.
-    /// [`Error::OutputTooSmall`]: the end is lost then, so ask [`finish_len`](Self::finish_len) before.
-    pub fn finish_into(mut self, out: &mut [u8]) -> Result<usize, Error> {
-        self.finish_in_place(out)
-    }
-
-    fn finish_in_place(&mut self, out: &mut [u8]) -> Result<usize, Error> {
-        let out = prefix(out, self.finish_len())?;
-        let opened = self.open_end(out);
-        self.end(opened.err().unwrap_or(Error::Finished));
-        opened.inspect_err(|_| out.fill(0))
     }
 
     fn open_end(&mut self, out: &mut [u8]) -> Result<usize, Error> {
@@ -625,31 +514,43 @@ impl Opener {
         self.ended = with;
     }
 
-    /// Opens the end of the body and appends the rest of the plaintext to `out`.
-    ///
-    /// # Errors
-    /// [`Error::Authentication`] if the body was cut short or changed.
-    pub fn finish(self, out: &mut Vec<u8>) -> Result<(), Error> {
-        append(out, self.finish_len(), |room| self.finish_into(room))
+    /// How many bytes an update with `input_len` bytes writes, if they are authentic.
+    pub(crate) fn opened_len(&self, input_len: usize) -> usize {
+        if self.layers.is_empty() {
+            0
+        } else {
+            self.layers.iter().rev().fold(input_len, |len, layer| layer.update_len(len))
+        }
+    }
+
+    /// How many bytes an update with `more` bytes and the end write.
+    pub(crate) fn rest_len(&self, more: usize) -> usize {
+        if self.layers.is_empty() { 0 } else { self.layers.iter().rev().fold(more, |len, layer| layer.rest_len(len)) }
     }
 }
 
+/// At the end come at most 32,767 bytes.
 impl Push for Opener {
     type Error = Error;
 
     fn update_len(&self, input_len: usize) -> Result<usize, Error> {
-        Ok(self.update_len(input_len))
+        Ok(self.opened_len(input_len))
     }
 
     fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
-        self.update_into(input, out)
+        let out = prefix(out, self.opened_len(input.len()))?;
+        let opened = pieces(input).try_fold(0, |done, piece| Ok(done + self.take_in(piece, &mut out[done..])?));
+        opened.inspect_err(|_| out.fill(0))
     }
 
     fn finish_len(&self) -> Result<usize, Error> {
-        Ok(self.finish_len())
+        Ok(self.rest_len(0))
     }
 
     fn finish(&mut self, out: &mut [u8]) -> Result<usize, Error> {
-        self.finish_in_place(out)
+        let out = prefix(out, self.rest_len(0))?;
+        let opened = self.open_end(out);
+        self.end(opened.err().unwrap_or(Error::Finished));
+        opened.inspect_err(|_| out.fill(0))
     }
 }

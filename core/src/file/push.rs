@@ -76,7 +76,7 @@ impl Sealer {
         let out = prefix(out, self.update_len(input.len())?)?;
         let mut body = self.body.take().ok_or(self.failed)?;
         let written = self.write_slots(out);
-        let sealed = body.update_into(input, &mut out[written..]).inspect_err(|&error| self.failed = error)?;
+        let sealed = body.update(input, &mut out[written..]).inspect_err(|&error| self.failed = error)?;
         self.counter.iter_mut().for_each(|counter| counter.update(input));
         self.body = Some(body);
         Ok(written + sealed)
@@ -95,7 +95,7 @@ impl Sealer {
     /// # Errors
     /// After a failure that failure.
     pub fn finish_len(&self) -> Result<usize, Error> {
-        Ok(self.slots_len() + self.body()?.finish_len() + self.tail_len)
+        Ok(self.slots_len() + self.body()?.finish_len()? + self.tail_len)
     }
 
     /// Writes the rest of the file to the start of `out` and returns how many bytes that took. Without it the file does not
@@ -110,9 +110,9 @@ impl Sealer {
 
     fn finish_in_place(&mut self, out: &mut [u8]) -> Result<usize, FileError> {
         let out = prefix(out, self.finish_len()?)?;
-        let body = self.body.take().ok_or(self.failed)?;
+        let mut body = self.body.take().ok_or(self.failed)?;
         let mut written = self.write_slots(out);
-        written += body.finish_into(&mut out[written..]).inspect_err(|&error| self.failed = error)?;
+        written += body.finish(&mut out[written..]).inspect_err(|&error| self.failed = error)?;
         let attributes = self.counter.take().ok_or(Error::Finished)?.finish();
         let tail = tail::encode(&self.envelope.seal_attributes(&attributes)?);
         out[written..].copy_from_slice(&tail);
@@ -222,7 +222,7 @@ impl Opener {
     /// How many bytes [`update`](Self::update) writes when it is given `input_len` bytes, if they are authentic.
     #[must_use]
     pub fn update_len(&self, input_len: usize) -> usize {
-        self.body.as_ref().map_or(0, |body| body.update_len(self.released(input_len)))
+        self.body.as_ref().map_or(0, |body| body.opened_len(self.released(input_len)))
     }
 
     /// Takes in `input`, writes the plaintext of all chunks that are whole to the start of `out`, and returns how many
@@ -238,8 +238,8 @@ impl Opener {
         let mut body = self.body.take().ok_or(self.ended)?;
         let from_held = released.min(self.held.len());
         let (from_input, later) = input.split_at(released - from_held);
-        let opened = body.update_into(&self.held[..from_held], out).and_then(|from_held| {
-            let opened = body.update_into(from_input, &mut out[from_held..])?;
+        let opened = body.update(&self.held[..from_held], out).and_then(|from_held| {
+            let opened = body.update(from_input, &mut out[from_held..])?;
             Ok(from_held + opened)
         });
         let written = opened.inspect_err(|&error| {
@@ -276,8 +276,8 @@ impl Opener {
 
     fn finish_body(&mut self, mut body: envelope::Opener, out: &mut [u8]) -> Result<usize, FileError> {
         let (rest, attributes) = tail::split(&self.held).ok_or(Error::Authentication)?;
-        let mut written = body.update_into(rest, out)?;
-        written += body.finish_into(&mut out[written..])?;
+        let mut written = body.update(rest, out)?;
+        written += body.finish(&mut out[written..])?;
         let attributes = self.envelope.open_attributes(attributes)?;
         if attributes.plaintext_len != self.plaintext_len + written as u64 {
             return Err(Error::refused(Refusal::Length).into());
