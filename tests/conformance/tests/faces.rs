@@ -1,12 +1,17 @@
 //! The suite on the faces in Rust.
 
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt, stream};
 use objseal::Push;
 use objseal::cobblestone::{Threads, Workers};
 use objseal::file::{self, FileRanges, OpenReader, SealWriter, SealedFile};
 use objseal_conformance::{Face, Keys, Pieces, Refusal, conform};
+use objseal_tokio::{OpenStream, Pool, RangeReader, SealStream};
 use std::io::{self, Read, Write};
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::io::StreamReader;
 
 /// Bytes that are read in pieces.
 struct InPieces<'b>(std::vec::IntoIter<&'b [u8]>);
@@ -125,6 +130,94 @@ impl Face for Pushed {
         }
         Ok(out)
     }
+}
+
+/// Runs a future on a runtime of its own, of one thread and a few blocking ones.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}
+
+fn read_range(keys: &Keys, stored: &[u8], range: Range<u64>) -> Result<Vec<u8>, Refusal> {
+    wait(async {
+        let file = RangeReader::open(&keys.to_open(), Bytes::copy_from_slice(stored)).await?;
+        Ok(file.read_range(range).await?.to_vec())
+    })
+}
+
+/// `AsyncRead` and `AsyncWrite`.
+struct Async;
+
+impl Face for Async {
+    fn name(&self) -> String {
+        "AsyncRead and AsyncWrite".into()
+    }
+
+    fn seal(&mut self, keys: &Keys, pieces: &Pieces, plain: &[u8]) -> Result<Vec<u8>, Refusal> {
+        wait(async {
+            let mut writer = objseal_tokio::SealWriter::new(&keys.to_seal(), Vec::new())?;
+            for piece in pieces.of(plain) {
+                writer.write_all(piece).await?;
+            }
+            Ok(writer.finish().await?.0)
+        })
+    }
+
+    fn open(&mut self, keys: &Keys, pieces: &Pieces, stored: &[u8]) -> Result<Vec<u8>, Refusal> {
+        wait(async {
+            let pieces = stream::iter(pieces.of(stored).into_iter().map(Ok::<_, io::Error>));
+            let mut reader = objseal_tokio::OpenReader::open(&keys.to_open(), StreamReader::new(pieces)).await?;
+            let mut plain = Vec::new();
+            reader.read_to_end(&mut plain).await?;
+            Ok(plain)
+        })
+    }
+
+    fn open_range(&mut self, keys: &Keys, stored: &[u8], range: Range<u64>) -> Result<Vec<u8>, Refusal> {
+        read_range(keys, stored, range)
+    }
+}
+
+/// Streams of `Bytes`, all of it on the blocking pool.
+struct Streams;
+
+fn stream_of(pieces: &Pieces, bytes: &[u8]) -> impl Stream<Item = io::Result<Bytes>> + Unpin {
+    let pieces: Vec<_> = pieces.of(bytes).into_iter().map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    stream::iter(pieces)
+}
+
+impl Face for Streams {
+    fn name(&self) -> String {
+        "streams of Bytes".into()
+    }
+
+    fn seal(&mut self, keys: &Keys, pieces: &Pieces, plain: &[u8]) -> Result<Vec<u8>, Refusal> {
+        wait(async {
+            let pool = Pool::new(NonZeroUsize::MIN).with_inline_len(0);
+            let sealed = SealStream::new(&keys.to_seal(), stream_of(pieces, plain))?.with_pool(pool);
+            Ok(sealed.try_collect::<Vec<Bytes>>().await?.concat())
+        })
+    }
+
+    fn open(&mut self, keys: &Keys, pieces: &Pieces, stored: &[u8]) -> Result<Vec<u8>, Refusal> {
+        wait(async {
+            let opened = OpenStream::open(&keys.to_open(), stream_of(pieces, stored)).await?;
+            Ok(opened.try_collect::<Vec<Bytes>>().await?.concat())
+        })
+    }
+
+    fn open_range(&mut self, keys: &Keys, stored: &[u8], range: Range<u64>) -> Result<Vec<u8>, Refusal> {
+        read_range(keys, stored, range)
+    }
+}
+
+#[test]
+fn asynchronous() {
+    conform(&mut Async);
+}
+
+#[test]
+fn streams() {
+    conform(&mut Streams);
 }
 
 #[test]
