@@ -88,6 +88,8 @@ mod verdict;
 pub use arch::Backend;
 pub use engine::Engine;
 pub use error::{Error, KeyLengthError, RandomError, UnknownBackend, UnknownEngine};
+#[cfg(feature = "std")]
+pub use first_error::FirstError;
 pub use key::Key;
 pub use push::Push;
 #[cfg(feature = "getrandom")]

@@ -2,13 +2,12 @@
 //!
 //! Faults are planted for the whole process, so the tests of this file take turns.
 
-use objseal::Push;
 use objseal::checksums;
 use objseal::cobblestone::{CHUNK_LEN, Cobblestone, ReadAt, Threads, Workers};
 use objseal::envelope::{Attributes, EnvelopeError, OpenOptions, SealOptions, WrappingKey};
 use objseal::file::{self, FileError};
 use objseal::hazmat::faults::{self, Fault};
-use objseal::{Engine, Error, Key};
+use objseal::{Engine, Error, Key, Push};
 use objseal_tests::{context, pattern};
 use std::io::{self, ErrorKind, Read, Write};
 use std::num::NonZeroUsize;
@@ -803,4 +802,34 @@ fn a_range_is_zero_when_a_source_panics() {
     second.armed.store(false, Ordering::SeqCst);
     access.open_range_parallel(&threads(4), 10, &mut out).expect("authentic");
     assert!(out == plaintext[10..plaintext.len() - 10]);
+}
+
+/// It takes so many writes, then panics.
+struct Panics(usize);
+
+impl Write for Panics {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_sub(1).expect("a panic that was planted");
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn after_a_panic_of_the_other_side_nothing_goes_on() {
+    let _turn = turn();
+    let options = SealOptions::new(Arc::new(WrappingKey::from_key(Key::generate().expect("a key"))));
+    for writes in 1..3 {
+        let mut writer = file::SealWriter::new(&options, Panics(writes)).expect("begun");
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _ = writer.write_all(&[7; 700_000]);
+        }));
+        assert!(panicked.is_err());
+        let refused = writer.write(b"more").expect_err("a hole");
+        assert_eq!(refused.to_string(), "an earlier call panicked");
+        assert!(writer.flush().is_err() && writer.finish().is_err());
+    }
 }

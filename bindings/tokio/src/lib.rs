@@ -130,10 +130,8 @@
 //! | `work` | a transform, and the one piece that is under way in it |
 //! | `pool` | where the work is done: inline, or on a bounded part of tokio's blocking pool |
 //! | `keys` | how to come by keys without blocking a task |
-//! | `first_error` | the error that is said again |
 
 mod fetch;
-mod first_error;
 mod keys;
 mod parts;
 mod pool;

@@ -1,12 +1,11 @@
 //! Something to read from: what another reader gives, through a transform.
 
-use crate::first_error::FirstError;
 use crate::keys;
 use crate::pool::Pool;
 use crate::work::{Buffer, MAX_PIECE_LEN, Work, poll_turn};
-use objseal::Push;
 use objseal::envelope::{Attributes, Envelope, KeyRequest, KeyServiceError, OpenOptions, WrappingKey};
 use objseal::file::{FileError, Opener, SLOTS_LEN, SlotState};
+use objseal::{FirstError, Push};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::io::{self, ErrorKind};

@@ -1,8 +1,7 @@
 //! A transform, and the one piece that is under way in it.
 
-use crate::first_error::FirstError;
 use crate::pool::Pool;
-use objseal::Push;
+use objseal::{FirstError, Push};
 use std::io;
 use std::mem::replace;
 use std::pin::Pin;

@@ -1,11 +1,10 @@
 //! Something to write to: what is written goes through a transform to another writer.
 
-use crate::first_error::FirstError;
 use crate::pool::Pool;
 use crate::work::{Buffer, MAX_PIECE_LEN, Work, poll_turn};
-use objseal::Push;
 use objseal::envelope::SealOptions;
 use objseal::file::{FileError, Info, Sealer};
+use objseal::{FirstError, Push};
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::io::{self, ErrorKind};

@@ -48,10 +48,13 @@ where
     /// Pushes, and writes what comes of it.
     fn push(&mut self, push: impl FnOnce(&mut T, &mut Vec<u8>) -> Result<(), T::Error>) -> io::Result<()> {
         self.check()?;
+        // Unless this call returns.
+        self.failed = Some(FirstError::panicked());
         self.out.clear();
         let pushed = push(&mut self.transform, &mut self.out).map_err(io::Error::from);
         let written = pushed.and_then(|()| self.inner.write_all(&self.out));
-        written.inspect_err(|error| self.failed = Some(FirstError::of(error)))
+        self.failed = written.as_ref().err().map(FirstError::of);
+        written
     }
 
     pub(crate) fn write(&mut self, input: &[u8]) -> io::Result<usize> {
