@@ -1,6 +1,6 @@
 //! Paths that stand for descriptors of this process: `/dev/fd/N` and its kin.
 
-use crate::path::{MAX_LINKS, folder_of};
+use crate::path::{MAX_LINKS, folder_of, followed};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use std::fs::{self, File};
 use std::io;
@@ -11,7 +11,8 @@ use std::path::Path;
 const FOLDERS: [&str; 3] = ["/dev/fd", "/proc/self/fd", "/proc/thread-self/fd"];
 
 /// The descriptor of this process that `path` stands for: `/dev/stdin`, `/dev/stdout`, `/dev/stderr`, `/dev/fd/N`,
-/// `/proc/self/fd/N` and links to them, process substitution of a shell among them.
+/// `/proc/self/fd/N` and links to them, process substitution of a shell among them. A link that somebody else has put where
+/// everybody may is not followed.
 ///
 /// To open such a path is not the same: Linux opens the file anew, at its start, with its permissions asked again; a socket
 /// or a file without a name cannot be opened at all.
@@ -22,8 +23,7 @@ pub fn descriptor_of(path: &Path) -> Option<RawFd> {
         if let Some(descriptor) = named(&path) {
             return Some(descriptor);
         }
-        let link = fs::read_link(&path).ok()?;
-        path = folder_of(&path).join(link);
+        path = followed(&path).ok()??;
     }
     None
 }

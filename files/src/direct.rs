@@ -1,17 +1,26 @@
 //! Writing straight into what is there: every byte is delivered, or there is an error.
 
+use crate::descriptor::duplicate;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{Errno, try_close};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::{AsFd, IntoRawFd};
+use std::os::fd::{AsFd, IntoRawFd, RawFd};
 use std::os::unix::fs::FileTypeExt;
 
 /// A descriptor, a device or a pipe.
 #[derive(Debug)]
-pub struct Direct(pub(crate) File);
+pub struct Direct(File);
 
 impl Direct {
+    /// Another descriptor for the same open file.
+    ///
+    /// # Errors
+    /// Those of the operating system: it is not open.
+    pub fn of(descriptor: RawFd) -> io::Result<Self> {
+        duplicate(descriptor).map(Self)
+    }
+
     /// The file.
     #[must_use]
     pub fn file(&self) -> &File {
@@ -40,6 +49,12 @@ impl Direct {
             Err(Errno::INTR) => Ok(()),
             closed => Ok(closed?),
         }
+    }
+}
+
+impl From<File> for Direct {
+    fn from(file: File) -> Self {
+        Self(file)
     }
 }
 

@@ -19,6 +19,7 @@
 //! |---|---|
 //! | `new_file` | the file that takes its name when it is whole |
 //! | `names` | the names that it has before, and what killed processes have left of them |
+//! | `remains` | what is to be removed of a file that does not become whole |
 //! | `system` | what operating systems do each in their own way |
 //! | `path` | links and folders |
 //! | `reason` | errors with a number and words of their own |
@@ -35,6 +36,7 @@ mod names;
 mod new_file;
 mod path;
 mod reason;
+mod remains;
 #[cfg(unix)]
 mod source;
 mod system;
@@ -45,9 +47,10 @@ mod target;
 pub use descriptor::descriptor_of;
 #[cfg(unix)]
 pub use direct::Direct;
-pub use new_file::{Existing, NewFile, Remains};
+pub use new_file::{Existing, NewFile};
 pub use path::{folder_of, resolved, sync_folder_of};
 pub use reason::{Reason, errno_of};
+pub use remains::Remains;
 #[cfg(unix)]
 pub use source::Source;
 #[cfg(unix)]

@@ -1,8 +1,9 @@
 //! The file that takes its name when it is whole.
 
 use crate::names::{self, Names};
-use crate::path::{in_its_folder, resolved, sync_folder_of};
+use crate::path::{folder_of, in_its_folder, resolved, sync_folder_of};
 use crate::reason::Reason;
+use crate::remains::{Entry, Remains};
 use crate::system;
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
@@ -31,41 +32,11 @@ pub struct NewFile {
     existing: Existing,
     /// Permissions of a new file, within the umask.
     mode: u32,
+    /// Whether owner and permissions stay as they are.
+    kept: bool,
     names: Names,
     remains: Remains,
     process: u32,
-}
-
-/// The names that an unfinished file has, for those who must remove them when its process ends in another way than by
-/// dropping it.
-#[derive(Clone, Debug, Default)]
-pub struct Remains {
-    /// Its name beside the target.
-    name: Option<PathBuf>,
-    /// The target, where a file without content keeps its place, and what tells that file from others.
-    reserved: Option<(PathBuf, (u64, u64))>,
-}
-
-impl Remains {
-    /// Removes the names.
-    pub fn remove(&self) {
-        if let Some(name) = &self.name {
-            let _ = fs::remove_file(name);
-        }
-        if let Some((target, _)) = &self.reserved
-            && self.is_reserved()
-        {
-            let _ = fs::remove_file(target);
-        }
-    }
-
-    /// Whether what keeps the place is still there.
-    fn is_reserved(&self) -> bool {
-        self.reserved.as_ref().is_some_and(|(target, identity)| {
-            let found = fs::symlink_metadata(target);
-            found.is_ok_and(|found| found.is_file() && found.len() == 0 && system::identity(&found) == *identity)
-        })
-    }
 }
 
 /// What may be tried of a file system.
@@ -84,7 +55,8 @@ impl NewFile {
     ///
     /// # Errors
     /// [`AlreadyExists`](ErrorKind::AlreadyExists) if there is a file that is to stay; a [`Reason`] if it is a mount of its
-    /// own; else what the operating system says.
+    /// own, or if it or a link to it is somebody else's in a folder where everybody may write; else what the operating system
+    /// says.
     pub fn create(path: &Path, existing: Existing, mode: u32) -> io::Result<Self> {
         Self::create_with(path, existing, mode, Abilities { unnamed: true, links: true })
     }
@@ -98,8 +70,9 @@ impl NewFile {
             Ok(_) if existing == Existing::Refuse => return Err(ErrorKind::AlreadyExists.into()),
             Ok(there) if there.is_dir() => return Err(ErrorKind::IsADirectory.into()),
             Ok(_) if system::is_mount(&target) => return Err(mounted()),
+            Ok(there) => system::refuse_irreplaceable(&there, folder_of(&target))?,
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
+            Err(_) => {}
         }
         let names = Names::beside(&target);
         names.clean();
@@ -108,17 +81,17 @@ impl NewFile {
             Some(made) => made,
             None => named(&names, mode, &mut remains)?,
         };
-        let new = Self { file, target, existing, mode, names, remains, process: std::process::id() };
+        let new = Self { file, target, existing, mode, kept: false, names, remains, process: std::process::id() };
         new.with_its_place_kept(abilities)
     }
 
     /// Where no file can get a second name, an empty file keeps the place of one that must not replace another.
     fn with_its_place_kept(mut self, abilities: Abilities) -> io::Result<Self> {
         if let (Existing::Refuse, Some(name)) = (self.existing, &self.remains.name)
-            && !(abilities.links && can_link(&self.names, name))
+            && !(abilities.links && can_link(&self.names, &name.path))
         {
             let empty = system::writable(0o600).create_new(true).open(&self.target)?;
-            self.remains.reserved = Some((self.target.clone(), system::identity(&empty.metadata()?)));
+            self.remains.reserved = Some(Entry::of(self.target.clone(), &empty)?);
         }
         Ok(self)
     }
@@ -127,6 +100,14 @@ impl NewFile {
     #[must_use]
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// The same file, of which [`commit`](Self::commit) leaves owner and permissions as they are: private, unless they were
+    /// changed. What stands at the target by then may be somebody else's, and is no example for a file with secrets.
+    #[must_use]
+    pub fn with_its_permissions_kept(mut self) -> Self {
+        self.kept = true;
+        self
     }
 
     /// What is to be removed if the process ends before this is dropped.
@@ -157,7 +138,14 @@ impl NewFile {
             ));
         }
         let replaced = self.replaced();
-        system::settle(&self.file, replaced.as_ref(), self.mode);
+        if let Some(there) = &replaced {
+            // It may have come meanwhile.
+            system::refuse_irreplaceable(there, self.names.folder())?;
+        }
+        if !self.kept {
+            let replaced = replaced.as_ref().map(|replaced| (self.target.as_path(), replaced));
+            system::settle(&self.file, replaced, self.mode);
+        }
         self.file.sync_all()?;
         let kept = ready();
         match self.existing {
@@ -166,6 +154,8 @@ impl NewFile {
         }
         self.remains = Remains::default();
         drop(kept);
+        // A process that was forked meanwhile would hold the lock for as long as it lives.
+        let _ = self.file.unlock();
         sync_folder_of(&self.target);
         Ok(())
     }
@@ -183,11 +173,11 @@ impl NewFile {
                 if !self.remains.is_reserved() {
                     return Err(ErrorKind::AlreadyExists.into());
                 }
-                fs::rename(name, &self.target)
+                fs::rename(&name.path, &self.target)
             }
             Some(name) => {
-                fs::hard_link(name, &self.target)?;
-                let _ = fs::remove_file(name);
+                fs::hard_link(&name.path, &self.target)?;
+                let _ = fs::remove_file(&name.path);
                 Ok(())
             }
         }
@@ -202,9 +192,9 @@ impl NewFile {
                 }
             }
             let (name, ()) = self.names.claim(|name| system::name(&self.file, name))?;
-            self.remains.name = Some(name);
+            self.remains.name = Some(Entry::of(name, &self.file)?);
         }
-        let name = self.remains.name.as_deref().unwrap_or(&self.target);
+        let name = self.remains.name.as_ref().map_or(&self.target, |name| &name.path);
         fs::rename(name, &self.target).map_err(|error| match error.kind() {
             ErrorKind::ResourceBusy => mounted(),
             _ => error,
@@ -246,7 +236,7 @@ fn named(names: &Names, mode: u32, remains: &mut Remains) -> io::Result<(File, u
     let _ = fs::remove_file(name);
     let mode = system::mode(&found?);
     let (name, file) = names.create(0o600)?;
-    remains.name = Some(name);
+    remains.name = Some(Entry::of(name, &file)?);
     Ok((file, mode))
 }
 
@@ -263,236 +253,4 @@ fn mounted() -> io::Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write;
-    use std::os::unix::fs::{PermissionsExt, symlink};
-    use tempfile::TempDir;
-
-    /// File systems of every kind.
-    const ALL: [Abilities; 3] = [
-        Abilities { unnamed: true, links: true },
-        Abilities { unnamed: false, links: true },
-        Abilities { unnamed: false, links: false },
-    ];
-
-    struct Folder(TempDir, Abilities);
-
-    impl Folder {
-        fn path(&self, name: &str) -> PathBuf {
-            self.0.path().join(name)
-        }
-
-        fn create(&self, name: &str, existing: Existing) -> io::Result<NewFile> {
-            NewFile::create_with(&self.path(name), existing, 0o666, self.1)
-        }
-
-        /// A file with something in it, not committed.
-        fn begin(&self, name: &str, existing: Existing) -> NewFile {
-            let new = self.create(name, existing).expect("begun");
-            new.file().write_all(b"new").expect("written");
-            new
-        }
-
-        fn names(&self) -> Vec<String> {
-            let entries = fs::read_dir(self.0.path()).expect("a folder");
-            let mut names: Vec<_> =
-                entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("text")).collect();
-            names.sort();
-            names
-        }
-
-        fn is(&self, name: &str, content: &str) {
-            assert_eq!(fs::read_to_string(self.path(name)).expect("there"), content, "{name} with {:?}", self.1);
-        }
-
-        fn mode(&self, name: &str) -> u32 {
-            fs::metadata(self.path(name)).expect("there").permissions().mode() & 0o777
-        }
-    }
-
-    fn everywhere(test: impl Fn(&Folder)) {
-        for abilities in ALL {
-            test(&Folder(tempfile::tempdir().expect("a folder"), abilities));
-        }
-    }
-
-    #[test]
-    fn it_is_there_when_it_is_committed_and_not_before() {
-        for existing in [Existing::Refuse, Existing::Replace] {
-            everywhere(|folder| {
-                let new = folder.begin("target", existing);
-                let keeps_place = existing == Existing::Refuse && !folder.1.links;
-                assert_eq!(folder.path("target").exists(), keeps_place);
-                assert_eq!(folder.names().is_empty(), folder.1.unnamed, "no name, where that is possible");
-                new.commit().expect("committed");
-                folder.is("target", "new");
-                assert_eq!(folder.names(), ["target"]);
-                let fresh = folder.path("fresh");
-                File::create(&fresh).expect("made");
-                assert_eq!(folder.mode("target"), folder.mode("fresh"), "within the umask");
-            });
-        }
-    }
-
-    #[test]
-    fn until_then_it_is_private_and_dropped_it_was_never_there() {
-        for existing in [Existing::Refuse, Existing::Replace] {
-            everywhere(|folder| {
-                let new = folder.begin("target", existing);
-                assert_eq!(new.file().metadata().expect("open").permissions().mode() & 0o777, 0o600);
-                for name in folder.names() {
-                    assert_eq!(folder.mode(&name), 0o600, "{name}");
-                }
-                drop(new);
-                assert!(folder.names().is_empty(), "{:?}", folder.names());
-                // As a handler of signals does it.
-                let new = folder.begin("target", existing);
-                new.remains().remove();
-                assert!(folder.names().is_empty(), "{:?}", folder.names());
-            });
-        }
-    }
-
-    #[test]
-    fn what_is_there_stays_if_it_is_to() {
-        everywhere(|folder| {
-            fs::write(folder.path("target"), "old").expect("written");
-            symlink("nowhere", folder.path("link")).expect("linked");
-            for name in ["target", "link"] {
-                let error = folder.create(name, Existing::Refuse).expect_err("refused");
-                assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{name}");
-            }
-            folder.is("target", "old");
-            assert_eq!(folder.names(), ["link", "target"]);
-        });
-    }
-
-    #[test]
-    fn what_came_meanwhile_stays_as_well() {
-        everywhere(|folder| {
-            let new = folder.begin("target", Existing::Refuse);
-            let _ = fs::remove_file(folder.path("target"));
-            fs::write(folder.path("target"), "faster").expect("written");
-            let error = new.commit().expect_err("refused");
-            assert_eq!(error.kind(), ErrorKind::AlreadyExists);
-            folder.is("target", "faster");
-            assert_eq!(folder.names(), ["target"], "with {:?}", folder.1);
-        });
-    }
-
-    #[test]
-    fn what_is_replaced_gives_its_permissions_and_links_stay() {
-        everywhere(|folder| {
-            fs::create_dir(folder.path("else")).expect("made");
-            fs::write(folder.path("else/target"), "old").expect("written");
-            fs::set_permissions(folder.path("else/target"), fs::Permissions::from_mode(0o640)).expect("set");
-            symlink("else/target", folder.path("link")).expect("linked");
-            symlink("link", folder.path("linked")).expect("linked");
-            folder.begin("linked", Existing::Replace).commit().expect("committed");
-            folder.is("else/target", "new");
-            assert_eq!(folder.mode("else/target"), 0o640);
-            assert!(folder.path("link").is_symlink() && folder.path("linked").is_symlink());
-            // A link to nothing leads to where the file is to be.
-            symlink("else/later", folder.path("dangling")).expect("linked");
-            folder.begin("dangling", Existing::Replace).commit().expect("committed");
-            folder.is("else/later", "new");
-            assert!(folder.path("dangling").is_symlink());
-            assert_eq!(folder.names(), ["dangling", "else", "link", "linked"]);
-        });
-    }
-
-    #[test]
-    fn what_comes_before_the_name_is_kept_until_it_is_there() {
-        struct Kept<'f>(&'f Folder);
-        impl Drop for Kept<'_> {
-            fn drop(&mut self) {
-                self.0.is("target", "new");
-                fs::write(self.0.path("let go"), "").expect("written");
-            }
-        }
-        everywhere(|folder| {
-            let before = || fs::read(folder.path("target")).unwrap_or_default();
-            for existing in [Existing::Refuse, Existing::Replace] {
-                let new = folder.begin("target", existing);
-                new.commit_after(|| {
-                    assert_ne!(before(), b"new");
-                    Kept(folder)
-                })
-                .expect("committed");
-                fs::remove_file(folder.path("let go")).expect("let go of");
-                fs::write(folder.path("target"), "old").expect("written");
-            }
-        });
-    }
-
-    #[test]
-    fn what_a_killed_process_left_is_removed_and_what_others_write_is_not() {
-        everywhere(|folder| {
-            if folder.1.unnamed {
-                // It leaves nothing of its own, but finds what another has left.
-                let left = Folder(tempfile::tempdir_in(folder.0.path()).expect("a folder"), ALL[1]);
-                let name = left.begin("target", Existing::Replace).remains().name.expect("a name");
-                fs::write(folder.0.path().join(name.file_name().expect("a name")), "left").expect("written");
-                fs::remove_dir_all(left.0.path()).expect("removed");
-                let new = folder.begin("target", Existing::Replace);
-                assert!(folder.names().is_empty(), "{:?}", folder.names());
-                return new.commit().expect("committed");
-            }
-            let [one, two] = [(); 2].map(|()| folder.begin("target", Existing::Replace));
-            assert_eq!(folder.names().len(), 2, "each has a name of its own");
-            // As if it had been killed: the lock ends with the file, and the name stays.
-            let mut killed = one;
-            killed.remains = Remains::default();
-            drop(killed);
-            assert_eq!(folder.names().len(), 2);
-            let three = folder.begin("target", Existing::Replace);
-            assert_eq!(folder.names().len(), 2);
-            two.commit().expect("committed");
-            three.commit().expect("committed");
-            assert_eq!(folder.names(), ["target"]);
-        });
-    }
-
-    #[test]
-    fn what_looks_like_left_and_is_none_stays() {
-        let folder = Folder(tempfile::tempdir().expect("a folder"), ALL[1]);
-        let name = folder.begin("target", Existing::Replace).remains().name.expect("a name");
-        fs::write(folder.path("other"), "of others").expect("written");
-        symlink("other", &name).expect("linked");
-        folder.begin("target", Existing::Replace).commit().expect("committed");
-        folder.is("other", "of others");
-        assert!(name.is_symlink());
-        fs::remove_file(&name).expect("removed");
-        fs::create_dir(&name).expect("made");
-        folder.begin("target", Existing::Replace).commit().expect("committed");
-        folder.is("target", "new");
-    }
-
-    #[test]
-    fn names_of_any_length_and_alphabet() {
-        everywhere(|folder| {
-            for name in ["\u{e4}".repeat(120), "x".repeat(255)] {
-                folder.begin(&name, Existing::Refuse).commit().expect("committed");
-                folder.begin(&name, Existing::Replace).commit().expect("committed");
-                folder.is(&name, "new");
-            }
-        });
-    }
-
-    #[test]
-    fn what_is_no_place_for_a_file_is_refused_before_the_work() {
-        everywhere(|folder| {
-            for (name, kind) in [
-                ("none/target", ErrorKind::NotFound),
-                ("target/", ErrorKind::NotFound),
-                ("", ErrorKind::NotFound),
-                ("..", ErrorKind::IsADirectory),
-            ] {
-                let error = folder.create(name, Existing::Replace).expect_err("refused");
-                assert!([kind, ErrorKind::IsADirectory].contains(&error.kind()), "{name}: {error}");
-            }
-            assert!(folder.names().is_empty());
-        });
-    }
-}
+mod tests;

@@ -1,5 +1,7 @@
 //! Links, and the folders that names are in.
 
+use crate::system;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -10,28 +12,42 @@ pub(crate) const MAX_LINKS: usize = 40;
 /// Where a file is, or is to be, behind all links.
 ///
 /// # Errors
-/// Those of the operating system: a folder that is not there, or too many links.
+/// Those of the operating system: a folder that is not there, or too many links. A [`Reason`](crate::Reason) for a link that
+/// somebody else has put where everybody may.
 pub fn resolved(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
-        match fs::canonicalize(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            other => return other,
-        }
-        match fs::read_link(&path) {
-            Ok(link) => path = folder_of(&path).join(link),
-            Err(_) => return in_its_folder(&path),
+        match followed(&path)? {
+            Some(to) => path = to,
+            None if name_of(&path).is_some() => return in_its_folder(&path),
+            None => break,
         }
     }
-    Err(io::Error::other("too many links"))
+    // A folder, or too many links, which the system says.
+    fs::canonicalize(&path)
+}
+
+/// Where the link at `path` leads, if there is one.
+pub(crate) fn followed(path: &Path) -> io::Result<Option<PathBuf>> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.is_symlink() => {
+            system::refuse_foreign(&there, folder_of(path))?;
+            Ok(Some(folder_of(path).join(fs::read_link(path)?)))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// The same name in its folder behind all links; a link at the end stays one.
 pub(crate) fn in_its_folder(path: &Path) -> io::Result<PathBuf> {
-    // `a/` is a folder: without a name there is no file to make.
-    let has_name = !path.as_os_str().as_encoded_bytes().ends_with(b"/");
-    let name = path.file_name().filter(|_| has_name).ok_or(ErrorKind::NotFound)?;
+    let name = name_of(path).ok_or(ErrorKind::NotFound)?;
     Ok(fs::canonicalize(folder_of(path))?.join(name))
+}
+
+/// The name at the end. `a/` and `a/.` are folders: without a name there is no file to make.
+fn name_of(path: &Path) -> Option<&OsStr> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    path.file_name().filter(|_| !bytes.ends_with(b"/") && !bytes.ends_with(b"/."))
 }
 
 /// The folder that the name at the end of `path` is in.

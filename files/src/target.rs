@@ -1,8 +1,10 @@
 //! What is written: a new file, or straight into what is there.
 
-use crate::descriptor::{descriptor_of, duplicate};
+use crate::descriptor::descriptor_of;
 use crate::direct::Direct;
 use crate::new_file::{Existing, NewFile};
+use crate::path::{folder_of, resolved};
+use crate::system;
 use rustix::io::Errno;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -24,17 +26,33 @@ impl Target {
     /// `mode` is what a new file gets, within the umask; see [`NewFile::create`].
     ///
     /// # Errors
-    /// Those of the operating system, and those of [`NewFile::create`].
+    /// Those of the operating system, and those of [`NewFile::create`]; a [`Reason`](crate::Reason) for what somebody else has
+    /// put where everybody may.
     pub fn create(path: &Path, existing: Existing, mode: u32) -> io::Result<Self> {
+        Self::create_with(path, existing, mode, |path| File::options().write(true).open(path).map(Direct::from))
+    }
+
+    /// The same. `open` opens devices and pipes, which may have to wait for whoever reads.
+    ///
+    /// # Errors
+    /// Those of [`create`](Self::create), and those of `open`.
+    pub fn create_with(
+        path: &Path,
+        existing: Existing,
+        mode: u32,
+        open: impl FnOnce(&Path) -> io::Result<Direct>,
+    ) -> io::Result<Self> {
         if let Some(descriptor) = descriptor_of(path) {
             return Self::of(descriptor);
         }
         match fs::metadata(path) {
             Ok(there) if there.is_dir() => Err(Errno::ISDIR.into()),
             Ok(there) if !there.is_file() => {
-                let file = File::options().write(true).open(path)?;
+                let path = resolved(path)?;
+                system::refuse_foreign(&fs::symlink_metadata(&path)?, folder_of(&path))?;
+                let direct = open(&path)?;
                 // Somebody may have exchanged it since.
-                if file.metadata()?.is_file() { Err(Errno::EXIST.into()) } else { Ok(Self::Direct(Direct(file))) }
+                if direct.file().metadata()?.is_file() { Err(Errno::EXIST.into()) } else { Ok(Self::Direct(direct)) }
             }
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => NewFile::create(path, existing, mode).map(Self::New),
@@ -46,7 +64,7 @@ impl Target {
     /// # Errors
     /// Those of the operating system: it is not open.
     pub fn of(descriptor: RawFd) -> io::Result<Self> {
-        duplicate(descriptor).map(|file| Self::Direct(Direct(file)))
+        Direct::of(descriptor).map(Self::Direct)
     }
 
     /// The file that is written.

@@ -4,7 +4,9 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use objseal::{Key, cobblestone};
 use objseal_keys::keyring::{KeyringError, KeyringFile, Passphrase, PassphraseCost};
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -252,6 +254,96 @@ fn what_is_a_keyring_or_its_lock_is_told() {
     }
     file.protect(None, Some((&words("two words"), cost()))).expect("protected");
     assert!(KeyringFile::is_at(file.path()));
+    let of_bytes = path("bytes").join(OsStr::from_bytes(b"\xff.ring"));
+    fs::create_dir(path("bytes")).expect("made");
+    KeyringFile::at(&of_bytes).create(None, |keyring| keyring.create("main")).expect("made");
+    for entry in fs::read_dir(path("bytes")).expect("a folder") {
+        assert!(KeyringFile::is_at(&entry.expect("an entry").path()), "the keyring and its lock");
+    }
+}
+
+#[test]
+fn what_stands_there_by_then_is_no_example() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = made(&folder);
+    let theirs = || {
+        fs::write(file.path(), "theirs").expect("written");
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(0o666)).expect("set");
+        if rustix::process::geteuid().is_root() {
+            chown(file.path(), Some(65_534), Some(65_534)).expect("given away");
+        }
+    };
+    let own = fs::metadata(file.path()).expect("there").uid();
+    let exchange = |keyring: &mut objseal_keys::keyring::Keyring| {
+        fs::remove_file(file.path()).expect("removed");
+        theirs();
+        keyring.rotate("main")
+    };
+    assert_eq!(file.update(None, exchange).expect("changed"), 2);
+    let there = fs::metadata(file.path()).expect("there");
+    assert_eq!((there.mode() & 0o777, there.uid()), (0o600, own));
+    assert_eq!(file.read(None).expect("read").list().collect::<Vec<_>>(), [("main", 2)]);
+
+    fs::remove_file(file.path()).expect("removed");
+    let made = file.create(None, |keyring| {
+        theirs();
+        keyring.create("main")
+    });
+    let error = made.expect_err("refused");
+    assert!(matches!(&error, KeyringError::Io(error) if error.kind() == std::io::ErrorKind::AlreadyExists), "{error}");
+    assert_eq!(fs::read(file.path()).expect("there"), b"theirs");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_forked_process_does_not_keep_the_lock() {
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = made(&folder);
+    let lock = folder.path().join("keyring.lock");
+    let forked = file.update(None, |_| {
+        let open = fs::read_dir("/proc/self/fd").expect("descriptors").map(|entry| entry.expect("an entry").path());
+        let held = open.filter(|open| fs::read_link(open).is_ok_and(|path| path == lock)).last().expect("it is open");
+        let number = held.file_name().and_then(|name| name.to_str()).expect("a number").parse().expect("a number");
+        let this = pidfd_open(getpid(), PidfdFlags::empty()).expect("this process");
+        // The same open file, as a forked process has it.
+        Ok(pidfd_getfd(this, number, PidfdGetfdFlags::empty()).expect("another descriptor"))
+    });
+    fs::File::open(&lock).expect("there").try_lock().expect("nobody holds it");
+    drop(forked.expect("changed"));
+}
+
+#[test]
+fn a_keyring_that_is_too_long_is_not_read_in_part() {
+    let (longest, mut text) = (64 << 20, String::from("objseal-keyring 1\n"));
+    let mut line = |name: &str, version: usize| {
+        text.push_str(&format!("key {name} {version} {:064}\n", 1));
+        text.len()
+    };
+    let mut names = 0..;
+    let mut name = || format!("{:04}", names.next().expect("a number"));
+    let mut len = 0;
+    while longest - len > 1_000_000 {
+        let name = name();
+        len = (1..=10_000)
+            .map(|version| line(&name, version))
+            .take_while(|len| longest - len > 1_000)
+            .last()
+            .unwrap_or(0);
+    }
+    while longest - len > 300 {
+        len = line(&name(), 1);
+    }
+    // A name of this length ends its line where the limit is.
+    let (one, rest) = ((longest - len) / 2 - 72, longest - len - (longest - len) / 2 - 72);
+    line(&"x".repeat(one), 1);
+    assert_eq!(line(&"y".repeat(rest), 1), longest);
+    line("z", 1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = made(&folder);
+    fs::write(file.path(), &text).expect("written");
+    assert!(matches!(file.update(None, |keyring| keyring.create("more")), Err(KeyringError::Malformed { line: 1 })));
+    assert_eq!(fs::metadata(file.path()).expect("there").len(), text.len() as u64);
 }
 
 #[test]

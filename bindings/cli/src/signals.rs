@@ -29,10 +29,12 @@ impl Held {
     pub(crate) fn new() -> Result<Self, Failure> {
         let signals = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal));
         let ended = Arc::new(AtomicBool::new(false));
-        for signal in signals.clone() {
+        // First what ends the command: a signal that is noted and ends nothing would have the last step wait for ever.
+        let waiting = Signals::new(signals.clone()).map_err(Failure::other)?;
+        for signal in signals {
             flag::register(signal, Arc::clone(&ended)).map_err(Failure::other)?;
         }
-        Ok(Self { signals: Signals::new(signals).map_err(Failure::other)?, ended })
+        Ok(Self { signals: waiting, ended })
     }
 
     /// From now on they remove what `remains` of the file, and end the command.

@@ -279,6 +279,24 @@ fn a_signal_before_the_last_step_wins() {
 }
 
 #[test]
+fn a_signal_while_signals_are_made_to_wait_does_not_hang() {
+    let folder = Folder::with_keyring();
+    let mut ends = 0;
+    for number in 1.. {
+        let injection = format!("inject=rt_sigaction:signal=INT:when={number}");
+        let strace = ["10", "strace", "-f", "-qqq", "-o", "trace", "-e", "trace=rt_sigaction", "-e", &injection];
+        let ended = folder.command_behind("timeout", &strace, &["seal", "plain", "-o", "target", "--force"]).output();
+        let ended = ended.expect("it runs").status.code();
+        assert_ne!(ended, Some(124), "the signal at call {number} ended nothing");
+        ends += usize::from(ended == Some(130));
+        if !String::from_utf8_lossy(&folder.read("trace")).contains("--- SIGINT") {
+            break;
+        }
+    }
+    assert!(ends > 0, "not one of the signals was waited for");
+}
+
+#[test]
 fn a_signal_in_the_last_step_waits_for_it() {
     let folder = Folder::with_keyring();
     folder.run(&["seal", "plain", "-o", "target"]).ok();

@@ -6,7 +6,7 @@ use rustix::process::geteuid;
 use shared::{Ended, Folder, LEN, piped, plaintext, wait_for_part};
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::process::Command;
 
 /// Somebody without rights.
@@ -140,15 +140,85 @@ fn an_output_keeps_the_owner_of_what_it_replaces() {
     chown(folder.path("key"), Some(NOBODY), None).expect("root may");
     fs::write(folder.path("target"), "before").expect("written");
     folder.set_mode("target", 0o664);
+    let mut command = by_nobody(&folder, &["seal", "plain", "-k", "key", "-o", "target", "--force"]);
+    Ended(command.output().expect("setpriv runs")).ok();
+    let target = fs::metadata(folder.path("target")).expect("there");
+    assert_eq!((target.uid(), target.gid(), folder.mode("target")), (NOBODY, NOBODY, 0o604));
+}
+
+/// `objseal cobblestone`, run by somebody without rights.
+fn by_nobody(folder: &Folder, args: &[&str]) -> Command {
     // By another process: children that other tests start could hold a copy made here open, and it would not run.
     let copy = Command::new("cp").arg(env!("CARGO_BIN_EXE_objseal")).arg(folder.path("objseal")).status();
     assert!(copy.expect("cp runs").success());
     let mut command = Command::new("setpriv");
     command.args([&format!("--reuid={NOBODY}"), &format!("--regid={NOBODY}"), "--clear-groups"]);
-    command.args(["./objseal", "cobblestone", "seal", "plain", "-k", "key", "-o", "target", "--force"]);
-    Ended(command.current_dir(folder.root()).output().expect("setpriv runs")).ok();
-    let target = fs::metadata(folder.path("target")).expect("there");
-    assert_eq!((target.uid(), target.gid(), folder.mode("target")), (NOBODY, NOBODY, 0o604));
+    command.args(["./objseal", "cobblestone"]).args(args).current_dir(folder.root());
+    command
+}
+
+#[test]
+fn what_others_have_put_where_all_may_write_gets_nothing() {
+    if !geteuid().is_root() {
+        // Nobody else puts things of others there.
+        return;
+    }
+    let folder = Folder::with_key();
+    folder.run(&["seal", "plain", "-k", "key", "-o", "sealed"]).ok();
+    fs::create_dir(folder.path("all")).expect("made");
+    fs::set_permissions(folder.path("all"), fs::Permissions::from_mode(0o1777)).expect("set");
+    fs::write(folder.path("own"), "before").expect("written");
+    symlink("../own", folder.path("all/link")).expect("linked");
+    fs::write(folder.path("all/file"), "before").expect("written");
+    let pipe = Command::new("mkfifo").arg(folder.path("all/pipe")).status();
+    assert!(pipe.expect("mkfifo runs").success());
+    for name in ["link", "file", "pipe"] {
+        lchown(folder.path("all").join(name), Some(NOBODY), Some(NOBODY)).expect("root may");
+    }
+    let words = "it belongs to another user, in a folder where everybody may write; choose another place";
+    for name in ["all/link", "all/file", "all/pipe"] {
+        let open = ["open", "sealed", "-k", "key", "-o", name, "--force"];
+        folder.run(&open).failed(1, &format!("{name}: cannot write: {words}"));
+    }
+    folder.run(&["open", "sealed", "-k", "key", "-o", "all/pipe"]).failed(1, words);
+    for name in ["own", "all/file"] {
+        assert_eq!(folder.read(name), b"before", "{name}");
+    }
+
+    // A file of root is one that nobody else can replace there. That is told before the work.
+    folder.set_mode("", 0o755);
+    chown(folder.path("key"), Some(NOBODY), None).expect("root may");
+    fs::write(folder.path("all/of root"), "before").expect("written");
+    let mut child = piped(&mut by_nobody(&folder, &["seal", "-", "-k", "key", "-o", "all/of root", "--force"]));
+    let stdin = child.stdin.take();
+    Ended(child.wait_with_output().expect("it ends")).failed(1, "all/of root: cannot write: Operation not permitted");
+    drop(stdin);
+    assert_eq!(folder.read("all/of root"), b"before");
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_though_nobody_may_write_it() {
+    if !geteuid().is_root() {
+        // Who is nobody cannot become nobody; root may write whatever it likes.
+        return;
+    }
+    let folder = Folder::with_key();
+    folder.set_mode("", 0o777);
+    chown(folder.path("key"), Some(NOBODY), None).expect("root may");
+    fs::write(folder.path("target"), "before").expect("written");
+    chown(folder.path("target"), Some(NOBODY), Some(NOBODY)).expect("root may");
+    folder.set_mode("target", 0o444);
+    let seal = ["seal", "plain", "-k", "key", "-o", "target", "--force"];
+    let mut command = by_nobody(&folder, &seal);
+    let mut killed = Command::new("strace");
+    killed.args(["-f", "-qqq", "-o", "/dev/null", "-e", "trace=rename", "-e", "inject=rename:signal=KILL"]);
+    killed.arg(command.get_program()).args(command.get_args()).current_dir(folder.root());
+    assert_eq!(killed.status().expect("strace runs").code(), None);
+    let left = || folder.others().into_iter().filter(|name| name.starts_with(".objseal-")).collect::<Vec<_>>();
+    let [name] = &left()[..] else { panic!("{:?}", left()) };
+    assert_eq!(folder.mode(name), 0o444);
+    Ended(command.output().expect("setpriv runs")).ok();
+    assert_eq!(left(), Vec::<String>::new());
 }
 
 /// A way to use a file with a secret, and what is said before its name.

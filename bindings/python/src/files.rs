@@ -1,4 +1,4 @@
-//! Sealed files to write to and to read from: what the classes of `objseal._files` rest on.
+//! Sealed files to write to and to read from: what the classes of `objseal._readers` and `objseal._writers` rest on.
 
 use crate::buffer::{Input, Output};
 use crate::error::{OrRaise, argument};

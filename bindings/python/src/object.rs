@@ -103,7 +103,7 @@ pub(crate) fn seal_stream(
     callback: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Py<PyAny>> {
     let sealed = watch::run(py, callback, |progress| {
-        let sealed = file::seal(&options.0, progress.of(source), &mut target, &threads.0)?;
+        let sealed = file::seal(&options.0, progress.of(source), progress.of(&mut target), &threads.0)?;
         target.flush()?;
         Ok::<_, FileError>(sealed)
     })?;
@@ -122,7 +122,7 @@ pub(crate) fn unseal_stream(
     callback: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Py<PyAny>> {
     let opened = watch::run(py, callback, |progress| {
-        let opened = file::open(&options.how, progress.of(source), &mut target, &threads.0)?;
+        let opened = file::open(&options.how, progress.of(source), progress.of(&mut target), &threads.0)?;
         target.flush()?;
         Ok::<_, FileError>(opened)
     })?;

@@ -1,20 +1,21 @@
 //! Files by their paths: what is read, and what is written. Errors name the path.
 
 use crate::error::{OrRaise, Raise, argument, is_told};
-use crate::watch::lock;
+use crate::watch::{INTERVAL, lock};
 use objseal::cobblestone::ReadAt;
 use objseal::file::WriteAt;
-use objseal_files::{Existing, Source, Target, descriptor_of};
+use objseal_files::{Direct, Existing, Source, Target, descriptor_of};
 use objseal_keys::keyring::KeyringFile;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::pipe::PIPE_BUF;
 use std::error::Error;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
-use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::io::{self, ErrorKind, IsTerminal, Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -143,15 +144,20 @@ impl Input {
         if self.is_file {
             return Ok(true);
         }
-        let longest = Timespec::try_from(longest).map_err(io::Error::other)?;
-        match poll(&mut [PollFd::from_borrowed_fd(self.file().as_fd(), PollFlags::IN)], Some(&longest)) {
-            Err(Errno::INTR) => Ok(false),
-            ready => ready.map(|count| count > 0).map_err(|error| self.place.at(error.into())),
-        }
+        is_ready(self.file(), PollFlags::IN, longest).map_err(|error| self.place.at(error))
     }
 
     fn offset(&self, offset: u64) -> io::Result<u64> {
         self.start.checked_add(offset).ok_or_else(|| ErrorKind::UnexpectedEof.into())
+    }
+}
+
+/// Waits for this of a file, but not longer. Says whether it came.
+fn is_ready(file: &fs::File, wanted: PollFlags, longest: Duration) -> io::Result<bool> {
+    let longest = Timespec::try_from(longest).map_err(io::Error::other)?;
+    match poll(&mut [PollFd::from_borrowed_fd(file.as_fd(), wanted)], Some(&longest)) {
+        Err(Errno::INTR) => Ok(false),
+        ready => Ok(ready? > 0),
     }
 }
 
@@ -219,21 +225,57 @@ impl InputFile {
 pub(crate) struct Output {
     target: Target,
     place: Arc<Place>,
+    /// Whether somebody reads it, who may be slow: it is a pipe, a socket or a terminal.
+    is_read: bool,
 }
 
 impl Output {
+    /// Writes what whoever reads has room for. Not waiting for more than a moment lets signals and the end of the work through;
+    /// a write that waits would not even be ended by a signal once it has written something.
+    fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.is_read {
+            return self.target.write(bytes);
+        }
+        if !is_ready(self.target.file(), PollFlags::OUT, INTERVAL)? {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        match write_at_once(self.target.file(), bytes) {
+            // Not known of this, or by this system. For so much there surely is room.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.target.write(&bytes[..bytes.len().min(PIPE_BUF)]),
+            // Another writer took the room.
+            Err(Errno::AGAIN) => Err(ErrorKind::Interrupted.into()),
+            written => Ok(written?),
+        }
+    }
+
     /// Ends it: everything is there when this returns.
     pub(crate) fn commit(self, py: Python<'_>) -> PyResult<()> {
         // One may have come meanwhile.
         refuse_keyring(&self.place.path)?;
-        let Self { target, place } = self;
+        let Self { target, place, .. } = self;
         py.detach(|| target.commit().map_err(|error| place.at(error))).or_raise()
+    }
+}
+
+/// Writes as much as there is room for, and does not wait for more.
+fn write_at_once(file: &fs::File, bytes: &[u8]) -> Result<usize, Errno> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::io::{ReadWriteFlags, pwritev2};
+        // On from where the file stands.
+        const HERE: u64 = u64::MAX;
+        pwritev2(file, &[io::IoSlice::new(bytes)], HERE, ReadWriteFlags::NOWAIT)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (file, bytes);
+        Err(Errno::OPNOTSUPP)
     }
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.target.write(bytes).map_err(|error| self.place.at(error))
+        self.write_some(bytes).map_err(|error| self.place.at(error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -256,18 +298,12 @@ impl OutputFile {
             return Err(place.raise(Errno::EXIST));
         }
         let existing = if exclusive { Existing::Refuse } else { Existing::Replace };
-        let is_pipe = fs::metadata(&place.path).is_ok_and(|found| found.file_type().is_fifo());
-        let target = if is_pipe && descriptor_of(&place.path).is_none() {
-            let target = place.open(py, TO_WRITE, Target::of)?;
-            // Somebody may have exchanged it since.
-            if target.file().metadata()?.is_file() {
-                return Err(place.raise(Errno::EXIST));
-            }
-            target
-        } else {
-            py.detach(|| Target::create(&place.path, existing, mode)).map_err(|error| place.raise(error))?
-        };
-        Ok(Self(Mutex::new(Some(Output { target, place }))))
+        let open = |_: &Path| Ok(Python::attach(|py| place.open(py, TO_WRITE, Direct::of))?);
+        let target = py.detach(|| Target::create_with(&place.path, existing, mode, open));
+        let target = target.map_err(|error| place.raise(error))?;
+        let kind = target.file().metadata()?.file_type();
+        let is_read = kind.is_fifo() || kind.is_socket() || target.file().is_terminal();
+        Ok(Self(Mutex::new(Some(Output { target, place, is_read }))))
     }
 }
 

@@ -2,11 +2,11 @@
 //! and reports progress meanwhile.
 
 use crate::error::{OrRaise, argument};
-use crate::source::Stream;
+use crate::source::{Sink, Stream};
 use objseal_bindings::SameProcess;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How often the caller looks.
-const INTERVAL: Duration = Duration::from_millis(50);
+pub(crate) const INTERVAL: Duration = Duration::from_millis(50);
 
 /// How far the work has come, and whether it is to end.
 #[derive(Default)]
@@ -25,37 +25,48 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// `input`, which is counted, and ends with an error when the work is to end.
-    pub(crate) fn of(&self, input: Stream) -> Watched<'_> {
-        Watched { input, progress: self, process: SameProcess::here() }
+    /// An input, which is counted, or an output. It gives an error when the work is to end.
+    pub(crate) fn of<T>(&self, inner: T) -> Watched<'_, T> {
+        Watched { inner, progress: self, process: SameProcess::here() }
     }
 }
 
-pub(crate) struct Watched<'p> {
-    input: Stream,
+pub(crate) struct Watched<'p, T> {
+    inner: T,
     progress: &'p Progress,
     /// An object of Python may fork.
     process: SameProcess,
 }
 
-impl Watched<'_> {
+impl<T> Watched<'_, T> {
     fn check(&self) -> io::Result<()> {
         self.process.check().or_raise()?;
         if self.progress.stop.load(Ordering::Relaxed) { Err(io::Error::other("stopped")) } else { Ok(()) }
     }
 }
 
-impl Read for Watched<'_> {
+impl Read for Watched<'_, Stream> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.check()?;
         // A pipe may have nothing to give for as long as it likes.
-        while !self.input.wait(INTERVAL)? {
+        while !self.inner.wait(INTERVAL)? {
             self.check()?;
         }
-        let len = self.input.read(buffer)?;
+        let len = self.inner.read(buffer)?;
         self.check()?;
         self.progress.done.fetch_add(len as u64, Ordering::Relaxed);
         Ok(len)
+    }
+}
+
+impl Write for Watched<'_, &mut Sink> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.check()?;
+        self.inner.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }
 

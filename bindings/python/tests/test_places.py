@@ -572,6 +572,8 @@ def test_closing_a_reader_frees_its_descriptor(key: objseal.Key, tmp_path: Path)
     os.mkfifo(tmp_path / "pipe")
     keeps = os.open(tmp_path / "pipe", os.O_RDWR)
     os.write(keeps, objseal.seal(b"x", key=key))
+    # Those of other tests may wait for it.
+    gc.collect()
     before = descriptors()
     made: list[Callable[[], Any]] = [
         lambda: objseal.open(path, key=key),

@@ -5,13 +5,13 @@ use super::text::{self, FIRST_LINE, FIRST_WORD};
 use super::{Keyring, KeyringError};
 use objseal_files::{Existing, NewFile, resolved};
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// What the name of a keyring's lock ends in.
-const LOCK: &str = ".lock";
+/// What the name of a keyring's lock ends in, behind a dot.
+const LOCK: &str = "lock";
 /// No keyring is larger, in bytes.
 const MAX_FILE_LEN: u64 = 64 << 20;
 
@@ -33,10 +33,22 @@ enum Owner {
     AnyForRoot,
 }
 
-/// How a keyring that was read is protected.
-enum Protection {
-    None,
-    Passphrase(PassphraseCost),
+/// A keyring that was read, and its file.
+struct Stored {
+    keyring: Keyring,
+    /// Of the passphrase that it is under.
+    cost: Option<PassphraseCost>,
+    file: Metadata,
+}
+
+/// Held while the keyring is changed.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A process that was forked meanwhile would hold it for as long as it lives.
+        let _ = self.0.unlock();
+    }
 }
 
 impl KeyringFile {
@@ -68,7 +80,7 @@ impl KeyringFile {
         }
         let mut keyring = Keyring::new();
         fill(&mut keyring)?;
-        self.replace(&keyring, protection)?;
+        self.write(&keyring, protection, None)?;
         Ok(keyring)
     }
 
@@ -76,8 +88,8 @@ impl KeyringFile {
     #[must_use]
     pub fn is_at(path: &Path) -> bool {
         let Ok(path) = resolved(path) else { return false };
-        let keyring = path.to_str().and_then(|name| name.strip_suffix(LOCK)).map(PathBuf::from);
-        begins_as_keyring(&path) || keyring.is_some_and(|keyring| begins_as_keyring(&keyring))
+        let is_lock = path.extension().is_some_and(|extension| extension == LOCK);
+        begins_as_keyring(&path) || is_lock && begins_as_keyring(&path.with_extension(""))
     }
 
     /// Reads the keyring.
@@ -85,7 +97,7 @@ impl KeyringFile {
     /// # Errors
     /// [`KeyringError`].
     pub fn read(&self, passphrase: Option<&Passphrase>) -> Result<Keyring, KeyringError> {
-        self.read_protected(passphrase, Owner::UserOrRoot).map(|(keyring, _)| keyring)
+        self.read_protected(passphrase, Owner::UserOrRoot).map(|stored| stored.keyring)
     }
 
     /// Whether the keyring is under a passphrase. Of its keys nothing is read.
@@ -93,7 +105,7 @@ impl KeyringFile {
     /// # Errors
     /// [`KeyringError`].
     pub fn is_protected(&self) -> Result<bool, KeyringError> {
-        let text = self.read_text(Owner::AnyForRoot)?;
+        let (text, _) = self.read_text(Owner::AnyForRoot)?;
         Ok(passphrase::is_sealed(text::after_first_line(&text)?))
     }
 
@@ -108,13 +120,9 @@ impl KeyringFile {
         change: impl FnOnce(&mut Keyring) -> Result<T, KeyringError>,
     ) -> Result<T, KeyringError> {
         let _lock = self.lock_existing()?;
-        let (mut keyring, protection) = self.read_protected(passphrase, Owner::AnyForRoot)?;
+        let Stored { mut keyring, cost, file } = self.read_protected(passphrase, Owner::AnyForRoot)?;
         let result = change(&mut keyring)?;
-        let protection = match (protection, passphrase) {
-            (Protection::Passphrase(cost), Some(passphrase)) => Some((passphrase, cost)),
-            _ => None,
-        };
-        self.replace(&keyring, protection)?;
+        self.write(&keyring, passphrase.zip(cost), Some(&file))?;
         Ok(result)
     }
 
@@ -128,29 +136,25 @@ impl KeyringFile {
         protection: Option<(&Passphrase, PassphraseCost)>,
     ) -> Result<(), KeyringError> {
         let _lock = self.lock_existing()?;
-        let (keyring, _) = self.read_protected(passphrase, Owner::AnyForRoot)?;
-        self.replace(&keyring, protection)
+        let Stored { keyring, file, .. } = self.read_protected(passphrase, Owner::AnyForRoot)?;
+        self.write(&keyring, protection, Some(&file))
     }
 
-    fn read_protected(
-        &self,
-        passphrase: Option<&Passphrase>,
-        owner: Owner,
-    ) -> Result<(Keyring, Protection), KeyringError> {
-        let text = self.read_text(owner)?;
+    fn read_protected(&self, passphrase: Option<&Passphrase>, owner: Owner) -> Result<Stored, KeyringError> {
+        let (text, file) = self.read_text(owner)?;
         let after_first_line = text::after_first_line(&text)?;
         if !passphrase::is_sealed(after_first_line) {
             if passphrase.is_some() {
                 return Err(KeyringError::NotProtected);
             }
-            return Ok((text::decode(after_first_line, 2)?, Protection::None));
+            return Ok(Stored { keyring: text::decode(after_first_line, 2)?, cost: None, file });
         }
         let passphrase = passphrase.ok_or(KeyringError::PassphraseNeeded)?;
         let (keyring, cost) = passphrase::open(&text, passphrase)?;
-        Ok((keyring, Protection::Passphrase(cost)))
+        Ok(Stored { keyring, cost: Some(cost), file })
     }
 
-    fn read_text(&self, owner: Owner) -> Result<Zeroizing<String>, KeyringError> {
+    fn read_text(&self, owner: Owner) -> Result<(Zeroizing<String>, Metadata), KeyringError> {
         let file = File::open(&self.path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
@@ -160,18 +164,24 @@ impl KeyringFile {
         // With its final capacity: a string that grows leaves copies of its keys behind.
         let len = metadata.len().min(MAX_FILE_LEN);
         let mut text = Zeroizing::new(String::with_capacity(usize::try_from(len).unwrap_or(0) + 1));
-        file.take(MAX_FILE_LEN).read_to_string(&mut text).map_err(|error| match error.kind() {
+        file.take(MAX_FILE_LEN + 1).read_to_string(&mut text).map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData => KeyringError::Malformed { line: 1 },
             _ => error.into(),
         })?;
-        Ok(text)
+        if text.len() as u64 > MAX_FILE_LEN {
+            // Not the part of it that ends with a line: a change would lose the others.
+            return Err(KeyringError::Malformed { line: 1 });
+        }
+        Ok((text, metadata))
     }
 
-    /// Writes a new file, which takes the place of the old one when it is whole.
-    fn replace(
+    /// Writes a new file, which takes the place of the old one when it is whole, and is for the same owner. What stands there
+    /// by then may be somebody else's.
+    fn write(
         &self,
         keyring: &Keyring,
         protection: Option<(&Passphrase, PassphraseCost)>,
+        old: Option<&Metadata>,
     ) -> Result<(), KeyringError> {
         let text = if let Some((passphrase, cost)) = protection {
             passphrase::seal(keyring, passphrase, cost)?
@@ -184,9 +194,12 @@ impl KeyringFile {
             text
         };
         let target = resolved(&self.path)?;
-        let new = NewFile::create(&target, Existing::Replace, 0o600)?;
+        let existing = if old.is_some() { Existing::Replace } else { Existing::Refuse };
+        let new = NewFile::create(&target, existing, 0o600)?.with_its_permissions_kept();
         new.file().write_all(text.as_bytes())?;
-        keep_owner(new.file(), &target)?;
+        if let Some(old) = old {
+            keep_owner(new.file(), old)?;
+        }
         if others_can_read(&new.file().metadata()?).is_some() {
             return Err(KeyringError::NoPermissions);
         }
@@ -194,18 +207,20 @@ impl KeyringFile {
     }
 
     /// The same for a keyring that must be there: beside one that is not nothing is to be left.
-    fn lock_existing(&self) -> Result<File, KeyringError> {
+    fn lock_existing(&self) -> Result<Lock, KeyringError> {
         fs::metadata(&self.path)?;
         self.lock()
     }
 
-    /// Waits until no other process changes the keyring. The lock ends with the file that is returned.
-    fn lock(&self) -> Result<File, KeyringError> {
+    /// Waits until no other process changes the keyring.
+    fn lock(&self) -> Result<Lock, KeyringError> {
         let target = resolved(&self.path)?;
-        let path = sibling(&target, LOCK);
+        let path = lock_of(&target);
         let lock = match private(OpenOptions::new().write(true).create_new(true)).open(&path) {
             Ok(made) => {
-                keep_owner(&made, &target)?;
+                if let Ok(keyring) = fs::metadata(&target) {
+                    keep_owner(&made, &keyring)?;
+                }
                 made
             }
             // Not given to anybody: in a folder of somebody else a name may be a link to any file.
@@ -213,23 +228,22 @@ impl KeyringFile {
             Err(error) => return Err(error.into()),
         };
         lock.lock()?;
-        Ok(lock)
+        Ok(Lock(lock))
     }
 }
 
-/// Gives `file` to the owner of `target`: root, who changes the keyring of somebody, leaves it to them.
-fn keep_owner(file: &File, target: &Path) -> io::Result<()> {
+/// Gives `file` to the owner of `old`: root, who changes the keyring of somebody, leaves it to them.
+fn keep_owner(file: &File, old: &Metadata) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let Ok(old) = fs::metadata(target) else { return Ok(()) };
         let new = file.metadata()?;
         if (old.uid(), old.gid()) != (new.uid(), new.gid()) && rustix::process::geteuid().is_root() {
             std::os::unix::fs::fchown(file, Some(old.uid()), Some(old.gid()))?;
         }
     }
     #[cfg(not(unix))]
-    let _ = (file, target);
+    let _ = (file, old);
     Ok(())
 }
 
@@ -242,9 +256,10 @@ fn begins_as_keyring(path: &Path) -> bool {
     read && start == *FIRST_WORD.as_bytes()
 }
 
-fn sibling(path: &Path, suffix: &str) -> PathBuf {
+fn lock_of(path: &Path) -> PathBuf {
     let mut name = OsString::from(path.as_os_str());
-    name.push(suffix);
+    name.push(".");
+    name.push(LOCK);
     name.into()
 }
 
@@ -256,7 +271,7 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 }
 
 /// That nobody but the user, or root, has written or can read the file.
-fn check_private(metadata: &fs::Metadata, owner: Owner) -> Result<(), KeyringError> {
+fn check_private(metadata: &Metadata, owner: Owner) -> Result<(), KeyringError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
@@ -276,7 +291,7 @@ fn check_private(metadata: &fs::Metadata, owner: Owner) -> Result<(), KeyringErr
 }
 
 /// The permissions of a file that is not private.
-fn others_can_read(metadata: &fs::Metadata) -> Option<u32> {
+fn others_can_read(metadata: &Metadata) -> Option<u32> {
     #[cfg(unix)]
     {
         let mode = std::os::unix::fs::MetadataExt::mode(metadata) & 0o777;

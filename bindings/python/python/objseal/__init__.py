@@ -35,13 +35,15 @@ from ._errors import (
     RandomError,
     WantedKey,
 )
-from ._files import SealedReader, SealedTextReader, SealedTextWriter, SealedWriter, open
+from ._files import open
 from ._model import Facts, Info, WrappedKey
 from ._object import inspect, rewrap, seal, seal_file, seal_into, sealed_len, unseal, unseal_file, unseal_into
 from ._objseal import VERSION as __version__
 from ._objseal import Key, Keyring, engines
 from ._options import OpenOptions, Policy, SealOptions
+from ._readers import SealedReader, SealedTextReader
 from ._types import ANY, Known
+from ._writers import SealedTextWriter, SealedWriter
 
 __all__ = [
     "ANY",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import _objseal as native
-from ._files import as_source, source_of, target_of
 from ._objseal import Keyring
 from ._options import OpenOptions, SealOptions, opening, resealing, sealing
+from ._places import as_source, source_of, target_of
 from ._types import Buffer, Callback, Context, Demanded, KeyLike, Names, Place, Readable, Writable
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ def seal_file(
 
     A target that is a path is there when all of it is written, and not before; one that is there already is replaced then,
     and gives its owner and permissions. A new one gets the permissions of the source, if that is a path, within the umask.
-    Devices, pipes and paths that stand for descriptors, `/dev/stdout` say, get what is written at once. A keyring is refused.
+    Devices, pipes and paths that stand for descriptors, `/dev/stdout` say, get what is written at once. A keyring is refused,
+    and what another user has put into a folder where everybody may write.
     `callback` is called now and then with the number of bytes read since. Arguments: see `seal`.
 
     >>> import objseal, io

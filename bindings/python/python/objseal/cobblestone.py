@@ -16,8 +16,9 @@ b'the plaintext'
 from __future__ import annotations
 
 from . import _objseal as native
-from ._files import SealedReader, _RawReader, as_source
 from ._objseal import Opener, Sealer
+from ._places import as_source
+from ._readers import RawReader, SealedReader
 from ._types import Buffer, KeyLike, Place, Readable
 
 CHUNK_LEN = 16 * 1024
@@ -61,7 +62,7 @@ def reader(key: KeyLike, source: Place | Readable | Buffer, context: Buffer = b"
     >>> file.seek(-5, io.SEEK_END), file.read()
     (8, b'ntext')
     """
-    return SealedReader(_RawReader(native.cobblestone_reader(key, as_source(source), context), threads))
+    return SealedReader(RawReader(native.cobblestone_reader(key, as_source(source), context), threads))
 
 
 def sealed_len(length: int) -> int:

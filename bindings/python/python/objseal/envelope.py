@@ -16,9 +16,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import _objseal as native
-from ._files import SealedReader, _RawReader, as_source, source_of, target_of
 from ._objseal import Keyring
 from ._options import OpenOptions, SealOptions, opening, resealing, sealing
+from ._places import as_source, source_of, target_of
+from ._readers import RawReader, SealedReader
 from ._types import Buffer, Callback, Context, Demanded, KeyLike, Names, Place, Readable, Writable
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Envelope:
 
     def reader(self, body: Place | Readable | Buffer, *, threads: int = 1) -> SealedReader:
         """The plaintext of a stored body as a file, in any order: a path, a file object that can seek, or memory."""
-        return SealedReader(_RawReader(self._native.reader(as_source(body)), threads))
+        return SealedReader(RawReader(self._native.reader(as_source(body)), threads))
 
     def rewrap(
         self,

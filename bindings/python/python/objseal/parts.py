@@ -32,11 +32,12 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _objseal as native
-from ._files import SealedReader, _RawReader, as_source, source_of, target_of
 from ._errors import ArgumentError
 from ._model import Completed, Part, PartRange, Receipt
 from ._objseal import Keyring
 from ._options import OpenOptions, Policy, SealOptions, _pairs, _single, opening, sealing
+from ._places import as_source, source_of, target_of
+from ._readers import RawReader, SealedReader
 from ._types import ANY, Buffer, Callback, Context, Demanded, KeyLike, Names, Place, Readable, Store, Writable
 from .envelope import Envelope
 
@@ -193,7 +194,7 @@ def open(envelope: Envelope, store: Store, *, table: Place | Readable | Buffer |
     `store` gives the stored body of a part. `table` is the part table, if it is not in the head; of a path or a file object
     only those pieces are read that are needed.
     """
-    return SealedReader(_RawReader(native.PartsReader.open(envelope._native, as_source(table), store), 1))
+    return SealedReader(RawReader(native.PartsReader.open(envelope._native, as_source(table), store), 1))
 
 
 def parts(envelope: Envelope, *, table: Place | Readable | Buffer | None = None) -> list[Part]:
