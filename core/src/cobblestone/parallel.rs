@@ -134,10 +134,9 @@ impl SharedSealer {
         let out = prefix(out, sealed_buffer_len(len)?)?;
         let (header_out, chunks_out) = out.split_at_mut(HEADER_LEN);
         header_out.copy_from_slice(self.header());
-        let total = chunks_out.len() as u64;
         // Where in the input, and what of the output nobody has taken yet. Nothing after the last run.
         let mut rest = Some((0, chunks_out));
-        let next = || -> io::Result<_> {
+        let next = |_: &mut _| -> io::Result<_> {
             let Some((at, out)) = rest.take() else { return Ok(None) };
             let last = len - at < PIECE_LEN;
             let run = if last { self.last_run(len - at) } else { self.next_run(PIECE_LEN / CHUNK_LEN) };
@@ -154,11 +153,10 @@ impl SharedSealer {
             if !last {
                 rest = Some((at + PIECE_LEN, later));
             }
-            let amount = now.len() as u64;
-            Ok(Some(((run, at, now), amount)))
+            Ok(Some((run, at, now)))
         };
         let copy = || Zeroizing::new(Vec::new());
-        let sealed = queue::run(workers, total, next, copy, |(run, at, out), copy| {
+        let work = |(run, at, out): (super::Run<'_>, usize, &mut [u8]), copy: &mut Zeroizing<Vec<u8>>| {
             let piece_len = PIECE_LEN.min(len - at);
             let piece = match slice_at(input, at as u64, piece_len) {
                 Some(piece) => piece,
@@ -170,8 +168,8 @@ impl SharedSealer {
             };
             run.seal(piece, out)?;
             Ok(())
-        });
-        sealed.settle(out).map(|()| out.len())
+        };
+        queue::run(workers, copy, next, work, || ()).settle(out).map(|()| out.len())
     }
 }
 
@@ -195,20 +193,19 @@ fn in_parallel(
 ) -> Result<(), Error> {
     let chunks = input.len() / input_chunk + 1;
     let run_chunks = chunks.div_ceil(workers.count().get()).min(MAX_RUN_CHUNKS);
-    let runs = chunks.div_ceil(run_chunks) as u64;
     let mut rest = Some(Run { first: 0, input, output: &mut *output, last: true });
-    let next = || {
+    let next = |(): &mut ()| {
         let Some(now) = rest.take() else { return Ok(None) };
         let input_len = run_chunks * input_chunk;
         // The last chunk, short or empty, belongs to a run that is not whole.
         if now.input.len() < input_len {
-            return Ok(Some((now, 1)));
+            return Ok(Some(now));
         }
         let (input, input_after) = now.input.split_at(input_len);
         let (output, output_after) = now.output.split_at_mut(run_chunks * output_chunk);
         let first_after = now.first + run_chunks as u64;
         rest = Some(Run { first: first_after, input: input_after, output: output_after, last: true });
-        Ok(Some((Run { first: now.first, input, output, last: false }, 1)))
+        Ok(Some(Run { first: now.first, input, output, last: false }))
     };
-    queue::run(workers, runs, next, || (), |run, ()| work(run)).settle(output)
+    queue::run(workers, || (), next, |run, ()| work(run), || ()).settle(output)
 }

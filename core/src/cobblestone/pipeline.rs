@@ -6,7 +6,7 @@
 
 use super::parallel::Workers;
 use super::pass::{One, Pass, Two};
-use super::queue::lock;
+use super::queue::{self, lock};
 use super::{CHUNK_LEN, ChunkOpener, Cobblestone, HEADER_LEN, SEALED_CHUNK_LEN, SharedSealer};
 use crate::error::Error;
 use crate::push::read_some;
@@ -145,21 +145,26 @@ pub(super) fn read_full(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<
     Ok(len)
 }
 
-struct Source<R> {
-    input: R,
-    windows: u64,
-    ended: bool,
-    read: u64,
-}
-
 struct Sink<W, C> {
     output: W,
     /// What the pass keeps from window to window.
     carry: C,
     windows: u64,
     written: u64,
-    /// The first failure; nothing is written after it.
-    failure: Option<io::Error>,
+}
+
+/// What a thread works with: a window of the input, and what is made of it.
+struct Room<B> {
+    input: Zeroizing<Vec<u8>>,
+    buffers: B,
+}
+
+/// A window that was read.
+struct Window<T> {
+    number: u64,
+    len: usize,
+    /// The right to work on it. Why there is none is told in its turn.
+    reserved: Result<T, Error>,
 }
 
 struct Totals {
@@ -196,83 +201,48 @@ fn pump_windows<P: Pass>(
     let per_worker = MEMORY / workers.count().get();
     let most = if workers.count().get() == 1 { ALONE_CHUNKS } else { P::MAX_WINDOW_CHUNKS };
     let window_chunks = (per_worker / P::MEMORY_PER_CHUNK).clamp(1, most);
-    let source = Mutex::new(Source { input, windows: 0, ended: false, read: 0 });
-    let sink = Mutex::new(Sink { output, carry: pass.carry(), windows: 0, written: 0, failure: None });
+    let sink = Mutex::new(Sink { output, carry: pass.carry(), windows: 0, written: 0 });
     let turns = Turns::new(workers.count().get());
+    let ended = AtomicBool::new(false);
+    let (mut input, mut windows, mut read) = (input, 0, 0);
 
-    let job = || {
-        let _guard = PanicGuard { turns: &turns, sink: &sink };
-        if lock(&source).ended {
-            return;
-        }
-        let mut input = Zeroizing::new(vec![0; window_chunks * P::INPUT_CHUNK]);
-        let mut buffers = P::buffers(window_chunks);
-        loop {
-            let (window, reserved, len) = {
-                let mut source = lock(&source);
-                if source.ended {
-                    return;
-                }
-                if turns.is_stopped() {
-                    return;
-                }
-                let len = match read_full(&mut source.input, &mut input) {
-                    Ok(len) => len,
-                    Err(error) => {
-                        source.ended = true;
-                        lock(&sink).failure.get_or_insert(error);
-                        turns.stop(&sink);
-                        return;
-                    }
-                };
-                source.ended = len < input.len();
-                source.read += len as u64;
-                let window = source.windows;
-                source.windows += 1;
-                (window, pass.reserve(window * window_chunks as u64, len, source.ended), len)
-            };
-            let worked = reserved.and_then(|reserved| pass.work(reserved, &input[..len], &mut buffers));
-
-            let mut turn = lock(&sink);
-            while turn.windows != window && !turns.is_stopped() {
-                turn = turns.of(window).wait(turn).unwrap_or_else(PoisonError::into_inner);
-            }
-            if turns.is_stopped() {
-                return;
-            }
-            let put = worked.and_then(|worked| pass.put(worked, &mut buffers, &mut turn.carry));
-            let written = put.map_err(io::Error::from).and_then(|out| {
-                turn.output.write_all(out)?;
-                Ok(out.len() as u64)
-            });
-            match written {
-                Ok(len) => {
-                    turn.written += len;
-                    turn.windows += 1;
-                    turns.of(turn.windows).notify_all();
-                }
-                Err(error) => {
-                    turn.failure.get_or_insert(error);
-                    drop(turn);
-                    turns.stop(&sink);
-                    return;
-                }
-            }
-        }
+    // None for who comes too late: memory that is new to the process costs more than to fill it.
+    let room = || {
+        let chunks = if ended.load(Ordering::Relaxed) { 0 } else { window_chunks };
+        Room { input: Zeroizing::new(vec![0; chunks * P::INPUT_CHUNK]), buffers: P::buffers(chunks) }
     };
-    workers.run(&job);
-    job(); // in case the pool made no call at all
-
+    let next = |room: &mut Room<P::Buffers>| {
+        if ended.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let len = read_full(&mut input, &mut room.input)?;
+        let last = len < room.input.len();
+        ended.store(last, Ordering::Relaxed);
+        let number = windows;
+        windows += 1;
+        read += len as u64;
+        Ok(Some(Window { number, len, reserved: pass.reserve(number * window_chunks as u64, len, last) }))
+    };
+    let work = |window: Window<P::Ticket>, room: &mut Room<P::Buffers>| -> io::Result<()> {
+        let Window { number, len, reserved } = window;
+        let worked = reserved.and_then(|reserved| pass.work(reserved, &room.input[..len], &mut room.buffers));
+        let mut turn = lock(&sink);
+        while turn.windows != number && !turns.is_stopped() {
+            turn = turns.of(number).wait(turn).unwrap_or_else(PoisonError::into_inner);
+        }
+        if turns.is_stopped() {
+            return Ok(());
+        }
+        let out = pass.put(worked?, &mut room.buffers, &mut turn.carry)?;
+        turn.output.write_all(out)?;
+        turn.written += out.len() as u64;
+        turn.windows += 1;
+        turns.of(turn.windows).notify_all();
+        Ok(())
+    };
+    queue::run(workers, room, next, work, || turns.stop(&sink)).settle(&mut [])?;
     let sink = sink.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let source = source.into_inner().unwrap_or_else(PoisonError::into_inner);
-    // Every window up to the end of the input was written, or the output is not whole: a pool may have kept a panic to
-    // itself.
-    let whole = source.ended && source.windows == sink.windows && !turns.is_stopped();
-    match sink.failure {
-        Some(error) => Err(error),
-        None if !whole => Err(Error::WorkersFailed.into()),
-        None => Ok(Totals { read: source.read, written: sink.written }),
-    }
+    Ok(Totals { read, written: sink.written })
 }
 
 /// What threads wait for: their turn to write, or the word to stop. The word is apart from the sink, so that reading
@@ -303,19 +273,5 @@ impl Turns {
         let _turn = lock(sink);
         self.stop.store(true, Ordering::Relaxed);
         self.turns.iter().for_each(Condvar::notify_all);
-    }
-}
-
-/// Lets the other threads go if this one panics: they would wait for its window for ever.
-struct PanicGuard<'p, W, C> {
-    turns: &'p Turns,
-    sink: &'p Mutex<Sink<W, C>>,
-}
-
-impl<W, C> Drop for PanicGuard<'_, W, C> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.turns.stop(self.sink);
-        }
     }
 }

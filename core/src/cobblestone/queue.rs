@@ -3,10 +3,11 @@
 use super::parallel::Workers;
 use crate::error::Error;
 use core::any::Any;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::boxed::Box;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::panicking;
 
 /// What came of the work.
 #[must_use = "after a failure what was written must not be given out"]
@@ -16,37 +17,54 @@ pub(super) struct Outcome<E> {
 }
 
 /// Calls `next`, one thread at a time, and `work` on what it gives, on all threads, until there is no more or something fails.
-/// All of it together is `total` large: what `next` gives says how much of that it is, and it counts once `work` has returned.
 ///
-/// `scratch` makes what a thread keeps from one piece of work to the next.
+/// `scratch` makes what a thread keeps from one piece of work to the next. `stop` is called when something failed or panicked,
+/// so that who waits in `work` for others lets go; what it returns then does not count.
 pub(super) fn run<I, S, E: From<Error> + Send>(
     workers: &impl Workers,
-    total: u64,
-    next: impl FnMut() -> Result<Option<(I, u64)>, E> + Send,
     scratch: impl Fn() -> S + Sync,
+    next: impl FnMut(&mut S) -> Result<Option<I>, E> + Send,
     work: impl Fn(I, &mut S) -> Result<(), E> + Sync,
+    stop: impl Fn() + Sync,
 ) -> Outcome<E> {
     let next = Mutex::new(next);
     let failure = Mutex::new(None);
     let failed = AtomicBool::new(false);
-    let done = AtomicU64::new(0);
+    let ended = AtomicBool::new(false);
+    // Taken and not finished.
+    let open = AtomicUsize::new(0);
+    let fail = |error: Option<E>| {
+        if let Some(error) = error {
+            lock(&failure).get_or_insert(error);
+        }
+        failed.store(true, Ordering::Relaxed);
+        stop();
+    };
     let job = || {
+        let _guard = OnPanic(|| fail(None));
         let mut scratch = scratch();
         while !failed.load(Ordering::Relaxed) {
-            let taken = (lock(&next))();
+            let taken = {
+                let mut next = lock(&next);
+                let taken = if failed.load(Ordering::Relaxed) { return } else { next(&mut scratch) };
+                if let Ok(Some(_)) = taken {
+                    open.fetch_add(1, Ordering::Relaxed);
+                }
+                taken
+            };
             let worked = match taken {
-                Ok(None) => return,
-                Ok(Some((item, amount))) => work(item, &mut scratch).map(|()| amount),
+                Ok(None) => {
+                    ended.store(true, Ordering::Relaxed);
+                    return;
+                }
+                Ok(Some(item)) => work(item, &mut scratch),
                 Err(error) => Err(error),
             };
             match worked {
-                Ok(amount) => {
-                    done.fetch_add(amount, Ordering::Relaxed);
+                Ok(()) => {
+                    open.fetch_sub(1, Ordering::Relaxed);
                 }
-                Err(error) => {
-                    lock(&failure).get_or_insert(error);
-                    failed.store(true, Ordering::Relaxed);
-                }
+                Err(error) => fail(Some(error)),
             }
         }
     };
@@ -56,11 +74,22 @@ pub(super) fn run<I, S, E: From<Error> + Send>(
         job();
     }));
     let mut failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if failure.is_none() && done.into_inner() < total {
-        // Something was taken and not finished, and the pool kept the panic to itself.
+    if failure.is_none() && !(ended.into_inner() && open.into_inner() == 0) {
+        // Something was not taken or not finished, and the pool kept the panic to itself.
         failure = Some(Error::WorkersFailed.into());
     }
     Outcome { failure, panic: panic.err() }
+}
+
+/// Called when its thread panics.
+struct OnPanic<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnPanic<F> {
+    fn drop(&mut self) {
+        if panicking() {
+            (self.0)();
+        }
+    }
 }
 
 impl<E> Outcome<E> {

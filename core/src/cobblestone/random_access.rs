@@ -283,13 +283,13 @@ impl<S: ReadAt> RandomAccess<S> {
             let (first, rest) = out.split_at_mut(first_len);
             let mut pieces = core::iter::once(first).chain(rest.chunks_mut(window_len(piece_len)));
             let mut at = start;
-            let next = || {
+            let next = |(): &mut ()| {
                 let Some(piece) = pieces.next() else { return Ok(None) };
-                let (begins, amount) = (at, piece.len() as u64);
-                at += amount;
-                Ok(Some(((begins, piece), amount)))
+                let begins = at;
+                at += piece.len() as u64;
+                Ok(Some((begins, piece)))
             };
-            queue::run(workers, len, next, || (), |(at, piece), ()| self.open_range_into(at, piece))
+            queue::run(workers, || (), next, |(at, piece), ()| self.open_range_into(at, piece), || ())
         };
         opened.settle(out)
     }
