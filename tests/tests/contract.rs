@@ -1,14 +1,16 @@
 //! What is promised about outputs, on every engine: all or nothing, the same bytes on any number of threads, and what is
 //! left when a thread panics.
 
-use objseal::cobblestone::{CHUNK_LEN, Cobblestone, SEALED_CHUNK_LEN, Threads, Workers, sealed_len};
+use objseal::cobblestone::{CHUNK_LEN, Cobblestone, ReadAt, SEALED_CHUNK_LEN, Threads, Workers, sealed_len};
 use objseal::hazmat::{Aes256Gcm, FixedSalt};
 use objseal::{Backend, Engine, Error, Key, RandomError, RandomSource};
 use objseal_tests::{backends, engines, pattern, report};
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::ThreadId;
 
 fn key() -> Key {
     Key::from_bytes(&[0x42; 32])
@@ -180,6 +182,65 @@ fn a_swallowed_panic_is_not_a_success() {
             let error = ended.expect_err("not whole");
             assert_eq!(error.get_ref().and_then(|e| e.downcast_ref()), Some(&Error::WorkersFailed), "{engine}");
         }
+    });
+}
+
+/// Two threads; the second one has found nothing to do any more when the first one panics, and nobody passes that on.
+struct LatePanic(Barrier);
+
+impl Workers for LatePanic {
+    fn count(&self) -> NonZeroUsize {
+        NonZeroUsize::new(2).expect("2")
+    }
+
+    fn run(&self, job: &(dyn Fn() + Sync)) {
+        std::thread::scope(|scope| {
+            let late = scope.spawn(job);
+            // It has taken the first piece.
+            self.0.wait();
+            scope.spawn(job).join().expect("the rest is done");
+            self.0.wait();
+            late.join().expect_err("planted");
+        });
+    }
+}
+
+/// A message of which the first read on another thread waits, and panics.
+struct Late<'m> {
+    message: &'m [u8],
+    reads: AtomicUsize,
+    barrier: &'m Barrier,
+    asker: ThreadId,
+}
+
+impl ReadAt for Late<'_> {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        if std::thread::current().id() != self.asker && self.reads.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.barrier.wait();
+            self.barrier.wait();
+            panic!("planted");
+        }
+        self.message.read_exact_at(buffer, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.message.len() as u64)
+    }
+}
+
+#[test]
+fn a_panic_behind_the_end_is_no_success() {
+    on_each_engine("a panic behind the end is no success", |engine, cobblestone| {
+        let plaintext = pattern(3 * CHUNK_LEN + 5);
+        let message = cobblestone.seal(&plaintext).expect("room");
+        let pool = LatePanic(Barrier::new(2));
+        let asker = std::thread::current().id();
+        let source = Late { message: &message, reads: AtomicUsize::new(0), barrier: &pool.0, asker };
+        let stored = cobblestone.open_at(source).expect("authentic");
+        let mut out = vec![0xEE; plaintext.len()];
+        let error = stored.open_range_parallel(&pool, 0, &mut out).expect_err("a piece is missing");
+        assert_eq!(error.get_ref().and_then(|error| error.downcast_ref()), Some(&Error::WorkersFailed), "{engine}");
+        assert!(out.iter().all(|&byte| byte == 0));
     });
 }
 

@@ -3,7 +3,7 @@
 use super::parallel::Workers;
 use crate::error::Error;
 use core::any::Any;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::boxed::Box;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,8 +31,6 @@ pub(super) fn run<I, S, E: From<Error> + Send>(
     let failure = Mutex::new(None);
     let failed = AtomicBool::new(false);
     let ended = AtomicBool::new(false);
-    // Taken and not finished.
-    let open = AtomicUsize::new(0);
     let fail = |error: Option<E>| {
         if let Some(error) = error {
             lock(&failure).get_or_insert(error);
@@ -46,11 +44,10 @@ pub(super) fn run<I, S, E: From<Error> + Send>(
         while !failed.load(Ordering::Relaxed) {
             let taken = {
                 let mut next = lock(&next);
-                let taken = if failed.load(Ordering::Relaxed) { return } else { next(&mut scratch) };
-                if let Ok(Some(_)) = taken {
-                    open.fetch_add(1, Ordering::Relaxed);
+                if failed.load(Ordering::Relaxed) {
+                    return;
                 }
-                taken
+                next(&mut scratch)
             };
             let worked = match taken {
                 Ok(None) => {
@@ -60,11 +57,8 @@ pub(super) fn run<I, S, E: From<Error> + Send>(
                 Ok(Some(item)) => work(item, &mut scratch),
                 Err(error) => Err(error),
             };
-            match worked {
-                Ok(()) => {
-                    open.fetch_sub(1, Ordering::Relaxed);
-                }
-                Err(error) => fail(Some(error)),
+            if let Err(error) = worked {
+                fail(Some(error));
             }
         }
     };
@@ -74,8 +68,8 @@ pub(super) fn run<I, S, E: From<Error> + Send>(
         job();
     }));
     let mut failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if failure.is_none() && !(ended.into_inner() && open.into_inner() == 0) {
-        // Something was not taken or not finished, and the pool kept the panic to itself.
+    if failure.is_none() && (failed.into_inner() || !ended.into_inner()) {
+        // Something was not taken or not finished. The pool may have kept the panic to itself.
         failure = Some(Error::WorkersFailed.into());
     }
     Outcome { failure, panic: panic.err() }
