@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use objseal::Key;
 use objseal::cobblestone::Cobblestone;
 use objseal::envelope::{Envelope, SealOptions, WrappingKey};
+use objseal::{Key, Push};
 use std::io::Write;
 use std::sync::{Arc, LazyLock};
 
@@ -61,9 +61,9 @@ fn layered(stored: &[u8], unchanged: bool, pieces: &[u8]) {
     for piece in pieces.iter().map(|&byte| usize::from(byte) * 97).chain([usize::MAX]) {
         let (now, later) = rest.split_at(piece.min(rest.len()));
         rest = later;
-        refused = refused || opener.update(now, &mut opened).is_err();
+        refused = refused || opener.update_vec(now, &mut opened).is_err();
     }
-    let finished = opener.finish(&mut opened);
+    let finished = opener.finish_vec(&mut opened);
     match whole {
         Ok(plain) => assert!(!refused && finished.is_ok() && opened == plain),
         Err(_) => assert!(finished.is_err()),
