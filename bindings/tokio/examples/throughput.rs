@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release -p objseal-tokio --example throughput`
 //!
-//! Writers and readers are compared with those of `objseal::file`, streams with the same pieces pushed through its sealer and
-//! opener. Rounds take turns, and each figure is the ratio of the medians.
+//! Writers, readers and streams are compared with the writers and readers of `objseal::file`, streams also with the same pieces
+//! pushed through its sealer and opener, which has an output of its own for each as a stream has. Rounds take turns, and each figure is the ratio of the medians.
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -131,7 +131,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 fn main() -> Done {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
     let data = Data::new()?;
-    println!("piece    what  blocking     writer/reader   pushed       stream");
+    println!("piece    what  blocking     writer/reader  stream   pushed       stream");
     for kib in [8, 64, 256, 1024] {
         let piece = kib * 1024;
         for seals in [true, false] {
@@ -157,9 +157,10 @@ fn main() -> Done {
             let what = if seals { "seal" } else { "open" };
             let speed = |seconds| f64::from(32 << 20) / seconds / 1e9;
             println!(
-                "{kib:4} KiB {what}  {:5.2} GB/s  {:12.2}  {:7.2} GB/s  {:7.2}",
+                "{kib:4} KiB {what}  {:5.2} GB/s  {:13.2}  {:6.2}  {:7.2} GB/s  {:6.2}",
                 speed(blocking),
                 blocking / face,
+                blocking / stream,
                 speed(pushed),
                 pushed / stream
             );
