@@ -19,6 +19,11 @@ fn pools() -> [Pool; 2] {
     [usize::MAX, 0].map(|len| Pool::new(NonZeroUsize::MIN).with_inline_len(len))
 }
 
+/// How often to wait before it is dropped: each number of times, then ever more, for how long a pool takes nobody can tell.
+fn patience() -> impl Iterator<Item = usize> {
+    (0..300).chain(std::iter::successors(Some(512), |left| Some(left * 2)))
+}
+
 /// Counts what had to wait, and says when to stop.
 struct Waits {
     left: usize,
@@ -55,8 +60,8 @@ fn a_writer_that_is_dropped_leaves_nothing_whole() {
     let (keys, plain) = (keys(2), pattern(LEN));
     let len = keys.seal(&plain).len();
     for pool in pools() {
-        let mut whole = 0;
-        for left in 0..300 {
+        let mut cut = 0;
+        for left in patience() {
             let mut writer =
                 SealWriter::new(&keys.sealing, Sluggish::new(9_000)).expect("begun").with_pool(pool.clone());
             let done = seal(&mut writer, &plain, &mut Waits { left });
@@ -64,12 +69,13 @@ fn a_writer_that_is_dropped_leaves_nothing_whole() {
             // Only the inner writer may have to be flushed yet.
             assert_eq!(keys.is_whole(&stored), stored.len() == len, "after {left}");
             assert!(done.is_none() || stored.len() == len);
-            whole += usize::from(done.is_some());
             if done.is_some() {
                 assert!(keys.open(&stored).expect("whole") == plain, "what was reported was taken in");
+                break;
             }
+            cut += 1;
         }
-        assert!((1..300).contains(&whole), "{whole}");
+        assert!(cut > 5, "{cut}");
     }
 }
 
@@ -79,8 +85,8 @@ fn a_stream_that_is_dropped_leaves_nothing_whole() {
     let _entered = runtime.enter();
     let (keys, plain) = (keys(1), pattern(LEN));
     for pool in pools() {
-        let mut whole = 0;
-        for left in 0..60 {
+        let mut cut = 0;
+        for left in patience() {
             let inner = Trickle::new(plain.clone(), &[7_000]);
             let mut sealed = SealStream::new(&keys.sealing, inner).expect("begun").with_pool(pool.clone());
             let (mut stored, mut waits) = (Vec::new(), left);
@@ -95,9 +101,12 @@ fn a_stream_that_is_dropped_leaves_nothing_whole() {
             };
             assert_eq!(keys.is_whole(&stored), ended, "after {left}");
             assert_eq!(sealed.into_info().is_some(), ended);
-            whole += usize::from(ended);
+            if ended {
+                break;
+            }
+            cut += 1;
         }
-        assert!(whole < 60, "{whole}");
+        assert!(cut > 5, "{cut}");
     }
 }
 
