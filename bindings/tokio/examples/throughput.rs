@@ -14,15 +14,44 @@ use objseal::{Key, Push};
 use objseal_tokio::{OpenReader, OpenStream, SealStream, SealWriter};
 use std::error::Error;
 use std::hint::black_box;
-use std::io::{Read, Write, sink};
+use std::io::{self, Read, Write, sink};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 
 type Done = Result<(), Box<dyn Error>>;
 
 const LEN: usize = 32 << 20;
 const ROUNDS: usize = 32;
+
+/// Bytes of which at most so many are read at a time, as an item of a stream has.
+struct InPieces<'b>(&'b [u8], usize);
+
+impl InPieces<'_> {
+    fn next(&mut self, room: usize) -> &[u8] {
+        let (now, later) = self.0.split_at(room.min(self.1).min(self.0.len()));
+        self.0 = later;
+        now
+    }
+}
+
+impl Read for InPieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let now = self.next(buffer.len());
+        buffer[..now.len()].copy_from_slice(now);
+        Ok(now.len())
+    }
+}
+
+impl AsyncRead for InPieces<'_> {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let now = self.next(buffer.remaining());
+        buffer.put_slice(now);
+        Poll::Ready(Ok(()))
+    }
+}
 
 struct Data {
     sealing: SealOptions,
@@ -81,14 +110,14 @@ impl Data {
     }
 
     fn open(&self, piece: usize) -> Done {
-        let mut reader = file::OpenReader::new(&self.opening, &self.stored[..])?;
+        let mut reader = file::OpenReader::new(&self.opening, InPieces(&self.stored, piece))?;
         let mut buffer = vec![0; piece];
         while reader.read(&mut buffer)? > 0 {}
         Ok(())
     }
 
     async fn open_async(&self, piece: usize) -> Done {
-        let mut reader = OpenReader::open(&self.opening, &self.stored[..]).await?;
+        let mut reader = OpenReader::open(&self.opening, InPieces(&self.stored, piece)).await?;
         let mut buffer = vec![0; piece];
         while reader.read(&mut buffer).await? > 0 {}
         Ok(())

@@ -14,7 +14,7 @@ use std::future::poll_fn;
 use std::io;
 use std::mem::take;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 /// The sealed file of the plaintext that `S` gives.
@@ -52,6 +52,8 @@ pin_project! {
         inner: S,
         // What was not taken in yet of an item.
         rest: Bytes,
+        // Where the memory of items comes back to.
+        room: Room,
         stage: Stage,
     }
 }
@@ -67,7 +69,13 @@ enum Stage {
 impl<T, S> Transformed<T, S> {
     /// What comes out of `transform` when it takes in what `inner` gives.
     pub fn of(transform: T, inner: S) -> Self {
-        Self { work: Work::new(transform, Pool::default()), inner, rest: Bytes::new(), stage: Stage::Going }
+        Self {
+            work: Work::new(transform, Pool::default()),
+            inner,
+            rest: Bytes::new(),
+            room: Room::default(),
+            stage: Stage::Going,
+        }
     }
 
     /// Does the work on this pool.
@@ -177,24 +185,25 @@ where
         let mut step = || -> Poll<io::Result<Option<Bytes>>> {
             while *stage == Stage::Going {
                 if this.work.is_away() {
-                    let (piece, mut out) = ready!(this.work.poll(cx))?;
+                    let (piece, out) = ready!(this.work.poll(cx))?;
                     if piece.is_none() {
                         *stage = Stage::Whole;
                     }
                     if !out.is_empty() {
-                        return Poll::Ready(Ok(Some(take(&mut *out).into())));
+                        let item = Item { bytes: out, room: Arc::clone(this.room) };
+                        return Poll::Ready(Ok(Some(Bytes::from_owner(item))));
                     }
                     continue;
                 }
                 ready!(poll_turn(cx));
                 if !this.rest.is_empty() {
                     let piece = this.rest.split_to(this.rest.len().min(MAX_PIECE_LEN));
-                    this.work.begin(Some(piece), Buffer::default())?;
+                    this.work.begin(Some(piece), take(&mut *lock(this.room)))?;
                     continue;
                 }
                 match ready!(this.inner.as_mut().poll_next(cx)).transpose()? {
                     Some(item) => *this.rest = item,
-                    None => this.work.begin(None, Buffer::default())?,
+                    None => this.work.begin(None, take(&mut *lock(this.room)))?,
                 }
             }
             Poll::Ready(Ok(None))
@@ -204,6 +213,34 @@ where
             *stage = Stage::Failed;
         }
         stepped.map(Result::transpose)
+    }
+}
+
+/// Memory for the next item, if there is some.
+type Room = Arc<Mutex<Buffer>>;
+
+fn lock(room: &Room) -> MutexGuard<'_, Buffer> {
+    room.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What was given out. Once nobody has it any more, its memory serves again: new memory takes longer than to write it.
+struct Item {
+    bytes: Buffer,
+    room: Room,
+}
+
+impl AsRef<[u8]> for Item {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Item {
+    fn drop(&mut self) {
+        // An item that outlives its stream is wiped.
+        if Arc::strong_count(&self.room) > 1 {
+            *lock(&self.room) = take(&mut self.bytes);
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use tokio::io::ReadBuf;
 use tokio::task::coop;
 use zeroize::Zeroizing;
 
+/// Buffers grow in steps: what comes of pieces of one length differs by a chunk or two.
+const CAPACITY_STEP: usize = 64 * 1024;
 /// Most bytes that are taken in at a time.
 pub(crate) const MAX_PIECE_LEN: usize = 256 * 1024;
 
@@ -145,15 +147,18 @@ where
         Some(piece) => transform.update_len(piece.len())?,
         None => transform.finish_len()?,
     };
-    out.clear();
     if out.capacity() < needed {
         // A `Vec` that grows leaves copies of its plaintext behind.
-        *out = Zeroizing::new(Vec::with_capacity(needed));
+        *out = Zeroizing::new(Vec::with_capacity(needed.next_multiple_of(CAPACITY_STEP)));
     }
-    match piece {
-        Some(piece) => transform.update_vec(piece, out)?,
-        None => transform.finish_vec(out)?,
-    }
+    // What is there already is written over: to fill it with zeros first takes a fifth of the time of sealing.
+    out.resize(needed, 0);
+    let written = match piece {
+        Some(piece) => transform.update(piece, out),
+        None => transform.finish(out),
+    };
+    out.truncate(*written.as_ref().unwrap_or(&0));
+    written?;
     Ok(())
 }
 
