@@ -2,17 +2,17 @@
 //! there was room for. What is sealed without an error opens to the very bytes that were read; what is not does not open;
 //! and nothing panics.
 
-use objseal::Push;
 use objseal::checksums::{DigestReader, Wanted};
 use objseal::cobblestone::{self, CHUNK_LEN, Cobblestone, ReadAt, Threads};
 use objseal::envelope::{
     Attributes, ChecksumAlgorithm, EnvelopeError, FormatError, OpenOptions, SealOptions, WrappingKey,
 };
 use objseal::file;
-use objseal::{Error, Key};
+use objseal::{Error, Key, Push};
 use objseal_tests::{context, pattern};
 use std::io::{self, ErrorKind, Read, Write};
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -649,5 +649,47 @@ fn lying_callers() {
             part.plaintext = std::ops::Range { start: u64::MAX, end: 0 };
             let _ = (part.len(), part.stored_len(), part.within(&(0..u64::MAX)));
         }
+    }
+}
+
+/// It fails once, and notes whether it is asked again.
+struct FailsOnce<'c> {
+    left: usize,
+    failed: bool,
+    asked_again: &'c AtomicUsize,
+    panics: bool,
+}
+
+impl Read for FailsOnce<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.failed {
+            self.asked_again.fetch_add(1, Ordering::SeqCst);
+        }
+        let len = buffer.len().min(self.left);
+        if len == 0 && !self.failed {
+            self.failed = true;
+            assert!(!self.panics, "planted");
+            return Err(ErrorKind::Other.into());
+        }
+        self.left -= len;
+        Ok(len)
+    }
+}
+
+/// Another thread that read on would leave out what was lost with the error, and what came out would open.
+#[test]
+fn a_reader_that_failed_is_not_asked_again() {
+    let key = Key::generate().expect("random");
+    let cobblestone = Cobblestone::new(&key, b"place");
+    let threads = Threads(NonZeroUsize::new(4).expect("4"));
+    for round in 0..400 {
+        let asked_again = AtomicUsize::new(0);
+        let panics = round % 8 == 0;
+        let input = FailsOnce { left: 130_000, failed: false, asked_again: &asked_again, panics };
+        let mut out = Vec::new();
+        let sealed = catch_unwind(AssertUnwindSafe(|| cobblestone.seal_stream(input, &mut out, &threads)));
+        assert!(sealed.is_err() == panics && sealed.is_ok_and(|sealed| sealed.is_err()) != panics);
+        assert_eq!(asked_again.into_inner(), 0, "round {round}");
+        assert!(cobblestone.open(&out).is_err());
     }
 }

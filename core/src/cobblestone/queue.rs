@@ -3,6 +3,7 @@
 use super::parallel::Workers;
 use crate::error::Error;
 use core::any::Any;
+use core::mem::replace;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::boxed::Box;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -27,7 +28,8 @@ pub(super) fn run<I, S, E: From<Error> + Send>(
     work: impl Fn(I, &mut S) -> Result<(), E> + Sync,
     stop: impl Fn() + Sync,
 ) -> Outcome<E> {
-    let next = Mutex::new(next);
+    // Whether it goes on: what failed or panicked is not asked again, by no thread.
+    let next = Mutex::new((next, true));
     let failure = Mutex::new(None);
     let failed = AtomicBool::new(false);
     let ended = AtomicBool::new(false);
@@ -44,10 +46,13 @@ pub(super) fn run<I, S, E: From<Error> + Send>(
         while !failed.load(Ordering::Relaxed) {
             let taken = {
                 let mut next = lock(&next);
-                if failed.load(Ordering::Relaxed) {
+                let (next, goes_on) = &mut *next;
+                if !replace(goes_on, false) || failed.load(Ordering::Relaxed) {
                     return;
                 }
-                next(&mut scratch)
+                let taken = next(&mut scratch);
+                *goes_on = taken.is_ok();
+                taken
             };
             let worked = match taken {
                 Ok(None) => {
