@@ -151,7 +151,7 @@ where
         // A `Vec` that grows leaves copies of its plaintext behind.
         *out = Zeroizing::new(Vec::with_capacity(needed.next_multiple_of(CAPACITY_STEP)));
     }
-    // What is there already is written over: to fill it with zeros first takes a fifth of the time of sealing.
+    // What is there already is written over: to fill it with zeros first would be one pass more.
     out.resize(needed, 0);
     let written = match piece {
         Some(piece) => transform.update(piece, out),

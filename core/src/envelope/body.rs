@@ -283,7 +283,7 @@ impl Push for Sealer {
 }
 
 /// `input` in pieces that both layers do while they are in the cache; one empty piece if it is empty.
-fn pieces(input: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn pieces(input: &[u8]) -> impl Iterator<Item = &[u8]> {
     input.chunks(PIECE_LEN).chain(input.is_empty().then_some(input))
 }
 

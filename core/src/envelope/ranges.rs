@@ -1,6 +1,6 @@
 //! Ranges of a stored body without IO: what to fetch, and what comes of it.
 
-use super::body::plaintext_len;
+use super::body::{pieces, plaintext_len};
 use crate::cobblestone::{CHUNK_LEN, ChunkOpener, HEADER_LEN, SEALED_CHUNK_LEN, TAG_LEN, prefix};
 use crate::error::{Error, Refusal};
 use crate::push::Push;
@@ -14,8 +14,6 @@ use zeroize::Zeroizing;
 const HEADER: u64 = HEADER_LEN as u64;
 const CHUNK: u64 = CHUNK_LEN as u64;
 const SEALED_CHUNK: u64 = SEALED_CHUNK_LEN as u64;
-/// Bytes that go through both layers at a time, so that they stay in the cache between them.
-const PIECE_LEN: usize = 64 * 1024;
 
 /// Any ranges of a stored body, for who fetches its bytes on their own: [`plan`](Self::plan) says which bytes of the body
 /// hold them, and an [`opener`](Self::opener) takes those in as they come.
@@ -238,7 +236,7 @@ impl RangeOpener {
     pub fn update(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize, Error> {
         self.failed.map_or(Ok(()), Err)?;
         let out = prefix(out, self.update_len(input.len()))?;
-        let opened = input.chunks(PIECE_LEN).try_fold(0, |done, piece| {
+        let opened = pieces(input).try_fold(0, |done, piece| {
             let done_now = self.take_in(piece, &mut out[done..])?;
             Ok(done + done_now)
         });
