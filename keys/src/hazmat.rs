@@ -2,11 +2,11 @@
 
 /// Appends a key as a keyring has it: in hexadecimal digits.
 pub fn push_hex(text: &mut String, key: &[u8]) {
-    crate::keyring::push_hex(text, key);
+    crate::hex::push(text, key);
 }
 
 /// Reads such digits, as many as `key` has room for.
 #[must_use]
 pub fn hex_to_bytes(hex: &str, key: &mut [u8]) -> Option<()> {
-    crate::keyring::hex_to_bytes(hex, key)
+    crate::hex::decode(hex.as_bytes(), crate::hex::Case::Lower, key)
 }

@@ -27,7 +27,7 @@ pub(super) const WRAP_LEN: usize = match sealed_len(Key::LEN as u64) {
 };
 
 /// What a wrapping key is: FORMAT.md, section 6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
 pub enum KeyKind {
@@ -49,7 +49,7 @@ impl KeyKind {
 }
 
 /// What a key service was given as its own encryption context when it made a wrapping key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(u8)]
 pub enum ServiceContext {

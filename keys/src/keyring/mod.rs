@@ -38,8 +38,6 @@ mod text;
 pub use passphrase::{Passphrase, PassphraseCost};
 pub use shared::SharedKeyring;
 pub use store::KeyringFile;
-#[cfg(objseal_hazmat)]
-pub(crate) use text::{hex_to_bytes, push_hex};
 
 use objseal::envelope::{EncryptionContext, KeyRequest, KeyService, KeyServiceError, KeyServiceErrorKind, WrappingKey};
 use objseal::{Error, Key};

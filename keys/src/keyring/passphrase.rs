@@ -1,7 +1,8 @@
 //! A keyring under a passphrase: FORMAT.md, section 13. The cost is part of the context, so it cannot be lowered unseen.
 
-use super::text::{self, FIRST_LINE, hex_to_bytes, push_hex};
+use super::text::{self, FIRST_LINE};
 use super::{Keyring, KeyringError};
+use crate::hex::{self, Case};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use objseal::cobblestone;
 use objseal::{Key, OsRandom, RandomSource};
@@ -122,14 +123,14 @@ pub(super) fn seal(
     OsRandom.fill(&mut salt).map_err(objseal::Error::from)?;
     let PassphraseCost { memory_kib, passes, lanes } = cost;
     let mut head = format!("{FIRST_LINE}\nargon2id m={memory_kib} t={passes} p={lanes} salt=");
-    push_hex(&mut head, &salt);
+    hex::push(&mut head, &salt);
     head.push('\n');
 
     let key = cost.derive(&passphrase.text, &salt)?;
     let message = cobblestone::seal(&key, head.as_bytes(), text::encode(keyring).as_bytes())?;
     let mut whole = Zeroizing::new(head);
     whole.push_str("sealed ");
-    push_hex(&mut whole, &message);
+    hex::push(&mut whole, &message);
     whole.push('\n');
     Ok(whole)
 }
@@ -165,13 +166,13 @@ fn decode_cost(line: &str) -> Option<([u32; 3], [u8; SALT_LEN])> {
     let mut number = |name: &str| text::number(words.next()?.strip_prefix(name)?);
     let numbers = [number("m=")?, number("t=")?, number("p=")?];
     let mut salt = [0; SALT_LEN];
-    hex_to_bytes(words.next()?.strip_prefix("salt=")?, &mut salt)?;
+    hex::decode(words.next()?.strip_prefix("salt=")?.as_bytes(), Case::Lower, &mut salt)?;
     words.next().is_none().then_some((numbers, salt))
 }
 
 fn decode_message(line: &str) -> Option<Vec<u8>> {
-    let hex = line.strip_suffix('\n')?.strip_prefix("sealed ")?;
-    let mut message = vec![0; hex.len() / 2];
-    hex_to_bytes(hex, &mut message)?;
+    let digits = line.strip_suffix('\n')?.strip_prefix("sealed ")?;
+    let mut message = vec![0; digits.len() / 2];
+    hex::decode(digits.as_bytes(), Case::Lower, &mut message)?;
     Some(message)
 }

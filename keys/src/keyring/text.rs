@@ -1,10 +1,9 @@
 //! The keyring as text, a line for each version of each key: FORMAT.md, section 13.
 
 use super::{Keyring, KeyringError, MAX_VERSIONS, check_name};
-use crate::verdict::verdict;
+use crate::hex::{self, Case};
 use objseal::Key;
 
-use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 /// The first line.
@@ -32,7 +31,7 @@ pub(super) fn encode(keyring: &Keyring) -> Zeroizing<String> {
     for (name, versions) in &keyring.keys {
         for (index, key) in versions.iter().enumerate() {
             text.push_str(&format!("key {name} {} ", index + 1));
-            push_hex(&mut text, key.secret().expose_secret());
+            hex::push(&mut text, key.secret().expose_secret());
             text.push('\n');
         }
     }
@@ -67,9 +66,9 @@ pub(super) fn decode(lines: &str, first_line: usize) -> Result<Keyring, KeyringE
 
 fn decode_line(line: &str) -> Option<(&str, usize, Key)> {
     let (name, rest) = line.strip_prefix("key ")?.split_once(' ')?;
-    let (version, hex) = rest.split_once(' ')?;
+    let (version, digits) = rest.split_once(' ')?;
     let mut bytes = [0; Key::LEN];
-    hex_to_bytes(hex, &mut bytes)?;
+    hex::decode(digits.as_bytes(), Case::Lower, &mut bytes)?;
     let key = Key::from_bytes(&bytes);
     bytes.zeroize();
     Some((name, usize::try_from(number(version)?).ok()?, key))
@@ -79,36 +78,4 @@ fn decode_line(line: &str) -> Option<(&str, usize, Key)> {
 pub(super) fn number(digits: &str) -> Option<u32> {
     let number: u32 = digits.parse().ok()?;
     (number.to_string() == digits).then_some(number)
-}
-
-/// Appends `bytes` as lower-case hexadecimal digits, without a branch or an index that depends on them.
-pub(crate) fn push_hex(text: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            // 39 more from 10 on: the distance from '9' + 1 to 'a'.
-            let letter = (9_u8.wrapping_sub(digit) >> 7) * 39;
-            text.push(char::from(b'0' + digit + letter));
-        }
-    }
-}
-
-/// Fills `bytes` from as many pairs of lower-case hexadecimal digits.
-pub(crate) fn hex_to_bytes(hex: &str, bytes: &mut [u8]) -> Option<()> {
-    if hex.len() != 2 * bytes.len() {
-        return None;
-    }
-    let mut wrong = 0;
-    for (byte, digits) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-        let mut value = 0;
-        for &digit in digits {
-            let (of_number, of_letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
-            // All ones where the digit is within its range, without a branch.
-            let is_number = 0_u8.wrapping_sub(u8::from(of_number < 10));
-            let is_letter = 0_u8.wrapping_sub(u8::from(of_letter < 6));
-            wrong |= !(is_number | is_letter);
-            value = value << 4 | (of_number & is_number) | (of_letter.wrapping_add(10) & is_letter);
-        }
-        *byte = value;
-    }
-    verdict(wrong.ct_eq(&0)).then_some(())
 }
