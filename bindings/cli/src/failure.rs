@@ -1,8 +1,13 @@
 //! How the command ends when something went wrong: one line, and an exit code.
 
 use crate::text::{say, shown};
-use objseal::envelope::{Demand, DemandedContext, EnvelopeError, NamedKey, OpenOptions};
+use objseal::envelope::{
+    Demand, DemandedContext, EnvelopeError, KeyServiceError, KeyServiceErrorKind, NamedKey, OpenOptions,
+};
 use objseal::file::FileError;
+use objseal_keys::keyring;
+use objseal_keys::kms::{KmsError, KmsErrorKind};
+use std::error::Error;
 use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
@@ -60,12 +65,68 @@ impl Failure {
                 "{name} is not bound to the context that was asked for; `objseal inspect` shows to which it claims to be"
             )),
             FileError::Envelope(EnvelopeError::NoAcceptedKey { wanted }) => Self::NoKey(format!(
-                "{name} is sealed under a key that this keyring does not have: {}",
+                "{name} is sealed under a key that {}: {}",
+                if wanted.iter().all(|key| key.service == keyring::SERVICE) {
+                    "this keyring does not have"
+                } else {
+                    "is not at hand"
+                },
                 versions(&wanted)
             )),
             FileError::Envelope(EnvelopeError::Seal(error)) => Self::other(error),
-            FileError::Envelope(EnvelopeError::KeyService(error)) => Self::other(error),
+            FileError::Envelope(EnvelopeError::KeyService(error)) => Self::of_key_service(&error, name),
             error => Self::Refused(format!("{name}: {error}")),
+        }
+    }
+
+    /// What a key management service says about `name`.
+    pub(crate) fn of_kms(error: &KmsError, name: &str) -> Self {
+        use KmsErrorKind as Kind;
+        let code = error.kind().code();
+        let what = match shown(error.message()).trim_end_matches('.') {
+            "" => format!("{name}: {code}"),
+            message => format!("{name}: {message} ({code})"),
+        };
+        match error.kind() {
+            Kind::AccessDenied | Kind::Disabled | Kind::InvalidState | Kind::NotFound | Kind::KeyUnavailable => {
+                Self::NoKey(what)
+            }
+            Kind::InvalidCiphertext | Kind::IncorrectKey | Kind::IncorrectKeyMaterial => Self::Refused(what),
+            _ => Self::Other(what),
+        }
+    }
+
+    /// A key service did not give the key of `name`.
+    pub(crate) fn of_key_service(error: &KeyServiceError, name: &str) -> Self {
+        use KeyServiceErrorKind as Kind;
+        if let Some(error) = error.source().and_then(|source| source.downcast_ref()) {
+            return Self::of_kms(error, name);
+        }
+        let what = format!("{name}: {error}");
+        match error.kind() {
+            Kind::UnknownKey | Kind::Denied | Kind::Disabled | Kind::PendingDeletion => Self::NoKey(what),
+            Kind::Refused => Self::Refused(what),
+            _ => Self::Other(what),
+        }
+    }
+
+    /// An error of opening the key of the store `name`, or of wrapping it.
+    pub(crate) fn of_store_key(error: &EnvelopeError, name: &str) -> Self {
+        match error {
+            EnvelopeError::NoAcceptedKey { wanted } => Self::NoKey(format!(
+                "{name} is under a key that is not at hand: {}; --store-key says who holds it",
+                named(wanted)
+            )),
+            EnvelopeError::OtherKey(key) => Self::Refused(format!(
+                "{name} is under another key of that name, {}; --store-key says who holds the right one",
+                named(std::slice::from_ref(key))
+            )),
+            EnvelopeError::Authentication => {
+                Self::Refused(format!("{name} does not open: wrong key, or its key was changed"))
+            }
+            EnvelopeError::KeyService(error) => Self::of_key_service(error, name),
+            EnvelopeError::Format(_) => Self::Refused(format!("{name}: its key is damaged: {error}")),
+            error => Self::Other(format!("{name}: {error}")),
         }
     }
 
@@ -117,6 +178,12 @@ impl From<objseal::Error> for Failure {
     fn from(error: objseal::Error) -> Self {
         Self::other(error)
     }
+}
+
+/// Keys by name, version and service.
+fn named(keys: &[NamedKey]) -> String {
+    let keys: Vec<_> = keys.iter().map(|key| shown(&key.to_string())).collect();
+    keys.join(", or ")
 }
 
 /// Keys by name and version.

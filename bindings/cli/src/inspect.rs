@@ -2,8 +2,8 @@
 
 use crate::failure::Failure;
 use crate::input::Input;
-use crate::keyring::Place;
-use crate::text::{Size, print, shown};
+use crate::keys::Keys;
+use crate::text::{Size, print, say, shown};
 use crate::{InspectArgs, engine, sealed};
 use objseal::Engine;
 use objseal::cobblestone::ReadAt;
@@ -11,7 +11,6 @@ use objseal::envelope::{self, DemandedContext, EnvelopeError, Head, KeyKind, Ope
 use objseal::file::{self, FileError, Info, SealedFile, SlotState};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// What is shown. As JSON, with these names.
 #[derive(Serialize)]
@@ -68,7 +67,7 @@ fn report(args: &InspectArgs, input: &Input) -> Result<Report, Failure> {
     let facts = file::inspect(&stored).map_err(refused)?;
     let facts = facts.unverified();
     let enough = facts.head.bound_keys.is_empty() || options.policy().context != DemandedContext::Any;
-    let opened = if enough { open(args, &options, &stored)? } else { None };
+    let opened = if enough { open(args, &options, &stored, input.name())? } else { None };
     Ok(match opened.transpose().map_err(refused)? {
         // What was verified, and not what was read before: the file may have changed since.
         Some(file) => {
@@ -79,23 +78,26 @@ fn report(args: &InspectArgs, input: &Input) -> Result<Report, Failure> {
     })
 }
 
-/// Opens the file under the keyring. `None` if there is no keyring, or it does not have the key.
+/// Opens the file. `None` if there is no keyring, or it does not have the key; the same of a key management service.
 fn open<S: ReadAt>(
     args: &InspectArgs,
     options: &OpenOptions,
     stored: S,
+    name: &str,
 ) -> Result<Option<Result<SealedFile<S>, FileError>>, Failure> {
-    let mut place = Place::find(&args.keyring)?;
-    if !place.exists() {
-        return Ok(None);
-    }
-    let keyring = match place.read() {
+    let keys = match Keys::open(&args.keys) {
         Err(Failure::NoKey(_)) => return Ok(None),
         other => other?,
     };
-    let options = options.clone().with_service(Arc::new(keyring));
-    Ok(match SealedFile::open(&options, stored) {
+    Ok(match SealedFile::open(&keys.add_to(options.clone(), name), stored) {
         Err(FileError::Envelope(EnvelopeError::NoAcceptedKey { .. })) => None,
+        Err(FileError::Envelope(EnvelopeError::KeyService(error))) => match Failure::of_key_service(&error, name) {
+            Failure::NoKey(why) => {
+                say(why);
+                None
+            }
+            failure => return Err(failure),
+        },
         opened => Some(opened),
     })
 }

@@ -1,64 +1,115 @@
-//! `objseal key`: the keys of the keyring.
+//! Who has the keys of sealed files: a keyring, or a key management service.
 
+use crate::KeyringArgs;
 use crate::failure::Failure;
-use crate::keyring::{Place, ask_new_passphrase, read_passphrase};
-use crate::text::print;
-use crate::{KeyListArgs, KeyNameArgs, PassphraseArgs};
-use objseal_keys::keyring::{KeyringError, PassphraseCost};
-use serde::Serialize;
+use crate::keyring::Place;
+use crate::kms::{Kms, KmsArgs};
+use clap::Args;
+use objseal::envelope::{EncryptionContext, OpenOptions, WrappedKey, WrappingKey};
+use objseal_keys::keyring::{self, Keyring};
+use objseal_keys::local;
+use std::fs::Metadata;
+use std::sync::Arc;
 
-pub(crate) fn create(args: &KeyNameArgs) -> Result<(), Failure> {
-    let mut place = Place::find(&args.keyring)?;
-    let name = &args.name;
-    if place.exists() || !place.create(name)? {
-        place.unlock()?;
-        let created = place.file().update(place.passphrase(), |keyring| keyring.create(name));
-        created.map_err(|error| match error {
-            KeyringError::KeyExists => Failure::other(format!(
-                "there is a key \"{name}\" already; `objseal key rotate` makes a new version of it"
-            )),
-            error => place.failure(&error),
-        })?;
-    }
-    print(format_args!("key \"{name}\" is at version 1"))
+#[derive(Args)]
+pub(crate) struct KeysArgs {
+    #[command(flatten)]
+    pub(crate) keyring: KeyringArgs,
+    #[command(flatten)]
+    pub(crate) kms: KmsArgs,
 }
 
-pub(crate) fn rotate(args: &KeyNameArgs) -> Result<(), Failure> {
-    let mut place = Place::find(&args.keyring)?;
-    place.unlock()?;
-    let name = &args.name;
-    let version = place.file().update(place.passphrase(), |keyring| keyring.rotate(name));
-    let version = version.map_err(|error| place.failure(&error))?;
-    print(format_args!("key \"{name}\" is at version {version}; `objseal rewrap` puts older files under it"))
+/// Keys to seal and open with.
+pub(crate) struct Keys {
+    /// With a service it is the keyring that holds the key of its store: files that are under its keys open as well.
+    keyring: Option<Arc<Keyring>>,
+    kms: Option<Kms>,
+    in_use: Vec<Metadata>,
 }
 
-pub(crate) fn list(args: &KeyListArgs) -> Result<(), Failure> {
-    #[derive(Serialize)]
-    struct Key<'k> {
-        name: &'k str,
-        version: u32,
+impl Keys {
+    /// Those that are there.
+    pub(crate) fn open(args: &KeysArgs) -> Result<Self, Failure> {
+        Self::find(args, Place::read)
     }
-    let keyring = Place::find(&args.keyring)?.read()?;
-    if args.json {
-        let keys: Vec<_> = keyring.list().map(|(name, version)| Key { name, version }).collect();
-        let json = serde_json::to_string_pretty(&keys).map_err(Failure::other)?;
-        return print(format_args!("{json}"));
-    }
-    keyring.list().try_for_each(|(name, version)| print(format_args!("{name}  version {version}")))
-}
 
-pub(crate) fn passphrase(args: &PassphraseArgs) -> Result<(), Failure> {
-    let mut place = Place::find(&args.keyring)?;
-    place.unlock_to_protect()?;
-    // A passphrase that was given for a keyring without one is meant to protect it.
-    let given = args.keyring.passphrase_file.as_ref().filter(|_| place.passphrase().is_none());
-    let new = match args.file.as_ref().or(given) {
-        _ if args.remove => None,
-        Some(path) => Some(read_passphrase(path)?),
-        None => Some(ask_new_passphrase()?),
-    };
-    let protection = new.as_ref().map(|new| (new, PassphraseCost::DEFAULT));
-    place.file().protect(place.passphrase(), protection).map_err(|error| place.failure(&error))?;
-    let state = if new.is_some() { "under the new passphrase" } else { "without a passphrase" };
-    print(format_args!("the {} is {state}", place.name()))
+    /// The same to seal under `key`. The first time, that makes a keyring in its default place.
+    pub(crate) fn to_seal(args: &KeysArgs, key: &str) -> Result<Self, Failure> {
+        Self::find(args, |place| place.read_or_create(key))
+    }
+
+    fn find(args: &KeysArgs, read: impl FnOnce(&mut Place) -> Result<Keyring, Failure>) -> Result<Self, Failure> {
+        if let Some(path) = args.kms.path() {
+            let kms = Kms::open(args, path)?;
+            let in_use = kms.in_use().into_iter().chain(args.kms.in_use()).collect();
+            return Ok(Self { keyring: kms.keyring().cloned(), in_use, kms: Some(kms) });
+        }
+        let mut place = Place::find(&args.keyring)?;
+        let keyring = read(&mut place)?;
+        Ok(Self { keyring: Some(Arc::new(keyring)), kms: None, in_use: place.in_use() })
+    }
+
+    /// Who has them, in words.
+    pub(crate) fn name(&self) -> &'static str {
+        if self.kms.is_some() { "key management service" } else { "keyring" }
+    }
+
+    /// That there is a key of this name.
+    pub(crate) fn check(&self, key: &str) -> Result<(), Failure> {
+        match &self.kms {
+            Some(kms) => kms.describe(key).map(drop),
+            None if self.keyring.as_ref().is_some_and(|keyring| keyring.has(key)) => Ok(()),
+            None => Err(Failure::no_key(&[key])),
+        }
+    }
+
+    /// The files that were read.
+    pub(crate) fn in_use(&self) -> Vec<Metadata> {
+        self.in_use.clone()
+    }
+
+    /// Opens with them as well; `object` is what the audit calls it.
+    pub(crate) fn add_to(&self, mut options: OpenOptions, object: &str) -> OpenOptions {
+        if let Some(keyring) = &self.keyring {
+            options = options.with_service(keyring.clone());
+        }
+        match &self.kms {
+            Some(kms) => options.with_service(Arc::new(kms.of_object(object))),
+            None => options,
+        }
+    }
+
+    /// The current version of a key, one of `keys` that are needed, for an object.
+    pub(crate) fn latest(
+        &self,
+        key: &str,
+        keys: &[&str],
+        context: &EncryptionContext,
+        object: &str,
+    ) -> Result<Arc<WrappingKey>, Failure> {
+        match (&self.kms, &self.keyring) {
+            (Some(kms), _) => kms.wrapping_key(key, context, object).map_err(|error| Failure::of_kms(&error, object)),
+            (None, Some(keyring)) => keyring.latest(key).map_err(|_| Failure::no_key(keys)),
+            (None, None) => Err(Failure::no_key(keys)),
+        }
+    }
+
+    /// The current version of the key of an entry; `None` if nobody here has it.
+    pub(crate) fn latest_of(
+        &self,
+        entry: &WrappedKey,
+        context: &EncryptionContext,
+        object: &str,
+    ) -> Result<Option<Arc<WrappingKey>>, Failure> {
+        let latest = match (entry.service.as_str(), &self.kms, &self.keyring) {
+            (local::SERVICE, Some(kms), _) => {
+                let key = kms.wrapping_key(&entry.key_id, context, object);
+                Some(key.map_err(|error| Failure::of_kms(&error, object))?)
+            }
+            (keyring::SERVICE, _, Some(keyring)) => keyring.latest(&entry.key_id).ok(),
+            _ => None,
+        };
+        // A version that is not there yet is of another keyring, or store, than this one.
+        Ok(latest.filter(|key| key.key_version() >= entry.key_version))
+    }
 }

@@ -6,24 +6,31 @@ mod engine;
 mod failure;
 mod input;
 mod inspect;
+mod key;
 mod key_file;
 mod keyring;
 mod keys;
+mod kms;
 mod lock;
 mod manual;
 mod output;
 mod progress;
 mod range;
+mod rewrap;
 mod sealed;
 mod secret;
 mod signals;
 mod standard;
+mod store_key;
 mod text;
 mod threads;
+mod time;
 
 use anstream::{AutoStream, ColorChoice};
 use clap::{Args, Parser, Subcommand};
 use failure::Failure;
+use key::Key;
+use keys::KeysArgs;
 use objseal::checksums::Wanted;
 use range::ByteRange;
 use sealed::Pair;
@@ -39,7 +46,8 @@ Exit codes:
   1              a file could not be read or written, or something else went wrong
   2              the command line is wrong
   3              refused: wrong key, wrong context, not sealed, or changed
-  4              the key is not there: no keyring, no such key, no passphrase
+  4              the key is not there: no keyring, no such key, no passphrase; or it is not there
+                 for this: disabled, to be deleted, not allowed
   129, 130, 143  ended by SIGHUP, SIGINT, SIGTERM; no unfinished file is left
   141            whoever read the output closed it
 
@@ -47,6 +55,10 @@ Environment:
   OBJSEAL_KEYRING          where the keyring is; `objseal key create` makes one there
   OBJSEAL_PASSPHRASE_FILE  a file whose first line is the passphrase of the keyring;
                            a keyring that is made then is protected by it
+  OBJSEAL_KMS              where the key management service is: local:FILE
+  OBJSEAL_STORE_KEY        who holds the key of its store
+  OBJSEAL_KMS_HEAD         a file with heads of its audit log that were kept elsewhere
+  OBJSEAL_KMS_ANCHOR       a command that keeps new ones
   OBJSEAL_BACKEND          use soft, aes-ni, vaes-256, vaes-512, armv8, armv8-sha3,
                            rustcrypto or aws-lc
   OBJSEAL_OUTER_BACKEND    the same for the outer one of two layers";
@@ -73,7 +85,7 @@ enum Command {
     ///
     /// It is rotation, not revocation: a copy made before still opens under the old key.
     Rewrap(RewrapArgs),
-    /// The keys of the keyring.
+    /// The keys of the keyring, or of a key management service.
     #[command(subcommand, arg_required_else_help = true)]
     Key(Key),
     /// Bare Cobblestone-256 messages, the published format C2SP chunked-encryption.
@@ -91,18 +103,6 @@ enum Command {
         /// The folder.
         folder: PathBuf,
     },
-}
-
-#[derive(Subcommand)]
-enum Key {
-    /// Make a key. The first one makes the keyring.
-    Create(KeyNameArgs),
-    /// List the keys and the version that each is at.
-    List(KeyListArgs),
-    /// Make a new version of a key. What is sealed from now on is under it; older files still open.
-    Rotate(KeyNameArgs),
-    /// Put the keyring under a passphrase, or under another one.
-    Passphrase(PassphraseArgs),
 }
 
 #[derive(Subcommand)]
@@ -143,7 +143,7 @@ struct SealArgs {
     #[command(flatten)]
     work: WorkArgs,
     #[command(flatten)]
-    keyring: KeyringArgs,
+    keys: KeysArgs,
 }
 
 #[derive(Args)]
@@ -162,7 +162,7 @@ struct OpenArgs {
     #[command(flatten)]
     work: WorkArgs,
     #[command(flatten)]
-    keyring: KeyringArgs,
+    keys: KeysArgs,
 }
 
 #[derive(Args)]
@@ -175,7 +175,7 @@ struct VerifyArgs {
     #[arg(short, long, value_name = "N", help = threads::HELP)]
     threads: Option<ThreadCount>,
     #[command(flatten)]
-    keyring: KeyringArgs,
+    keys: KeysArgs,
 }
 
 #[derive(Args)]
@@ -188,7 +188,7 @@ struct InspectArgs {
     #[command(flatten)]
     context: ContextArgs,
     #[command(flatten)]
-    keyring: KeyringArgs,
+    keys: KeysArgs,
 }
 
 #[derive(Args)]
@@ -205,36 +205,7 @@ struct RewrapArgs {
     #[command(flatten)]
     demands: DemandArgs,
     #[command(flatten)]
-    keyring: KeyringArgs,
-}
-
-#[derive(Args)]
-struct KeyNameArgs {
-    /// The name of the key: 1 to 64 letters, digits, dots, dashes and underscores.
-    name: String,
-    #[command(flatten)]
-    keyring: KeyringArgs,
-}
-
-#[derive(Args)]
-struct KeyListArgs {
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    keyring: KeyringArgs,
-}
-
-#[derive(Args)]
-struct PassphraseArgs {
-    /// A file whose first line is the new passphrase [default: ask for it; --passphrase-file if there was none].
-    #[arg(short, long)]
-    file: Option<PathBuf>,
-    /// No passphrase any more.
-    #[arg(long, conflicts_with = "file")]
-    remove: bool,
-    #[command(flatten)]
-    keyring: KeyringArgs,
+    keys: KeysArgs,
 }
 
 #[derive(Args)]
@@ -248,7 +219,7 @@ struct KeyringArgs {
 }
 
 #[derive(Args)]
-struct ContextArgs {
+pub(crate) struct ContextArgs {
     /// A public pair that the object is bound to; it opens only when all pairs are the same. Can be given many times.
     #[arg(short = 'c', long = "context", value_name = "KEY=VALUE")]
     pairs: Vec<Pair>,
@@ -321,11 +292,8 @@ impl Command {
             Self::Open(args) => sealed::open(args),
             Self::Verify(args) => sealed::verify(args),
             Self::Inspect(args) => inspect::run(&args),
-            Self::Rewrap(args) => sealed::rewrap(args),
-            Self::Key(Key::Create(args)) => keys::create(&args),
-            Self::Key(Key::List(args)) => keys::list(&args),
-            Self::Key(Key::Rotate(args)) => keys::rotate(&args),
-            Self::Key(Key::Passphrase(args)) => keys::passphrase(&args),
+            Self::Rewrap(args) => rewrap::run(args),
+            Self::Key(command) => command.run(),
             Self::Cobblestone(Cobblestone::Seal(args)) => cobblestone::seal(&args),
             Self::Cobblestone(Cobblestone::Open(args)) => cobblestone::open(&args.message, args.range),
             Self::Cobblestone(Cobblestone::Keygen(args)) => key_file::generate(&args.output),

@@ -2,7 +2,7 @@
 
 use crate::Cli;
 use crate::failure::Failure;
-use crate::output::refuse_keyring;
+use crate::output::refuse_keys;
 use crate::text::{print_text, shown_path};
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
@@ -30,7 +30,7 @@ fn page_and_those_below(command: &Command, folder: &Path) -> Result<(), Failure>
     command.get_subcommands().try_for_each(|below| page_and_those_below(below, folder))?;
     let page = Man::new(command.clone());
     let path = folder.join(page.get_filename());
-    refuse_keyring(&path, &shown_path(&path))?;
+    refuse_keys(&path, &shown_path(&path))?;
     write(&page, &path).map_err(|error| cannot_write(&path, &error))
 }
 

@@ -7,6 +7,7 @@ use crate::standard;
 use crate::text::shown_path;
 use objseal_files::{Existing, Remains, Target, descriptor_of};
 use objseal_keys::keyring::KeyringFile;
+use objseal_keys::local::LocalKms;
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -64,7 +65,7 @@ impl Output {
         Self::create(path, &Wanted { in_use: &in_use, mode: input.mode(), stays, sealed })
     }
 
-    /// Makes ready to write `path`, which must be neither in use nor a keyring.
+    /// Makes ready to write `path`, which must be neither in use nor hold keys.
     pub(crate) fn create(path: &Path, wanted: &Wanted<'_>) -> Result<Self, Failure> {
         if standard::is_dash(path) {
             let name = "standard output".into();
@@ -78,7 +79,7 @@ impl Output {
         if let (None, Some(there)) = (descriptor, &there) {
             refuse_in_use(there, wanted.in_use, &name)?;
         }
-        refuse_keyring(path, &name)?;
+        refuse_keys(path, &name)?;
         let is_new = descriptor.is_none() && there.is_none_or(|there| there.is_file());
         // First the signals, then the file: one that comes in between waits to be looked at.
         let held = is_new.then(Held::new).transpose()?;
@@ -147,10 +148,15 @@ impl Write for Output {
     }
 }
 
-/// Refuses a path at which a keyring or its lock is: what is sealed under it would be lost.
-pub(crate) fn refuse_keyring(path: &Path, name: &str) -> Result<(), Failure> {
+/// Refuses a path at which a keyring or its lock is, or the store of a key management service or its audit: what is sealed
+/// under their keys would be lost.
+pub(crate) fn refuse_keys(path: &Path, name: &str) -> Result<(), Failure> {
     if KeyringFile::is_at(path) {
         return Err(Failure::other(format!("{name} is a keyring, or the lock of one; name another output")));
+    }
+    if LocalKms::is_at(path) {
+        let what = "is the store of a key management service, or belongs to one";
+        return Err(Failure::other(format!("{name} {what}; name another output")));
     }
     Ok(())
 }

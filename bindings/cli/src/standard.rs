@@ -1,7 +1,7 @@
 //! Standard input and standard output, and the other descriptors that were open when the command began.
 
 use crate::failure::Failure;
-use crate::output::refuse_keyring;
+use crate::output::refuse_keys;
 use objseal_files::{Source, Target, descriptor_of};
 use rustix::io::{Errno, fcntl_getfd};
 use std::fs;
@@ -68,7 +68,7 @@ pub(crate) fn open(path: &Path) -> io::Result<Source> {
 /// Standard output without the buffer of [`io::stdout`], which would keep plaintext and split large writes.
 pub(crate) fn output() -> Result<Target, Failure> {
     let target = refuse_closed(Some(1)).and_then(|()| Target::of(1)).map_err(|error| Failure::of_stdout(&error))?;
-    refuse_keyring(Path::new("/dev/stdout"), "standard output")?;
+    refuse_keys(Path::new("/dev/stdout"), "standard output")?;
     Ok(target)
 }
 

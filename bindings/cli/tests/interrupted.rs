@@ -27,6 +27,26 @@ const CALLS: [&str; 15] = [
     "fchmod",
 ];
 
+/// The same of a key management service, whose database and log are written in place.
+const CALLS_OF_KMS: [&str; 13] = [
+    "openat",
+    "mkdir",
+    "write",
+    "pwrite64",
+    "fsync",
+    "fdatasync",
+    "ftruncate",
+    "rename",
+    "link",
+    "linkat",
+    "unlink",
+    "flock",
+    "fchmod",
+];
+
+/// Cargo has the dynamic linker look into many folders first.
+const WITHOUT_CARGO: [&str; 2] = ["-u", "LD_LIBRARY_PATH"];
+
 /// What is done to a call.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
@@ -45,10 +65,12 @@ impl Fault {
     }
 }
 
-/// Runs `args`, in an environment that is changed by `env`, again and again, with the fault at the first call, the second and so on until there is none; `check` looks
-/// at the folder after each, and `reset` goes back to the start. Returns the number of faults.
+/// Runs `args`, in an environment that is changed by `env`, again and again, with the fault at the first of `calls`, the
+/// second and so on until there is none; `check` looks at the folder after each, and `reset` goes back to the start. Returns
+/// the number of faults.
 fn at_every_call(
     folder: &Folder,
+    calls: &[&str],
     env: &[&str],
     args: &[&str],
     fault: Fault,
@@ -56,7 +78,7 @@ fn at_every_call(
     check: impl Fn(&Ended, &str),
 ) -> usize {
     let mut faults = 0;
-    for call in CALLS {
+    for call in calls {
         for number in 1.. {
             assert!(number < 1000, "{call}: no end");
             reset();
@@ -151,7 +173,7 @@ fn sealing_and_opening() {
                 folder.run(&["seal", "plain", "-o", "target", "--force"]).ok();
                 assert_eq!(parts(&folder), Vec::<String>::new(), "{injection}");
             };
-            let faults = at_every_call(&folder, &[], args, fault, reset, check);
+            let faults = at_every_call(&folder, &CALLS, &[], args, fault, reset, check);
             println!("interrupted: {} with {fault:?}: {faults} faults, target replaced: {replaces}", args[0]);
             assert!(faults >= 5, "{args:?}, {fault:?}");
         }
@@ -198,7 +220,7 @@ fn the_keyring() {
                     assert_eq!(parts(&folder), Vec::<String>::new(), "{injection}");
                 }
             };
-            let faults = at_every_call(&folder, env, args, fault, reset, check);
+            let faults = at_every_call(&folder, &CALLS, env, args, fault, reset, check);
             println!("interrupted: {} {} with {fault:?}: {faults} faults", args[0], args[1]);
             assert!(faults >= 5, "{args:?}, {fault:?}");
         }
@@ -220,9 +242,88 @@ fn rewrapping() {
             folder.run(&["rewrap", "target"]).said("rewrapped without --context");
             folder.run(&["verify", "target"]).ok();
         };
-        let faults = at_every_call(&folder, &[], &["rewrap", "target", "-k", "other"], fault, reset, check);
+        let faults = at_every_call(&folder, &CALLS, &[], &["rewrap", "target", "-k", "other"], fault, reset, check);
         println!("interrupted: rewrap with {fault:?}: {faults} faults");
         assert!(faults >= 4, "{fault:?}");
+    }
+}
+
+/// Puts the store back to what it was in the folder `before`; to none without that folder.
+fn reset_store(folder: &Folder) {
+    for name in ["kms", "kms-journal"] {
+        let _ = fs::remove_file(folder.path(name));
+    }
+    for name in ["kms.audit", "kms.audit.unfinished"] {
+        let _ = fs::remove_dir_all(folder.path(name));
+    }
+    let before = folder.path("before");
+    if before.exists() {
+        fs::copy(before.join("kms"), folder.path("kms")).expect("copied");
+        fs::create_dir(folder.path("kms.audit")).expect("made");
+        for entry in fs::read_dir(before.join("kms.audit")).expect("a folder") {
+            let name = entry.expect("read").file_name();
+            fs::copy(before.join("kms.audit").join(&name), folder.path("kms.audit").join(&name)).expect("copied");
+        }
+    }
+}
+
+/// Version and state of the key, from a store that opens and whose audit verifies.
+fn key_of_store(folder: &Folder, injection: &str) -> (u64, String) {
+    let list = folder.kms(&["key", "describe", "default", "--json"]).0;
+    assert_eq!(list.status.code(), Some(0), "{injection}: {}", String::from_utf8_lossy(&list.stderr));
+    let key: serde_json::Value = serde_json::from_slice(&list.stdout).expect("JSON");
+    let verified = folder.kms(&["key", "audit", "verify"]).0;
+    assert_eq!(verified.status.code(), Some(0), "{injection}: {}", String::from_utf8_lossy(&verified.stderr));
+    (key["KeyVersion"].as_u64().expect("a number"), key["KeyState"].as_str().expect("text").into())
+}
+
+#[test]
+fn the_first_key_of_a_key_management_service() {
+    let folder = Folder::with_keyring();
+    let args = ["key", "create", "default", "--kms", "local:kms"];
+    for fault in FAULTS {
+        let check = |ended: &Ended, injection: &str| {
+            let done = ended.0.status.code() == Some(0);
+            // Whether there is no store, one without the key, or one with it.
+            let next = folder.run(&args).0;
+            let said = String::from_utf8_lossy(&next.stderr).into_owned();
+            let there = said.contains("there is a key \"default\" already");
+            assert!(next.status.code() == Some(0) && !done || there, "{injection}: {said}");
+            assert_eq!(key_of_store(&folder, injection), (1, "Enabled".into()), "{injection}");
+        };
+        // That files cannot be opened is for the other test: here there are many.
+        let calls = &CALLS_OF_KMS[1..];
+        let faults = at_every_call(&folder, calls, &WITHOUT_CARGO, &args, fault, || reset_store(&folder), check);
+        println!("interrupted: key create --kms with {fault:?}: {faults} faults");
+        assert!(faults >= 20, "{fault:?}");
+    }
+}
+
+#[test]
+fn changes_of_a_key_management_service() {
+    let folder = Folder::with_kms();
+    folder.kms(&["seal", "plain", "-o", "good"]).ok();
+    fs::create_dir(folder.path("before")).expect("made");
+    for name in ["kms", "kms.audit"] {
+        fs::rename(folder.path(name), folder.path("before").join(name)).expect("moved");
+    }
+    for (command, new) in [("rotate", (2, "Enabled")), ("disable", (1, "Disabled"))] {
+        let args = ["key", command, "default", "--kms", "local:kms"];
+        for fault in FAULTS {
+            let check = |ended: &Ended, injection: &str| {
+                let (version, state) = key_of_store(&folder, injection);
+                let found = (version, state.as_str());
+                assert!(found == new || found == (1, "Enabled"), "{injection}: {found:?}");
+                // What is reported as done is there.
+                assert!(found == new || ended.0.status.code() != Some(0), "{injection}: {found:?}");
+                folder.kms(&["key", "enable", "default"]).ok();
+                folder.kms(&["verify", "good"]).ok();
+            };
+            let faults =
+                at_every_call(&folder, &CALLS_OF_KMS, &WITHOUT_CARGO, &args, fault, || reset_store(&folder), check);
+            println!("interrupted: key {command} --kms with {fault:?}: {faults} faults");
+            assert!(faults >= 20, "{fault:?}");
+        }
     }
 }
 

@@ -47,6 +47,29 @@ impl Folder {
         folder.known()
     }
 
+    /// For sealed files, with a keyring as well, and with a key management service under it, `kms`, that has the key
+    /// `default`.
+    pub(crate) fn with_kms() -> Self {
+        let folder = Self::with_keyring();
+        folder.kms(&["key", "create", "default"]).said("made the store kms, under key \"default\" of the keyring");
+        folder.known()
+    }
+
+    /// The command with that service.
+    pub(crate) fn kms(&self, args: &[&str]) -> Ended {
+        self.run(&[args, &["--kms", "local:kms"]].concat())
+    }
+
+    /// What a command with that service prints, without its last end of line.
+    pub(crate) fn printed(&self, args: &[&str]) -> String {
+        text(self.kms(args).ok()).trim_end().into()
+    }
+
+    /// The ARN of a key of that service.
+    pub(crate) fn arn(&self, key: &str) -> String {
+        json(&self.kms(&["key", "describe", key, "--json"]).ok())["Arn"].as_str().expect("text").into()
+    }
+
     /// For sealed files, before the first one.
     pub(crate) fn without_keyring() -> Self {
         Self::new(&[]).known()
@@ -75,6 +98,9 @@ impl Folder {
     fn prepared(&self, mut command: Command, args: &[&str]) -> Command {
         command.args(self.command).args(args).current_dir(self.root()).stdin(Stdio::null());
         command.env("OBJSEAL_KEYRING", self.path("keyring")).env_remove("OBJSEAL_PASSPHRASE_FILE");
+        for name in ["OBJSEAL_KMS", "OBJSEAL_STORE_KEY", "OBJSEAL_KMS_HEAD", "OBJSEAL_KMS_ANCHOR"] {
+            command.env_remove(name);
+        }
         command
     }
 
@@ -144,6 +170,14 @@ pub(crate) fn piped(command: &mut Command) -> Child {
 
 pub(crate) fn plaintext(len: usize) -> Vec<u8> {
     (0..len).map(|i| u8::try_from(i % 251).expect("below 251")).collect()
+}
+
+pub(crate) fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("text")
+}
+
+pub(crate) fn json(bytes: &[u8]) -> serde_json::Value {
+    serde_json::from_slice(bytes).expect("JSON")
 }
 
 #[must_use]
