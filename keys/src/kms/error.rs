@@ -18,6 +18,8 @@ pub enum KmsErrorKind {
     Disabled,
     /// The call would have succeeded, and was only to be tried.
     DryRun,
+    /// The token of an import is too old.
+    ExpiredImportToken,
     /// The ciphertext is of another key than the one that was named.
     IncorrectKey,
     /// The material is not the one that the key had before.
@@ -30,10 +32,16 @@ pub enum KmsErrorKind {
     InvalidArn,
     /// The ciphertext was changed, or is bound to another encryption context.
     InvalidCiphertext,
+    /// What is named is not the id of a grant.
+    InvalidGrantId,
     /// There is no such grant token.
     InvalidGrantToken,
+    /// The token is not one of an import into this key.
+    InvalidImportToken,
     /// The key is for something else.
     InvalidKeyUsage,
+    /// The rest of a list was asked for with a marker that no list gave.
+    InvalidMarker,
     /// The key is in a state in which it cannot do this: about to be deleted, or without material.
     InvalidState,
     /// The key is there, and cannot be reached now.
@@ -44,6 +52,8 @@ pub enum KmsErrorKind {
     MalformedPolicyDocument,
     /// There is no such key, alias or grant.
     NotFound,
+    /// A tag is not one, or is reserved.
+    Tag,
     /// Too many calls.
     Throttling,
     /// The service cannot be reached.
@@ -64,19 +74,24 @@ impl KmsErrorKind {
             Self::DependencyTimeout => "DependencyTimeoutException",
             Self::Disabled => "DisabledException",
             Self::DryRun => "DryRunOperationException",
+            Self::ExpiredImportToken => "ExpiredImportTokenException",
             Self::IncorrectKey => "IncorrectKeyException",
             Self::IncorrectKeyMaterial => "IncorrectKeyMaterialException",
             Self::Internal | Self::Unreachable => "KMSInternalException",
             Self::InvalidAliasName => "InvalidAliasNameException",
             Self::InvalidArn => "InvalidArnException",
             Self::InvalidCiphertext => "InvalidCiphertextException",
+            Self::InvalidGrantId => "InvalidGrantIdException",
             Self::InvalidGrantToken => "InvalidGrantTokenException",
+            Self::InvalidImportToken => "InvalidImportTokenException",
             Self::InvalidKeyUsage => "InvalidKeyUsageException",
+            Self::InvalidMarker => "InvalidMarkerException",
             Self::InvalidState => "KMSInvalidStateException",
             Self::KeyUnavailable => "KeyUnavailableException",
             Self::LimitExceeded => "LimitExceededException",
             Self::MalformedPolicyDocument => "MalformedPolicyDocumentException",
             Self::NotFound => "NotFoundException",
+            Self::Tag => "TagException",
             Self::Throttling => "ThrottlingException",
             Self::UnsupportedOperation => "UnsupportedOperationException",
             Self::Validation => "ValidationException",

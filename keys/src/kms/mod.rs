@@ -147,6 +147,8 @@ pub struct Ciphertext {
     pub key_arn: String,
     /// The version of the key; 0 where the service keeps that to itself.
     pub key_version: u32,
+    /// The id of the material of that version, where the service tells it.
+    pub material_id: Option<String>,
 }
 
 /// What a ciphertext opened to. It is wiped when dropped.
@@ -157,6 +159,8 @@ pub struct Plaintext {
     pub key_arn: String,
     /// The version of the key; 0 where the service keeps that to itself.
     pub key_version: u32,
+    /// The id of the material of that version, where the service tells it.
+    pub material_id: Option<String>,
 }
 
 /// All but the bytes.
@@ -186,6 +190,8 @@ pub struct ReEncrypted {
     pub source_key_arn: String,
     /// The version of that key; 0 where the service keeps that to itself.
     pub source_key_version: u32,
+    /// The id of the material of that version, where the service tells it.
+    pub source_material_id: Option<String>,
 }
 
 /// In which state a key is.

@@ -88,8 +88,8 @@ impl DataKeys for LocalKms {
         Box::pin(async move {
             let opened = self.open_blob(call, key, blob)?;
             let plaintext = data_key(&opened)?;
-            let Plaintext { key_arn, key_version, .. } = opened;
-            Ok(DataKey { plaintext, ciphertext: Ciphertext { blob: blob.into(), key_arn, key_version } })
+            let Plaintext { key_arn, key_version, material_id, .. } = opened;
+            Ok(DataKey { plaintext, ciphertext: Ciphertext { blob: blob.into(), key_arn, key_version, material_id } })
         })
     }
 }
@@ -137,7 +137,13 @@ impl LocalKms {
             in_earnest(call)?;
             let plaintext = self.unseal(&old, &blob, source.context)?;
             let ciphertext = self.seal(&new, &plaintext.bytes, &call.context)?;
-            Ok(ReEncrypted { ciphertext, source_key_arn: old.arn, source_key_version: blob.version })
+            let Plaintext { key_arn, key_version, material_id, .. } = plaintext;
+            Ok(ReEncrypted {
+                ciphertext,
+                source_key_arn: key_arn,
+                source_key_version: key_version,
+                source_material_id: material_id,
+            })
         })
     }
 
@@ -203,13 +209,19 @@ impl LocalKms {
     fn seal(&self, used: &Used, plaintext: &[u8], context: &EncryptionContext) -> Result<Ciphertext, KmsError> {
         let key_version = used.stored.current_version();
         let blob = self.material(used, key_version)?.encrypt(plaintext, context)?;
-        Ok(Ciphertext { blob, key_arn: used.arn.clone(), key_version })
+        Ok(Ciphertext {
+            blob,
+            key_arn: used.arn.clone(),
+            key_version,
+            material_id: used.stored.material_id(key_version),
+        })
     }
 
     fn unseal(&self, used: &Used, blob: &Blob<'_>, context: &EncryptionContext) -> Result<Plaintext, KmsError> {
         let bytes = self.material(used, blob.version)?.decrypt(blob, context)?;
         debug_assert!(bytes.len() <= MAX_PLAINTEXT_LEN);
-        Ok(Plaintext { bytes, key_arn: used.arn.clone(), key_version: blob.version })
+        let material_id = used.stored.material_id(blob.version);
+        Ok(Plaintext { bytes, key_arn: used.arn.clone(), key_version: blob.version, material_id })
     }
 
     fn material<'u>(&self, used: &'u Used, version: u32) -> Result<Material<'u>, KmsError> {

@@ -125,6 +125,12 @@ impl StoredKey {
         self.material.get(index)?.as_ref()
     }
 
+    /// The id of the material of a version.
+    pub(super) fn material_id(&self, version: u32) -> Option<String> {
+        let index = usize::try_from(version.checked_sub(1)?).ok()?;
+        Some(self.record.versions.get(index)?.material_id.clone())
+    }
+
     pub(super) fn encode(&self) -> Option<Zeroizing<Vec<u8>>> {
         let text = serde_json::to_vec(&self.record).ok()?;
         // With its final capacity: a buffer that grows leaves copies of material behind.

@@ -155,17 +155,28 @@ impl Kms for FakeKms {
 
     /// In clear.
     fn encrypt<'a>(&'a self, _: &'a Call, key: &'a str, plaintext: &'a [u8]) -> Answer<'a, Ciphertext> {
-        Box::pin(ready(Ok(Ciphertext { blob: plaintext.into(), key_arn: key.into(), key_version: 1 })))
+        Box::pin(ready(Ok(Ciphertext {
+            blob: plaintext.into(),
+            key_arn: key.into(),
+            key_version: 1,
+            material_id: None,
+        })))
     }
 
     fn decrypt<'a>(&'a self, _: &'a Call, key: Option<&'a str>, blob: &'a [u8]) -> Answer<'a, Plaintext> {
         let key_arn = key.unwrap_or(KEY_1).into();
-        Box::pin(ready(Ok(Plaintext { bytes: blob.to_vec().into(), key_arn, key_version: 1 })))
+        Box::pin(ready(Ok(Plaintext { bytes: blob.to_vec().into(), key_arn, key_version: 1, material_id: None })))
     }
 
     fn re_encrypt<'a>(&'a self, _: &'a Call, source: &'a Source<'a>, key: &'a str) -> Answer<'a, ReEncrypted> {
-        let ciphertext = Ciphertext { blob: source.blob.into(), key_arn: key.into(), key_version: 1 };
-        Box::pin(ready(Ok(ReEncrypted { ciphertext, source_key_arn: KEY_1.into(), source_key_version: 1 })))
+        let ciphertext =
+            Ciphertext { blob: source.blob.into(), key_arn: key.into(), key_version: 1, material_id: None };
+        Box::pin(ready(Ok(ReEncrypted {
+            ciphertext,
+            source_key_arn: KEY_1.into(),
+            source_key_version: 1,
+            source_material_id: None,
+        })))
     }
 
     fn describe<'a>(&'a self, _: &'a Call, key: &'a str) -> Answer<'a, KeyMetadata> {
@@ -183,7 +194,7 @@ impl Kms for FakeKms {
 impl DataKeys for FakeKms {
     fn generate_data_key<'a>(&'a self, _: &'a Call, key: &'a str) -> Answer<'a, DataKey> {
         let bytes = [7; Key::LEN];
-        let ciphertext = Ciphertext { blob: bytes.into(), key_arn: key.into(), key_version: 1 };
+        let ciphertext = Ciphertext { blob: bytes.into(), key_arn: key.into(), key_version: 1, material_id: None };
         Box::pin(ready(Ok(DataKey { plaintext: Key::from_bytes(&bytes), ciphertext })))
     }
 
