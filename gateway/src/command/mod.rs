@@ -1,0 +1,5 @@
+//! What the program does.
+
+pub(crate) mod credential;
+pub(crate) mod kms;
+mod store;

@@ -1,0 +1,14 @@
+//! Listening, within bounds, with or without TLS.
+//!
+//! | file | what |
+//! |---|---|
+//! | `server` | connections, and how many, how large and how long they may be |
+//! | `tls` | certificates: given, or made the first time |
+//! | `rate` | how often somebody may ask |
+
+pub mod rate;
+mod server;
+mod tls;
+
+pub use server::{Body, Bounds, Request, Response, Server, Service};
+pub use tls::{Tls, TlsError};
