@@ -7,11 +7,14 @@
 use objseal::Key;
 use objseal::envelope::{EncryptionContext, OpenOptions, WrappingKey};
 use objseal_keys::kms::{Call, Kms, Principal, block_on};
-use objseal_keys::local::{Constraint, DeletionWindow, LocalKms, NewGrant, NewKey, Options, Owner, RotationPeriod};
+use objseal_keys::local::{
+    Constraint, DeletionWindow, LocalKms, NewGrant, NewKey, Options, Owner, RotationPeriod, Wrapping,
+};
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 const ACCOUNT: &str = "111122223333";
 
@@ -31,8 +34,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let kms = LocalKms::open(&path, &OpenOptions::new().with_key(holder), Options::default())?;
     let root = Call::of(Arc::new(Principal::root_of(ACCOUNT)));
 
-    // Three versions, of which the ciphertext needs the second one; a grant, rotation, an alias.
-    let used = kms.create_key(&root, NewKey::described("used"))?.arn;
+    // Three versions, of which the ciphertext needs the second one; a grant, rotation, an alias, tags.
+    let tags = [("stage".into(), "production".into()), ("größe".into(), String::new())];
+    let used = kms.create_key(&root, NewKey::described("used").with_tags(tags.into()))?.arn;
     kms.create_alias(&root, "alias/used", &used)?;
     kms.rotate(&root, &used)?;
     let context = EncryptionContext::from_pairs([("bucket", "photos"), ("key", "2026/cat.jpg")])?;
@@ -47,13 +51,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     kms.disable(&root, &disabled)?;
     let imported = kms.create_key(&root, NewKey::described("imported").with_imported_material())?.arn;
     kms.import_material(&root, &imported, &Key::from_bytes(&root_key), None)?;
-    kms.create_key(&root, NewKey::described("waits for material").with_imported_material())?;
+    let waits = kms.create_key(&root, NewKey::described("waits for material").with_imported_material())?.arn;
+    // What the token keeps is not looked at, so it is not the private key of anything.
+    let how = Wrapping::new("RSAES_OAEP_SHA_256", "RSA_4096");
+    let token = kms.begin_import(&root, &waits, &how, || Ok(Zeroizing::new(b"a private key".to_vec())))?;
     let cancelled = kms.create_key(&root, NewKey::described("kept after all"))?.arn;
     kms.schedule_deletion(&root, &cancelled, DeletionWindow::default())?;
     kms.cancel_deletion(&root, &cancelled)?;
 
-    let hex: String = ciphertext.blob.iter().map(|byte| format!("{byte:02x}")).collect();
-    fs::write(folder.join("ciphertext"), hex + "\n")?;
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n";
+    fs::write(folder.join("ciphertext"), hex(&ciphertext.blob))?;
+    fs::write(folder.join("import-token"), hex(&token.token))?;
     fs::write(folder.join("head.json"), kms.audit().head().to_json() + "\n")?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 
     kms_reader.py show STORE KEY                               what is in it, as JSON, without material
     kms_reader.py decrypt STORE KEY CIPHERTEXT [KEY=VALUE ...] the plaintext of a ciphertext in hexadecimal digits, likewise
+    kms_reader.py token STORE KEY KEY-ID TOKEN                 what an import token in hexadecimal digits says, as JSON
 
 KEY is a file of 32 bytes, the root key of the store.
 """
@@ -78,6 +79,13 @@ class Store:
         context += b"".join(text(key) + text(value) for key, value in sorted(pairs.items()))
         return cobblestone(self.keys[key][1][version - 1], context, blob[37:])
 
+    def token(self, key, token):
+        require(token[:1] == b"\x01", "another version")
+        context = b"objseal/v1/kms/import-token\0" + self.id + uuid.UUID(key).bytes
+        said = Reader(cobblestone(subkey(self.roots["store-key"], b"import token", self.id), context, token[1:]))
+        valid_to, algorithm, spec = said.number(8), said.take(said.number(4)), said.take(said.number(4))
+        return {"valid_to": valid_to, "algorithm": algorithm.decode(), "spec": spec.decode(), "private_key": said.data.hex()}
+
 
 def main(args):
     match args:
@@ -89,6 +97,9 @@ def main(args):
             store = Store(path, read_keys(key))
             blob = bytes.fromhex(read(blob).decode().strip())
             print(store.decrypt(blob, dict(pair.split("=", 1) for pair in pairs)).hex())
+        case ["token", path, key, id, token]:
+            store = Store(path, read_keys(key))
+            print(json.dumps(store.token(id, bytes.fromhex(read(token).decode().strip())), indent=1))
         case _:
             sys.exit(__doc__)
 

@@ -8,6 +8,7 @@ use super::record::StoredKey;
 use crate::clock::unix_seconds;
 use crate::kms::{Call, KmsError, KmsErrorKind};
 use crate::policy::{self, Caller, Decision, Effect, Request, Values};
+use std::borrow::Cow;
 use std::fmt;
 
 /// An operation that somebody asks for, and what policies can look at besides what every call has.
@@ -17,7 +18,7 @@ pub(super) struct Asked<'a> {
     pub(super) operation: &'a str,
     /// A grant that is to be made: a grant can only allow to give on what it has itself.
     pub(super) new_grant: Option<&'a NewGrant>,
-    values: Vec<(&'static str, String)>,
+    values: Vec<(Cow<'static, str>, String)>,
 }
 
 impl<'a> Asked<'a> {
@@ -26,8 +27,8 @@ impl<'a> Asked<'a> {
     }
 
     /// The same with a value of a condition key.
-    pub(super) fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
-        self.values.push((key, value.into()));
+    pub(super) fn with(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.values.push((key.into(), value.into()));
         self
     }
 }
@@ -116,6 +117,11 @@ impl<'a> Access<'a> {
             values.add("kms:RequestAlias", alias);
         }
         contents.aliases_of(stored.record.id).for_each(|alias| values.add("kms:ResourceAliases", alias));
+        stored
+            .record
+            .tags
+            .iter()
+            .for_each(|(tag, value)| values.add(&format!("aws:ResourceTag/{tag}"), value.as_str()));
         let action = format!("kms:{}", asked.operation);
         let resource = kms.owner.arn_of(stored.record.id);
         let caller = Caller::Principal(&call.principal);

@@ -91,7 +91,8 @@ impl Material<'_> {
     }
 }
 
-fn put(out: &mut Vec<u8>, text: &str) {
+/// `text(t)` of FORMAT.md, section 4.
+pub(super) fn put(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
     out.extend_from_slice(text.as_bytes());
 }

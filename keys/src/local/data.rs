@@ -1,4 +1,4 @@
-//! Generate, encrypt, decrypt: what is done with keys.
+//! Encrypt and decrypt: what is done with keys.
 
 use super::access::{Access, Asked};
 use super::blob::{Blob, MAX_PLAINTEXT_LEN, Material};
@@ -101,18 +101,6 @@ pub(super) struct Used {
 }
 
 impl LocalKms {
-    fn new_data_key(&self, call: &Call, key: &str) -> Result<DataKey, KmsError> {
-        self.make_service_key_if_named(call, key)?;
-        self.rotate_if_due(call, key);
-        self.run(call, "GenerateDataKey", |contents, line| {
-            let used = self.usable(contents, line, call, key, &Asked::of("GenerateDataKey"))?;
-            in_earnest(call)?;
-            let plaintext = Key::generate()?;
-            let ciphertext = self.seal(&used, plaintext.expose_secret(), &call.context)?;
-            Ok(DataKey { plaintext, ciphertext })
-        })
-    }
-
     fn open_blob(&self, call: &Call, key: Option<&str>, blob: &[u8]) -> Result<Plaintext, KmsError> {
         self.run(call, "Decrypt", |contents, line| {
             let (used, blob) = self.used_of(contents, line, call, (key, blob), &Asked::of("Decrypt"))?;
@@ -166,7 +154,7 @@ impl LocalKms {
     }
 
     /// The same, and the key must be in use.
-    fn usable(
+    pub(super) fn usable(
         &self,
         contents: &Contents,
         line: &mut Line,
@@ -206,7 +194,12 @@ impl LocalKms {
         Ok((used, blob))
     }
 
-    fn seal(&self, used: &Used, plaintext: &[u8], context: &EncryptionContext) -> Result<Ciphertext, KmsError> {
+    pub(super) fn seal(
+        &self,
+        used: &Used,
+        plaintext: &[u8],
+        context: &EncryptionContext,
+    ) -> Result<Ciphertext, KmsError> {
         let key_version = used.stored.current_version();
         let blob = self.material(used, key_version)?.encrypt(plaintext, context)?;
         Ok(Ciphertext {

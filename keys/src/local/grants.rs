@@ -2,11 +2,11 @@
 //!
 //! AWS KMS Developer Guide, "Grants in AWS KMS".
 
-use super::LocalKms;
 use super::access::Asked;
 use super::data::in_earnest;
 use super::names::shown;
 use super::record::StoredKey;
+use super::{Draft, LocalKms};
 use crate::hex;
 use crate::kms::{Call, KmsError, KmsErrorKind, Principal};
 use crate::policy;
@@ -14,11 +14,16 @@ use crate::uuid::Uuid;
 use objseal::envelope::EncryptionContext;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Most grants of a key.
 pub(super) const MAX_GRANTS: usize = 50_000;
 /// Longest ARN of a principal that has a grant or may retire it, in bytes (AWS KMS API Reference, CreateGrant).
 const MAX_ARN_LEN: usize = 256;
+/// Most grant tokens of a call (the same, GrantTokens).
+const MAX_TOKENS: usize = 10;
+/// Hexadecimal digits of a grant's id, which is its token.
+const ID_LEN: usize = 64;
 /// What a grant can allow.
 const OPERATIONS: [&str; 9] = [
     "Decrypt",
@@ -111,10 +116,6 @@ impl NewGrant {
     /// That it can be made.
     pub(super) fn check(&self) -> Result<(), KmsError> {
         let invalid = |message: &str| Err(KmsError::new(KmsErrorKind::Validation, message));
-        let is_arn = |arn: &str| {
-            let plain = arn.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte));
-            arn.starts_with("arn:") && plain && arn.len() <= MAX_ARN_LEN && Principal::new(arn).account().len() == 12
-        };
         if !is_arn(&self.grantee) || self.retiring.as_deref().is_some_and(|arn| !is_arn(arn)) {
             return invalid("a grantee, and who may retire a grant, is the ARN of a principal");
         }
@@ -271,19 +272,98 @@ impl LocalKms {
     /// [`KmsError`].
     pub fn retire_grant(&self, call: &Call, key: &str, grant: &str) -> Result<(), KmsError> {
         self.change(call, "RetireGrant", |draft| {
-            let stored = std::sync::Arc::clone(draft.contents.find(self.owner(), key, self.now())?);
-            let mut stored = StoredKey::clone(&stored);
-            draft.line.key = Some(self.owner().arn_of(stored.record.id));
-            if !find(&stored, grant).is_ok_and(|grant| grant.may_be_retired_by(&call.principal)) {
-                self.allowed(&draft.contents, &mut draft.line, call, key, &Asked::of("RetireGrant"))?;
-                find(&stored, grant)?;
-            }
-            in_earnest(call)?;
-            stored.record.grants.retain(|one| one.id != grant);
-            draft.put(stored);
-            Ok(())
+            let stored = StoredKey::clone(draft.contents.find(self.owner(), key, self.now())?);
+            self.retire(draft, call, stored, key, grant)
         })
     }
+
+    /// The same for the grant of this token, whatever key it is for.
+    ///
+    /// # Errors
+    /// [`KmsError`]; [`KmsErrorKind::InvalidGrantToken`] if it is the token of no grant.
+    pub fn retire_grant_of_token(&self, call: &Call, token: &str) -> Result<(), KmsError> {
+        self.change(call, "RetireGrant", |draft| {
+            let now = self.now();
+            let has_grant = |stored: &&Arc<StoredKey>| stored.record.grants.iter().any(|grant| grant.id == token);
+            let stored = draft.contents.intact().filter(|stored| !stored.is_gone(now)).find(has_grant);
+            let stored = StoredKey::clone(stored.ok_or_else(invalid_token)?);
+            let key = self.owner().arn_of(stored.record.id);
+            self.retire(draft, call, stored, &key, token)
+        })
+    }
+
+    /// The grants that this principal may retire because they name it for that (`kms:ListRetirableGrants`, which the
+    /// account decides).
+    ///
+    /// # Errors
+    /// [`KmsError`]; [`KmsErrorKind::InvalidArn`] if `retiring` is not the ARN of a principal.
+    pub fn retirable_grants(&self, call: &Call, retiring: &str) -> Result<Vec<Grant>, KmsError> {
+        self.run(call, "ListRetirableGrants", |contents, _| {
+            self.require_of_account(call, &Asked::of("ListRetirableGrants"), "*")?;
+            if !is_arn(retiring) {
+                let message = format!("{} is not the ARN of a principal", shown(retiring));
+                return Err(KmsError::new(KmsErrorKind::InvalidArn, message));
+            }
+            let now = self.now();
+            let grants = contents.intact().filter(|stored| !stored.is_gone(now)).flat_map(|key| &key.record.grants);
+            Ok(grants.filter(|grant| grant.retiring.as_deref() == Some(retiring)).cloned().collect())
+        })
+    }
+
+    fn retire(
+        &self,
+        draft: &mut Draft,
+        call: &Call,
+        mut stored: StoredKey,
+        key: &str,
+        grant: &str,
+    ) -> Result<(), KmsError> {
+        draft.line.key = Some(self.owner().arn_of(stored.record.id));
+        if !find(&stored, grant).is_ok_and(|grant| grant.may_be_retired_by(&call.principal)) {
+            self.allowed(&draft.contents, &mut draft.line, call, key, &Asked::of("RetireGrant"))?;
+            find(&stored, grant)?;
+        }
+        in_earnest(call)?;
+        stored.record.grants.retain(|one| one.id != grant);
+        draft.put(stored);
+        Ok(())
+    }
+}
+
+/// That the grant tokens of a call are such, if its operation takes any. Grants hold at once: tokens change nothing
+/// else.
+pub(super) fn check_tokens(call: &Call, operation: &str) -> Result<(), KmsError> {
+    let takes_tokens = matches!(
+        operation,
+        "Decrypt"
+            | "Encrypt"
+            | "GenerateDataKey"
+            | "GenerateDataKeyWithoutPlaintext"
+            | "ReEncrypt"
+            | "DescribeKey"
+            | "CreateGrant"
+            | "RetireGrant"
+    );
+    if !takes_tokens {
+        return Ok(());
+    }
+    if call.grant_tokens.len() > MAX_TOKENS {
+        let message = format!("a call has at most {MAX_TOKENS} grant tokens");
+        return Err(KmsError::new(KmsErrorKind::Validation, message));
+    }
+    let is_token =
+        |token: &String| token.len() == ID_LEN && token.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+    if call.grant_tokens.iter().all(is_token) { Ok(()) } else { Err(invalid_token()) }
+}
+
+fn invalid_token() -> KmsError {
+    KmsError::new(KmsErrorKind::InvalidGrantToken, "this is not the token of a grant")
+}
+
+/// Whether this can be the ARN of a principal.
+fn is_arn(arn: &str) -> bool {
+    let plain = arn.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte));
+    arn.starts_with("arn:") && plain && arn.len() <= MAX_ARN_LEN && Principal::new(arn).account().len() == 12
 }
 
 fn find<'s>(stored: &'s StoredKey, grant: &str) -> Result<&'s Grant, KmsError> {

@@ -5,11 +5,13 @@ use super::contents::invalid_state;
 use super::data::in_earnest;
 use super::names::Owner;
 use super::record::{DAY, KeyRecord, RotationType, StoredKey};
+use super::tags::{asked_with, check_tags};
 use super::{Draft, LocalKms};
 use crate::clock::from_unix_seconds;
 use crate::kms::{Call, KeyManager, KeyMetadata, KeyState, KmsError, KmsErrorKind, Origin};
 use crate::policy::{Policy, PolicyOf};
 use crate::uuid::Uuid;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -39,6 +41,8 @@ pub struct NewKey {
     pub usage: String,
     /// Makes it even if whoever makes it could not change its policy later.
     pub bypass_lockout_check: bool,
+    /// Its tags, at most 50 (`kms:TagResource`).
+    pub tags: BTreeMap<String, String>,
 }
 
 impl Default for NewKey {
@@ -51,6 +55,7 @@ impl Default for NewKey {
             spec: SPEC.into(),
             usage: USAGE.into(),
             bypass_lockout_check: false,
+            tags: BTreeMap::new(),
         }
     }
 }
@@ -80,10 +85,16 @@ impl NewKey {
         Self { origin: Origin::External, ..self }
     }
 
+    /// The same with these tags.
+    #[must_use]
+    pub fn with_tags(self, tags: BTreeMap<String, String>) -> Self {
+        Self { tags, ..self }
+    }
+
     /// What policies can look at.
     fn asked(&self) -> Asked<'static> {
         let origin = self.origin.name();
-        Asked::of("CreateKey")
+        asked_with("CreateKey", &self.tags)
             .with(BYPASS, self.bypass_lockout_check.to_string())
             .with("kms:KeyOrigin", origin)
             .with("kms:KeySpec", self.spec.clone())
@@ -119,7 +130,8 @@ impl LocalKms {
     ///
     /// # Errors
     /// [`KmsError`]; [`KmsErrorKind::InvalidKeyUsage`] for all but symmetric encryption,
-    /// [`KmsErrorKind::MalformedPolicyDocument`] for a policy that could not be decided, or that would lock its maker out.
+    /// [`KmsErrorKind::MalformedPolicyDocument`] for a policy that could not be decided, or that would lock its maker
+    /// out; for tags as [`set_tags`](Self::set_tags).
     pub fn create_key(&self, call: &Call, new: NewKey) -> Result<KeyMetadata, KmsError> {
         self.change(call, "CreateKey", |draft| {
             self.require_of_account(call, &new.asked(), "*")?;
@@ -128,14 +140,20 @@ impl LocalKms {
                 return Err(KmsError::new(KmsErrorKind::InvalidKeyUsage, message));
             }
             check_description(&new.description)?;
+            check_tags(&new.tags)?;
             let policy = match new.policy {
                 Some(policy) => policy,
                 None => Arc::clone(&self.account_policy),
             };
             check_policy(&policy)?;
             let bypass = new.bypass_lockout_check;
-            let stored = self.new_key(KeyManager::Customer, new.origin, new.description, policy)?;
-            draft.line.key = Some(self.owner().arn_of(stored.record.id));
+            let mut stored = self.new_key(KeyManager::Customer, new.origin, new.description, policy)?;
+            let arn = self.owner().arn_of(stored.record.id);
+            draft.line.key = Some(arn.clone());
+            if !new.tags.is_empty() {
+                self.require_of_account(call, &asked_with("TagResource", &new.tags), &arn)?;
+                stored.record.tags = new.tags;
+            }
             self.check_lockout(draft, call, &stored, bypass)?;
             draft.line.key_version = Some(stored.current_version());
             let metadata = stored.metadata(self.owner(), self.now());
@@ -245,6 +263,16 @@ impl LocalKms {
         })
     }
 
+    /// That the call may list the policies of a key (`kms:ListKeyPolicies`): it has one, `default`.
+    ///
+    /// # Errors
+    /// [`KmsError`].
+    pub fn check_may_list_policies(&self, call: &Call, key: &str) -> Result<(), KmsError> {
+        self.run(call, "ListKeyPolicies", |contents, line| {
+            self.allowed(contents, line, call, key, &Asked::of("ListKeyPolicies")).map(drop)
+        })
+    }
+
     /// Gives a key another policy (`kms:PutKeyPolicy`). One under which the caller could not do that again is refused, unless
     /// `bypass_lockout_check`.
     ///
@@ -307,6 +335,7 @@ impl LocalKms {
             versions: Vec::new(),
             policy,
             grants: Vec::new(),
+            tags: BTreeMap::new(),
         };
         let mut stored = StoredKey { record, material: Vec::new() };
         if origin == Origin::Service {

@@ -1,13 +1,12 @@
-//! Material of keys: rotation, import, and its end.
+//! Material of keys: rotation, and its end.
 
 use super::access::Asked;
 use super::blob::subkey;
-use super::contents::invalid_state;
 use super::data::in_earnest;
 use super::record::{MAX_VERSIONS, Rotation, RotationType, StoredKey, Version};
 use super::store::PATIENCE;
 use super::{Draft, LocalKms};
-use crate::clock::{from_unix_seconds, unix_seconds};
+use crate::clock::from_unix_seconds;
 use crate::hex;
 use crate::kms::{Call, KeyState, KmsError, KmsErrorKind, Origin};
 use objseal::Key;
@@ -61,6 +60,8 @@ pub struct KeyVersion {
     pub by: RotationType,
     /// Whether its material is there.
     pub has_material: bool,
+    /// Where its material is from.
+    pub origin: Origin,
 }
 
 impl LocalKms {
@@ -135,65 +136,23 @@ impl LocalKms {
                 created: from_unix_seconds(of.created),
                 by: of.by,
                 has_material: material.is_some(),
+                origin: used.stored.record.origin,
             });
             Ok(versions.collect())
         })
     }
 
-    /// Gives a key of [`Origin::External`] its material, perhaps until a time (`kms:ImportKeyMaterial`). Material that was
-    /// deleted, or came to its end, can only be given again: what is encrypted would not open under another.
-    ///
-    /// # Errors
-    /// [`KmsError`]; [`KmsErrorKind::IncorrectKeyMaterial`] for other material than before,
-    /// [`KmsErrorKind::UnsupportedOperation`] for a key whose material is the service's own.
-    pub fn import_material(
-        &self,
-        call: &Call,
-        key: &str,
-        material: &Key,
-        valid_to: Option<SystemTime>,
-    ) -> Result<(), KmsError> {
-        self.change_key(call, key, &Asked::of("ImportKeyMaterial"), |arn, stored, now| {
-            check_origin(arn, stored, Origin::External)?;
-            let state = stored.state(now);
-            if state == KeyState::PendingDeletion {
-                return Err(invalid_state(arn, state));
-            }
-            let valid_to = valid_to.map(unix_seconds);
-            if valid_to.is_some_and(|end| end <= now) {
-                return Err(KmsError::new(KmsErrorKind::Validation, "the material would have come to its end already"));
-            }
-            let material_id = self.material_id(stored, material);
-            match stored.record.versions.last() {
-                Some(version) if version.material_id != material_id => {
-                    return Err(KmsError::new(
-                        KmsErrorKind::IncorrectKeyMaterial,
-                        "this is other material than the key had before",
-                    ));
-                }
-                Some(_) => {}
-                None => stored.record.versions.push(Version { material_id, created: now, by: RotationType::Created }),
-            }
-            in_earnest(call)?;
-            stored.material = vec![Some(Arc::new(Key::from_bytes(material.expose_secret())))];
-            stored.record.valid_to = valid_to;
-            if state == KeyState::PendingImport {
-                stored.record.state = KeyState::Enabled;
-            }
-            Ok(())
-        })
-    }
-
-    /// Destroys the imported material of a key, which waits for it then (`kms:DeleteImportedKeyMaterial`).
+    /// Destroys the imported material of a key, which waits for it then; returns the id of the material, if there ever was any
+    /// (`kms:DeleteImportedKeyMaterial`).
     ///
     /// # Errors
     /// [`KmsError`].
-    pub fn delete_material(&self, call: &Call, key: &str) -> Result<(), KmsError> {
+    pub fn delete_material(&self, call: &Call, key: &str) -> Result<Option<String>, KmsError> {
         self.change_key(call, key, &Asked::of("DeleteImportedKeyMaterial"), |arn, stored, _| {
             check_origin(arn, stored, Origin::External)?;
             in_earnest(call)?;
             end_material(stored);
-            Ok(())
+            Ok(stored.record.versions.last().map(|version| version.material_id.clone()))
         })
     }
 
@@ -269,7 +228,7 @@ impl LocalKms {
     }
 
     /// Tells material from other material of the key, and nothing of what it is.
-    fn material_id(&self, stored: &StoredKey, material: &Key) -> String {
+    pub(super) fn material_id(&self, stored: &StoredKey, material: &Key) -> String {
         let of = [self.id.to_bytes(), stored.record.id.to_bytes()].concat();
         hex::encode(subkey(material, "material id", &of).expose_secret())
     }
@@ -318,7 +277,7 @@ fn end_material(stored: &mut StoredKey) {
 }
 
 /// That its material is from where the operation needs it to be.
-fn check_origin(arn: &str, stored: &StoredKey, needed: Origin) -> Result<(), KmsError> {
+pub(super) fn check_origin(arn: &str, stored: &StoredKey, needed: Origin) -> Result<(), KmsError> {
     if stored.record.origin == needed {
         return Ok(());
     }

@@ -39,6 +39,7 @@ pub(super) struct KeyRecord {
     #[serde(serialize_with = "policy_text", deserialize_with = "parse_policy")]
     pub(super) policy: Arc<Policy>,
     pub(super) grants: Vec<Grant>,
+    pub(super) tags: BTreeMap<String, String>,
 }
 
 /// Rotation by period.

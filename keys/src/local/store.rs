@@ -67,18 +67,19 @@ impl Root {
 #[derive(Debug)]
 pub(super) struct Database(Connection);
 
-/// The keys that rows are under.
+/// The keys that rows and tokens of imports are under.
 #[derive(Debug)]
 pub(super) struct RowKeys {
     store: Uuid,
     catalogue: Key,
     records: Key,
+    tokens: Key,
 }
 
 impl RowKeys {
     pub(super) fn new(store_key: &Key, store: Uuid) -> Self {
         let row_key = |label| subkey(store_key, label, &store.to_bytes());
-        Self { store, catalogue: row_key("catalogue"), records: row_key("records") }
+        Self { store, catalogue: row_key("catalogue"), records: row_key("records"), tokens: row_key("import token") }
     }
 
     fn catalogue_context(&self) -> Vec<u8> {
@@ -87,6 +88,20 @@ impl RowKeys {
 
     fn record_context(&self, key: Uuid, generation: u64) -> Vec<u8> {
         [b"objseal/v1/kms/record\0", &self.store.to_bytes()[..], &key.to_bytes(), &generation.to_be_bytes()].concat()
+    }
+
+    /// The message of a token for imports into this key: FORMAT.md, section 5.
+    pub(super) fn seal_token(&self, key: Uuid, plain: &[u8]) -> Result<Vec<u8>, objseal::Error> {
+        Cobblestone::new(&self.tokens, &self.token_context(key)).seal(plain)
+    }
+
+    /// What such a message says; `None` if it is of another store or key, or was changed.
+    pub(super) fn open_token(&self, key: Uuid, message: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        Cobblestone::new(&self.tokens, &self.token_context(key)).open(message).map(Zeroizing::new).ok()
+    }
+
+    fn token_context(&self, key: Uuid) -> Vec<u8> {
+        [b"objseal/v1/kms/import-token\0", &self.store.to_bytes()[..], &key.to_bytes()].concat()
     }
 }
 

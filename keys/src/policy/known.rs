@@ -28,8 +28,8 @@ pub(super) struct Known {
     pub(super) many: bool,
 }
 
-/// Each pair of an encryption context is a value of the key with this prefix and the pair's own key.
-const ENCRYPTION_CONTEXT: &str = "kms:encryptioncontext:";
+/// Each pair of an encryption context, and each tag, is a value of the key with its prefix and the name of the pair or tag.
+const PREFIXES: [&str; 3] = ["aws:requesttag/", "aws:resourcetag/", "kms:encryptioncontext:"];
 
 /// A key that is not here makes its statement undecidable: its absence from a request would say nothing.
 const KNOWN: &[Known] = &[
@@ -40,11 +40,13 @@ const KNOWN: &[Known] = &[
     one("aws:principaltype", Kind::Text),
     one("aws:securetransport", Kind::Bool),
     one("aws:sourceip", Kind::Address),
+    many("aws:tagkeys"),
     one("aws:userid", Kind::Text),
     one("aws:username", Kind::Text),
     one("kms:bypasspolicylockoutsafetycheck", Kind::Bool),
     one("kms:calleraccount", Kind::Text),
     many("kms:encryptioncontextkeys"),
+    one("kms:expirationmodel", Kind::Text),
     one("kms:grantconstrainttype", Kind::Text),
     one("kms:granteeprincipal", Kind::Text),
     one("kms:grantisforawsresource", Kind::Bool),
@@ -58,7 +60,10 @@ const KNOWN: &[Known] = &[
     one("kms:retiringprincipal", Kind::Text),
     one("kms:rotationperiodindays", Kind::Number),
     one("kms:schedulekeydeletionpendingwindowindays", Kind::Number),
+    one("kms:validto", Kind::Epoch),
     one("kms:viaservice", Kind::Text),
+    one("kms:wrappingalgorithm", Kind::Text),
+    one("kms:wrappingkeyspec", Kind::Text),
     one("s3:delimiter", Kind::Text),
     one("s3:max-keys", Kind::Number),
     one("s3:prefix", Kind::Text),
@@ -70,8 +75,9 @@ const KNOWN: &[Known] = &[
 
 /// What is known of a key, whose name is in lower case.
 pub(super) fn known(key: &str) -> Option<Known> {
-    if key.strip_prefix(ENCRYPTION_CONTEXT).is_some_and(|pair| !pair.is_empty()) {
-        return Some(one(ENCRYPTION_CONTEXT, Kind::Text));
+    let named = |prefix: &&str| key.strip_prefix(prefix).is_some_and(|name| !name.is_empty());
+    if let Some(prefix) = PREFIXES.into_iter().find(named) {
+        return Some(one(prefix, Kind::Text));
     }
     KNOWN.iter().copied().find(|known| known.name == key)
 }

@@ -30,13 +30,14 @@ pub struct Request<'a> {
 /// The values of condition keys, such as `kms:ViaService`. The case of letters of a key is the same.
 ///
 /// A known key without a value counts as absent, so whoever asks gives all values that a request has. The known keys
-/// are `aws:CurrentTime`, `EpochTime`, `PrincipalAccount`, `PrincipalArn`, `PrincipalType`, `SecureTransport`,
-/// `SourceIp`, `userid`, `username`; `kms:BypassPolicyLockoutSafetyCheck`, `CallerAccount`, `EncryptionContext:` and
-/// the key of a pair, `EncryptionContextKeys`, `GrantConstraintType`, `GranteePrincipal`, `GrantIsForAWSResource`,
+/// are `aws:CurrentTime`, `EpochTime`, `PrincipalAccount`, `PrincipalArn`, `PrincipalType`, `RequestTag/` and
+/// `ResourceTag/` with the name of a tag, `SecureTransport`, `SourceIp`, `TagKeys`, `userid`, `username`;
+/// `kms:BypassPolicyLockoutSafetyCheck`, `CallerAccount`, `EncryptionContext:` and the key of a pair,
+/// `EncryptionContextKeys`, `ExpirationModel`, `GrantConstraintType`, `GranteePrincipal`, `GrantIsForAWSResource`,
 /// `GrantOperations`, `KeyOrigin`, `KeySpec`, `KeyUsage`, `ReEncryptOnSameKey`, `RequestAlias`, `ResourceAliases`,
-/// `RetiringPrincipal`, `RotationPeriodInDays`, `ScheduleKeyDeletionPendingWindowInDays`, `ViaService`; `s3:delimiter`,
-/// `max-keys`, `prefix`, `x-amz-acl`, `x-amz-server-side-encryption`, and with this prefix `-aws-kms-key-id` and
-/// `-customer-algorithm`.
+/// `RetiringPrincipal`, `RotationPeriodInDays`, `ScheduleKeyDeletionPendingWindowInDays`, `ValidTo`, `ViaService`,
+/// `WrappingAlgorithm`, `WrappingKeySpec`; `s3:delimiter`, `max-keys`, `prefix`, `x-amz-acl`,
+/// `x-amz-server-side-encryption`, and with this prefix `-aws-kms-key-id` and `-customer-algorithm`.
 ///
 /// Unless given, these come from the caller: `aws:PrincipalArn` (of a session, the ARN of its role, without a path),
 /// `aws:PrincipalAccount`, `aws:PrincipalType`, `aws:username` and `kms:CallerAccount`; and `aws:CurrentTime` is

@@ -3,10 +3,11 @@
 use crate::shared::{
     ACCOUNT, DAY, PURPOSE, Store, context, decrypt, encrypt, kind, new_key, owner, policy, root, user,
 };
+use objseal::Key;
 use objseal::envelope::EncryptionContext;
 use objseal_keys::clock::Clock;
 use objseal_keys::kms::{Call, DataKeys, Kms, KmsErrorKind, Principal, Right, Source, block_on};
-use objseal_keys::local::{Constraint, LocalKms, NewGrant, NewKey, Options, RotationPeriod};
+use objseal_keys::local::{Constraint, LocalKms, NewGrant, NewKey, Options, RotationPeriod, Wrapping};
 use objseal_keys::policy::Policy;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -466,6 +467,11 @@ fn each_right_is_only_itself() {
     let source = Source { key: None, blob: &blob, context: &none };
     let mut bypass = NewKey::default();
     bypass.bypass_lockout_check = true;
+    let waiting = kms.create_key(&root(), NewKey::default().with_imported_material()).expect("created").arn;
+    let how = Wrapping::new("RSAES_OAEP_SHA_256", "RSA_4096");
+    let begin = |call: &Call| kms.begin_import(call, &waiting, &how, || Ok(b"a private key".to_vec().into()));
+    let token = begin(&root()).expect("begun").token;
+    let open = |_: &Wrapping, _: &[u8]| Ok(Key::from_bytes(&[7; 32]));
     let calls = |call: &Call| {
         [
             ("GenerateDataKey", kind(block_on(kms.generate(call, &key, PURPOSE)))),
@@ -489,6 +495,15 @@ fn each_right_is_only_itself() {
             ("ListKeys", kind(kms.keys(call))),
             ("ListAliases", kind(kms.aliases(call))),
             ("CreateKey", kind(kms.create_key(call, bypass.clone()))),
+            ("GenerateDataKey", kind(kms.generate_data_key_of(call, &key, 64))),
+            ("GenerateDataKeyWithoutPlaintext", kind(kms.generate_data_key_without_plaintext(call, &key, 32))),
+            ("GenerateRandom", kind(kms.generate_random(call, 32))),
+            ("ListRetirableGrants", kind(kms.retirable_grants(call, &arn_of("r")))),
+            ("GetParametersForImport", kind(begin(call))),
+            ("ImportKeyMaterial", kind(kms.import_wrapped(call, &waiting, &token, open, None))),
+            ("TagResource", kind(kms.set_tags(call, &key, &[("a".into(), "1".into())].into()))),
+            ("UntagResource", kind(kms.remove_tags(call, &key, &["a".into()]))),
+            ("ListResourceTags", kind(kms.tags(call, &key))),
         ]
     };
     let names: std::collections::BTreeSet<_> = calls(&root()).iter().map(|(operation, _)| *operation).collect();

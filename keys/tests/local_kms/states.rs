@@ -6,44 +6,13 @@ use crate::shared::{DAY, PURPOSE, TestClock, context, kind, owner, policy, root,
 use objseal::Key;
 use objseal_keys::clock::Clock;
 use objseal_keys::kms::{Call, Kms, KmsError, KmsErrorKind, Origin, Right, Source, block_on};
-use objseal_keys::local::{DeletionWindow, LocalKms, NewGrant, NewKey, Options, RotationPeriod};
+use objseal_keys::local::{DeletionWindow, LocalKms, NewGrant, NewKey, Options, RotationPeriod, Wrapping};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// `+` is success; `D` DisabledException, `I` KMSInvalidStateException, `N` NotFoundException, `U` UnsupportedOperationException.
 /// The states: enabled, disabled, pending deletion, deleted; the same of a key with imported material, and pending import.
-const TABLE: &str = "
-    operation           on  off del none   on  off del none imp
-    GenerateDataKey      +   D   I   N      +   D   I   N    I
-    GenerateAgain        +   D   I   N      +   D   I   N    I
-    Decrypt              +   D   I   N      +   D   I   N    I
-    DecryptAgain         +   D   I   N      +   D   I   N    I
-    Encrypt              +   D   I   N      +   D   I   N    I
-    ReEncryptFrom        +   D   I   N      +   D   I   N    I
-    ReEncryptTo          +   D   I   N      +   D   I   N    I
-    DescribeKey          +   +   +   N      +   +   +   N    +
-    EnableKey            +   +   I   N      +   +   I   N    I
-    DisableKey           +   +   I   N      +   +   I   N    I
-    ScheduleKeyDeletion  +   +   I   N      +   +   I   N    +
-    CancelKeyDeletion    I   I   +   N      I   I   +   N    I
-    UpdateKeyDescription +   +   I   N      +   +   I   N    +
-    GetKeyPolicy         +   +   +   N      +   +   +   N    +
-    PutKeyPolicy         +   +   +   N      +   +   +   N    +
-    CreateAlias          +   +   I   N      +   +   I   N    +
-    UpdateAlias          +   +   I   N      +   +   I   N    +
-    DeleteAlias          +   +   +   N      +   +   +   N    +
-    CreateGrant          +   D   I   N      +   D   I   N    I
-    ListGrants           +   +   +   N      +   +   +   N    +
-    RevokeGrant          +   +   +   N      +   +   +   N    +
-    RetireGrant          +   +   +   N      +   +   +   N    +
-    RotateKeyOnDemand    +   D   I   N      U   U   U   N    U
-    EnableKeyRotation    +   D   I   N      U   U   U   N    U
-    DisableKeyRotation   +   D   I   N      U   U   U   N    U
-    GetKeyRotationStatus +   +   +   N      +   +   +   N    +
-    ListKeyRotations     +   +   +   N      +   +   +   N    +
-    ImportKeyMaterial    U   U   U   N      +   +   I   N    +
-    DeleteImportedKeyMaterial U U U  N      +   +   +   N    +
-";
+const TABLE: &str = include_str!("states.txt");
 
 /// A key in a state, with all that operations need.
 struct Fixture {
@@ -81,7 +50,7 @@ impl Fixture {
             "del" | "none" => {
                 kms.schedule_deletion(&root(), &key, DeletionWindow::days(7).expect("days")).expect("scheduled");
             }
-            "imp" => kms.delete_material(&root(), &key).expect("deleted"),
+            "imp" => kms.delete_material(&root(), &key).map(drop).expect("deleted"),
             _ => panic!("{state}"),
         }
         if state == "none" {
@@ -99,6 +68,7 @@ impl Fixture {
         match operation {
             "GenerateDataKey" => block_on(kms.generate(call, key, PURPOSE)).map(drop),
             "GenerateAgain" => block_on(kms.standing(call, key, Right::Generate)).map(drop),
+            "GenerateDataKeyWithoutPlaintext" => kms.generate_data_key_without_plaintext(call, key, 32).map(drop),
             "Decrypt" => block_on(kms.decrypt(call, None, blob)).map(drop),
             "DecryptAgain" => block_on(kms.reopen(call, &stored)).map(drop),
             "Encrypt" => block_on(kms.encrypt(call, key, b"plain")).map(drop),
@@ -127,7 +97,14 @@ impl Fixture {
             "GetKeyRotationStatus" => kms.rotation(call, key).map(drop),
             "ListKeyRotations" => kms.versions(call, key).map(drop),
             "ImportKeyMaterial" => kms.import_material(call, key, material, None),
-            "DeleteImportedKeyMaterial" => kms.delete_material(call, key),
+            "DeleteImportedKeyMaterial" => kms.delete_material(call, key).map(drop),
+            "GetParametersForImport" => {
+                let how = Wrapping::new("RSAES_OAEP_SHA_256", "RSA_4096");
+                kms.begin_import(call, key, &how, || Ok(b"a private key".to_vec().into())).map(drop)
+            }
+            "TagResource" => kms.set_tags(call, key, &[("a".into(), "1".into())].into()),
+            "UntagResource" => kms.remove_tags(call, key, &["a".into()]),
+            "ListResourceTags" => kms.tags(call, key).map(drop),
             _ => panic!("{operation}"),
         }
     }
