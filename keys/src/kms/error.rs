@@ -64,7 +64,48 @@ pub enum KmsErrorKind {
     Validation,
 }
 
+/// All of them, [`KmsErrorKind::Internal`] before the other that has its code.
+const ALL: [KmsErrorKind; 27] = {
+    use KmsErrorKind as Kind;
+    [
+        Kind::AccessDenied,
+        Kind::AlreadyExists,
+        Kind::DependencyTimeout,
+        Kind::Disabled,
+        Kind::DryRun,
+        Kind::ExpiredImportToken,
+        Kind::IncorrectKey,
+        Kind::IncorrectKeyMaterial,
+        Kind::Internal,
+        Kind::InvalidAliasName,
+        Kind::InvalidArn,
+        Kind::InvalidCiphertext,
+        Kind::InvalidGrantId,
+        Kind::InvalidGrantToken,
+        Kind::InvalidImportToken,
+        Kind::InvalidKeyUsage,
+        Kind::InvalidMarker,
+        Kind::InvalidState,
+        Kind::KeyUnavailable,
+        Kind::LimitExceeded,
+        Kind::MalformedPolicyDocument,
+        Kind::NotFound,
+        Kind::Tag,
+        Kind::Throttling,
+        Kind::Unreachable,
+        Kind::UnsupportedOperation,
+        Kind::Validation,
+    ]
+};
+
 impl KmsErrorKind {
+    /// The kind that AWS KMS names so, if it is one of these. A service that fails is there: it is not
+    /// [`Unreachable`](Self::Unreachable).
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
     /// The code by which AWS KMS names it.
     #[must_use]
     pub fn code(self) -> &'static str {

@@ -23,6 +23,8 @@ struct State {
     /// Version of each key, and why it gives nothing.
     keys: HashMap<String, (u32, Option<KmsErrorKind>)>,
     alias: String,
+    /// What it takes every key for that it encrypts or describes.
+    confused: Option<String>,
     policy: Policy,
     /// Whether it can tell how a key stands without a call.
     knows_standing: bool,
@@ -50,6 +52,7 @@ impl FakeKms {
         Arc::new(Self(Mutex::new(State {
             keys: HashMap::from([(KEY_1.into(), (1, None)), (KEY_2.into(), (1, None))]),
             alias: KEY_1.into(),
+            confused: None,
             policy: Box::new(|_, _| true),
             knows_standing: true,
             made: HashMap::new(),
@@ -82,6 +85,19 @@ impl FakeKms {
     /// Keys that it gave and that somebody still has.
     pub(crate) fn alive(&self) -> usize {
         self.state().given.iter().filter(|key| key.strong_count() > 0).count()
+    }
+
+    /// What a name stands for.
+    fn arn_of(&self, key: &str) -> String {
+        let state = self.state();
+        let aliased = if key == ALIAS { &state.alias } else { key };
+        state.confused.as_deref().unwrap_or(aliased).into()
+    }
+
+    /// Takes every key for this one.
+    #[allow(dead_code, reason = "only the tests of the guard do")]
+    pub(crate) fn confuse(&self, key: &str) {
+        self.state().confused = Some(key.into());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -157,20 +173,20 @@ impl Kms for FakeKms {
     fn encrypt<'a>(&'a self, _: &'a Call, key: &'a str, plaintext: &'a [u8]) -> Answer<'a, Ciphertext> {
         Box::pin(ready(Ok(Ciphertext {
             blob: plaintext.into(),
-            key_arn: key.into(),
+            key_arn: self.arn_of(key),
             key_version: 1,
             material_id: None,
         })))
     }
 
     fn decrypt<'a>(&'a self, _: &'a Call, key: Option<&'a str>, blob: &'a [u8]) -> Answer<'a, Plaintext> {
-        let key_arn = key.unwrap_or(KEY_1).into();
+        let key_arn = self.arn_of(key.unwrap_or(KEY_1));
         Box::pin(ready(Ok(Plaintext { bytes: blob.to_vec().into(), key_arn, key_version: 1, material_id: None })))
     }
 
     fn re_encrypt<'a>(&'a self, _: &'a Call, source: &'a Source<'a>, key: &'a str) -> Answer<'a, ReEncrypted> {
         let ciphertext =
-            Ciphertext { blob: source.blob.into(), key_arn: key.into(), key_version: 1, material_id: None };
+            Ciphertext { blob: source.blob.into(), key_arn: self.arn_of(key), key_version: 1, material_id: None };
         Box::pin(ready(Ok(ReEncrypted {
             ciphertext,
             source_key_arn: KEY_1.into(),
@@ -180,7 +196,7 @@ impl Kms for FakeKms {
     }
 
     fn describe<'a>(&'a self, _: &'a Call, key: &'a str) -> Answer<'a, KeyMetadata> {
-        Box::pin(ready(Ok(KeyMetadata::new(key, KeyState::Enabled))))
+        Box::pin(ready(Ok(KeyMetadata::new(self.arn_of(key), KeyState::Enabled))))
     }
 
     fn standing<'a>(&'a self, call: &'a Call, key: &'a str, right: Right) -> Answer<'a, Option<Standing>> {
@@ -194,7 +210,8 @@ impl Kms for FakeKms {
 impl DataKeys for FakeKms {
     fn generate_data_key<'a>(&'a self, _: &'a Call, key: &'a str) -> Answer<'a, DataKey> {
         let bytes = [7; Key::LEN];
-        let ciphertext = Ciphertext { blob: bytes.into(), key_arn: key.into(), key_version: 1, material_id: None };
+        let key_arn = self.arn_of(key);
+        let ciphertext = Ciphertext { blob: bytes.into(), key_arn, key_version: 1, material_id: None };
         Box::pin(ready(Ok(DataKey { plaintext: Key::from_bytes(&bytes), ciphertext })))
     }
 

@@ -1,0 +1,223 @@
+//! What the server is asked, and what an answer must be.
+
+use super::BaoOptions;
+use super::error::kms_error;
+use super::names::{associated_data, is_name, is_path, version_of};
+use crate::kms::{KeyMetadata, KeyState, KmsError, KmsErrorKind, Origin};
+use crate::remote::chain;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use objseal::envelope::EncryptionContext;
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Certificate, Url};
+use rustify::Endpoint;
+use rustify::enums::{RequestMethod, RequestType, ResponseType};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+use vaultrs::api::transit::requests::{DecryptDataRequest, EncryptDataRequest};
+use vaultrs::api::{EndpointMiddleware, exec_with_result};
+use vaultrs::client::{VaultClient, VaultClientSettings};
+use vaultrs::transit::data;
+use zeroize::{Zeroize, Zeroizing};
+
+/// A server, the engine on it, and a token.
+pub(super) struct Server {
+    client: VaultClient,
+    mount: String,
+    /// Of the ids of its keys: namespace and mount.
+    prefix: String,
+}
+
+impl Server {
+    pub(super) fn new(options: BaoOptions) -> Result<Self, KmsError> {
+        let BaoOptions { url, token, mount, namespace, root_certificate } = options;
+        let url = base_url(&url)?;
+        let token = token.trim();
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(invalid("the token is empty, or has characters that none has"));
+        }
+        if !is_path(&mount) || !namespace.as_deref().is_none_or(is_path) {
+            return Err(invalid("a mount or namespace is written as teams/transit, with letters, digits, _ - ."));
+        }
+        let http = http_client(&url, root_certificate)?;
+        let settings = VaultClientSettings {
+            address: url.clone(),
+            ca_certs: Vec::new(),
+            identity: None,
+            timeout: None,
+            // The middleware has it, which is what is sent.
+            token: String::new(),
+            verify: true,
+            version: 1,
+            wrapping: false,
+            namespace: namespace.clone(),
+            proxy: None,
+        };
+        let prefix = namespace.iter().chain([&mount]).map(String::as_str).collect::<Vec<_>>().join("/");
+        let middle = EndpointMiddleware { token: token.to_owned(), version: "v1".into(), wrap: None, namespace };
+        let http = rustify::clients::reqwest::Client::new(url.as_str(), http);
+        Ok(Self { client: VaultClient { http, middle, settings }, mount, prefix })
+    }
+
+    /// The id of a key.
+    pub(super) fn id_of(&self, name: &str) -> String {
+        format!("{}/keys/{name}", self.prefix)
+    }
+
+    /// The name of a key that is named so or by its id.
+    pub(super) fn name_of<'k>(&self, key: &'k str) -> Result<&'k str, KmsError> {
+        let own = key.strip_prefix(&self.prefix).and_then(|rest| rest.strip_prefix("/keys/"));
+        let name = own.unwrap_or(key);
+        if is_name(name) {
+            return Ok(name);
+        }
+        let message = format!("{key:?} is no key of {}", self.prefix);
+        Err(KmsError::new(KmsErrorKind::NotFound, message))
+    }
+
+    /// A ciphertext, and its version.
+    pub(super) async fn encrypt(
+        &self,
+        name: &str,
+        plaintext: &[u8],
+        context: &EncryptionContext,
+    ) -> Result<(Vec<u8>, u32), KmsError> {
+        let mut options = EncryptDataRequest::builder();
+        options.associated_data(BASE64_STANDARD.encode(associated_data(context)));
+        // Heeded only where a key would be made, and refused there for the lack of a context of derivation: it is not made.
+        options.convergent_encryption("true");
+        let plaintext = Zeroizing::new(BASE64_STANDARD.encode(plaintext));
+        let answer = data::encrypt(&self.client, &self.mount, name, &plaintext, Some(&mut options)).await;
+        let blob = answer.map_err(kms_error)?.ciphertext.into_bytes();
+        let (_, version) = version_of(&blob).map_err(|_| strange("something else than a ciphertext"))?;
+        Ok((blob, version))
+    }
+
+    pub(super) async fn decrypt(
+        &self,
+        name: &str,
+        ciphertext: &str,
+        context: &EncryptionContext,
+    ) -> Result<Zeroizing<Vec<u8>>, KmsError> {
+        let mut options = DecryptDataRequest::builder();
+        options.associated_data(BASE64_STANDARD.encode(associated_data(context)));
+        let answer = data::decrypt(&self.client, &self.mount, name, ciphertext, Some(&mut options)).await;
+        let text = Zeroizing::new(answer.map_err(kms_error)?.plaintext);
+        let bytes = BASE64_STANDARD.decode(text.as_bytes()).map_err(|_| strange("no base64"))?;
+        Ok(Zeroizing::new(bytes))
+    }
+
+    pub(super) async fn describe(&self, name: &str) -> Result<KeyMetadata, KmsError> {
+        let read = ReadKey { path: format!("{}/keys/{name}", self.mount) };
+        let found = exec_with_result(&self.client, read).await.map_err(kms_error)?;
+        let fits = matches!(&*found.kind, "aes256-gcm96" | "chacha20-poly1305" | "xchacha20-poly1305");
+        if !fits || found.derived {
+            let derived = if found.derived { ", with derivation" } else { "" };
+            let message =
+                format!("{} is of type {}{derived}, and does not encrypt data keys", self.id_of(name), found.kind);
+            return Err(KmsError::new(KmsErrorKind::InvalidKeyUsage, message));
+        }
+        let state = if found.soft_deleted { KeyState::Disabled } else { KeyState::Enabled };
+        let mut metadata = KeyMetadata::new(self.id_of(name), state);
+        metadata.current_version = found.latest_version;
+        if found.imported_key {
+            metadata.origin = Origin::External;
+        }
+        // Early versions may have been trimmed.
+        let seconds = found.keys.values().filter_map(serde_json::Value::as_u64).min();
+        let created = seconds.and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+        metadata.created = created.unwrap_or(SystemTime::UNIX_EPOCH);
+        Ok(metadata)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.client.middle.token.zeroize();
+    }
+}
+
+/// Where it is, without the token.
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.client.settings.address.as_str();
+        f.debug_struct("Server").field("url", &url).field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+/// What the server says of a key. The client's own request knows fewer kinds of keys, and no latest version.
+#[derive(Debug)]
+struct ReadKey {
+    path: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct FoundKey {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    derived: bool,
+    #[serde(default)]
+    imported_key: bool,
+    #[serde(default)]
+    soft_deleted: bool,
+    latest_version: u32,
+    /// When each version was made, in seconds since 1970; of asymmetric keys something else.
+    keys: BTreeMap<String, serde_json::Value>,
+}
+
+impl Endpoint for ReadKey {
+    type Response = FoundKey;
+    const REQUEST_BODY_TYPE: RequestType = RequestType::JSON;
+    const RESPONSE_BODY_TYPE: ResponseType = ResponseType::JSON;
+
+    fn path(&self) -> String {
+        self.path.clone()
+    }
+
+    fn method(&self) -> RequestMethod {
+        RequestMethod::GET
+    }
+}
+
+/// A server, and nothing of it.
+fn base_url(text: &str) -> Result<Url, KmsError> {
+    let url = Url::parse(text).map_err(|error| invalid(format!("the URL of the server is none: {error}")))?;
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let nobody = url.username().is_empty() && url.password().is_none();
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !bare || !nobody {
+        return Err(invalid("the URL of the server is written as https://host:8200"));
+    }
+    Ok(url)
+}
+
+fn http_client(url: &Url, root_certificate: Option<Vec<u8>>) -> Result<reqwest::Client, KmsError> {
+    let mut client = reqwest::Client::builder().redirect(Policy::custom(follow));
+    if let Some(pem) = root_certificate {
+        let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| invalid(chain(&error)))?;
+        client = client.tls_certs_only(certificates);
+    } else if url.scheme() == "http" {
+        // Nobody is to be trusted, and a system without certificates will do.
+        client = client.tls_certs_only([]);
+    }
+    client.build().map_err(|error| invalid(chain(&error)))
+}
+
+/// A standby may name the one that answers, once. The token does not go from TLS to where there is none.
+fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let scheme = attempt.previous().first().map(Url::scheme);
+    if attempt.previous().len() > 1 || scheme != Some(attempt.url().scheme()) {
+        return attempt.stop();
+    }
+    attempt.follow()
+}
+
+fn invalid(message: impl Into<String>) -> KmsError {
+    KmsError::new(KmsErrorKind::Validation, message)
+}
+
+fn strange(what: &str) -> KmsError {
+    KmsError::new(KmsErrorKind::Internal, format!("the server answered with {what}"))
+}
