@@ -8,7 +8,7 @@ use objseal::file::FileError;
 use objseal_keys::keyring;
 use objseal_keys::kms::{KmsError, KmsErrorKind};
 use std::error::Error;
-use std::fmt::Display;
+use std::fmt::{Display, Formatter, Result as FmtResult};
 use std::io;
 use std::process::ExitCode;
 
@@ -21,6 +21,8 @@ pub(crate) enum Failure {
     Refused(String),
     /// The key is not there.
     NoKey(String),
+    /// The command line is wrong, in what it says as a whole.
+    Usage(String),
     /// Everything else.
     Other(String),
 }
@@ -158,6 +160,7 @@ impl Failure {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Other(_) => 1,
+            Self::Usage(_) => 2,
             Self::Refused(_) => 3,
             Self::NoKey(_) => 4,
             Self::ClosedPipe => 141,
@@ -166,11 +169,19 @@ impl Failure {
 
     /// Says what went wrong.
     pub(crate) fn report(&self) -> ExitCode {
-        match self {
-            Self::ClosedPipe => {}
-            Self::Refused(what) | Self::NoKey(what) | Self::Other(what) => say(what),
+        if !matches!(self, Self::ClosedPipe) {
+            say(self);
         }
         ExitCode::from(self.code())
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut Formatter<'_>) -> FmtResult {
+        f.write_str(match self {
+            Self::ClosedPipe => "whoever read the output closed it",
+            Self::Refused(what) | Self::NoKey(what) | Self::Usage(what) | Self::Other(what) => what,
+        })
     }
 }
 

@@ -3,11 +3,10 @@
 use crate::KeyringArgs;
 use crate::failure::Failure;
 use crate::keyring::Place;
-use crate::kms::{Kms, KmsArgs};
+use crate::kms::{KmsArgs, Service};
 use clap::Args;
 use objseal::envelope::{EncryptionContext, OpenOptions, WrappedKey, WrappingKey};
 use objseal_keys::keyring::{self, Keyring};
-use objseal_keys::local;
 use std::fs::Metadata;
 use std::sync::Arc;
 
@@ -23,7 +22,7 @@ pub(crate) struct KeysArgs {
 pub(crate) struct Keys {
     /// With a service it is the keyring that holds the key of its store: files that are under its keys open as well.
     keyring: Option<Arc<Keyring>>,
-    kms: Option<Kms>,
+    kms: Option<Arc<Service>>,
     in_use: Vec<Metadata>,
 }
 
@@ -39,10 +38,12 @@ impl Keys {
     }
 
     fn find(args: &KeysArgs, read: impl FnOnce(&mut Place) -> Result<Keyring, Failure>) -> Result<Self, Failure> {
-        if let Some(path) = args.kms.path() {
-            let kms = Kms::open(args, path)?;
-            let in_use = kms.in_use().into_iter().chain(args.kms.in_use()).collect();
-            return Ok(Self { keyring: kms.keyring().cloned(), in_use, kms: Some(kms) });
+        if let Some(kms) = args.kms.open(args)? {
+            return Ok(Self {
+                keyring: kms.keyring().cloned(),
+                in_use: kms.in_use().to_vec(),
+                kms: Some(Arc::new(kms)),
+            });
         }
         let mut place = Place::find(&args.keyring)?;
         let keyring = read(&mut place)?;
@@ -74,7 +75,7 @@ impl Keys {
             options = options.with_service(keyring.clone());
         }
         match &self.kms {
-            Some(kms) => options.with_service(Arc::new(kms.of_object(object))),
+            Some(kms) => options.with_service(Arc::new(kms.for_object(object))),
             None => options,
         }
     }
@@ -88,7 +89,7 @@ impl Keys {
         object: &str,
     ) -> Result<Arc<WrappingKey>, Failure> {
         match (&self.kms, &self.keyring) {
-            (Some(kms), _) => kms.wrapping_key(key, context, object).map_err(|error| Failure::of_kms(&error, object)),
+            (Some(kms), _) => kms.wrapping_key(key, context, object),
             (None, Some(keyring)) => keyring.latest(key).map_err(|_| Failure::no_key(keys)),
             (None, None) => Err(Failure::no_key(keys)),
         }
@@ -102,9 +103,8 @@ impl Keys {
         object: &str,
     ) -> Result<Option<Arc<WrappingKey>>, Failure> {
         let latest = match (entry.service.as_str(), &self.kms, &self.keyring) {
-            (local::SERVICE, Some(kms), _) => {
-                let key = kms.wrapping_key(&entry.key_id, context, object);
-                Some(key.map_err(|error| Failure::of_kms(&error, object))?)
+            (service, Some(kms), _) if service == kms.name() => {
+                Some(kms.wrapping_key(&entry.key_id, context, object)?)
             }
             (keyring::SERVICE, _, Some(keyring)) => keyring.latest(&entry.key_id).ok(),
             _ => None,

@@ -55,10 +55,16 @@ Environment:
   OBJSEAL_KEYRING          where the keyring is; `objseal key create` makes one there
   OBJSEAL_PASSPHRASE_FILE  a file whose first line is the passphrase of the keyring;
                            a keyring that is made then is protected by it
-  OBJSEAL_KMS              where the key management service is: local:FILE
-  OBJSEAL_STORE_KEY        who holds the key of its store
+  OBJSEAL_KMS              the key management service that has the keys, as for --kms
+  OBJSEAL_STORE_KEY        who holds the key of the store of local:FILE
   OBJSEAL_KMS_HEAD         a file with heads of its audit log that were kept elsewhere
   OBJSEAL_KMS_ANCHOR       a command that keeps new ones
+  AWS_PROFILE, AWS_ACCESS_KEY_ID and others, AWS_ENDPOINT_URL_KMS, AWS_ENDPOINT_URL
+                           for --kms aws:ARN, as AWS has them
+  BAO_TOKEN, BAO_NAMESPACE, BAO_CACERT
+                           for --kms bao:URL#KEY: who asks, in which namespace, and a file with the
+                           certificate that the server's is under; or VAULT_TOKEN and so on. Without
+                           a token ~/.vault-token has it
   OBJSEAL_BACKEND          use soft, aes-ni, vaes-256, vaes-512, armv8, armv8-sha3,
                            rustcrypto or aws-lc
   OBJSEAL_OUTER_BACKEND    the same for the outer one of two layers";
@@ -124,9 +130,9 @@ struct SealArgs {
     output: Option<PathBuf>,
     #[command(flatten)]
     context: ContextArgs,
-    /// The key to seal under.
-    #[arg(short, long, value_name = "NAME", default_value = keyring::DEFAULT_KEY)]
-    key: String,
+    /// The key to seal under [default: the one that --kms names, or else default].
+    #[arg(short, long, value_name = "NAME")]
+    key: Option<String>,
     /// Layers of encryption: with 2 everything is encrypted twice, under two data keys, by two implementations.
     #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
     layers: u8,

@@ -40,10 +40,11 @@ pub(crate) fn seal(args: SealArgs) -> Result<(), Failure> {
     let context = encryption_context(&args.context)?;
     let input = Input::open(&args.input)?;
     let name = input.name().to_owned();
-    let keys = Keys::to_seal(&args.keys, &args.key)?;
-    let outer_key = args.outer_key.as_deref().unwrap_or(&args.key);
-    let latest = |key: &str| keys.latest(key, &[&args.key, outer_key], &context, &name);
-    let mut options = SealOptions::new(latest(&args.key)?).with_context(context.clone());
+    let key = args.key.as_deref().unwrap_or(args.keys.kms.default_key());
+    let keys = Keys::to_seal(&args.keys, key)?;
+    let outer_key = args.outer_key.as_deref().unwrap_or(key);
+    let latest = |wanted: &str| keys.latest(wanted, &[key, outer_key], &context, &name);
+    let mut options = SealOptions::new(latest(key)?).with_context(context.clone());
     match args.layers {
         1 if args.outer_key.is_some() => return Err(Failure::other("--outer-key is for --layers 2")),
         1 => {}

@@ -3,110 +3,82 @@
 use crate::KeyringArgs;
 use crate::failure::Failure;
 use crate::key_file;
-use crate::keyring::{DEFAULT_KEY, Place};
-use crate::text::{shown, shown_path};
+use crate::keyring::Place;
+use crate::text::shown;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
-use objseal::envelope::{EncryptionContext, KeyService, KeyServiceError, OpenOptions, WrappingKey};
 use objseal_keys::keyring::Keyring;
-use objseal_keys::pkcs11::{Token, TokenError, TokenOptions};
+use objseal_keys::pkcs11::TokenError;
+use objseal_keys::store_key::{OpenError, ParseStoreKeyError, StoreKey, StoreKeyHolder};
 use std::ffi::OsStr;
-use std::fmt;
 use std::fs::{self, Metadata};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::ops::Deref;
 
-/// Who holds it, as it is written on the command line.
-#[derive(Clone)]
-pub(crate) enum StoreKey {
-    Keyring(String),
-    File(PathBuf),
-    Credential(String),
-    Token(String),
+/// Who holds the key of a store, and the files that were read for it.
+pub(crate) struct Holder {
+    holder: StoreKeyHolder,
+    in_use: Vec<Metadata>,
 }
 
-impl Default for StoreKey {
-    fn default() -> Self {
-        Self::Keyring(DEFAULT_KEY.into())
+impl Holder {
+    /// That of a store that is there.
+    pub(crate) fn find(key: &StoreKey, args: &KeyringArgs) -> Result<Self, Failure> {
+        Self::find_with(key, args, |place, _| place.read())
     }
-}
 
-impl StoreKey {
-    fn parse(text: &str) -> Option<Self> {
-        let (kind, rest) = text.split_once(':')?;
-        match kind {
-            _ if rest.is_empty() => None,
-            "keyring" => Some(Self::Keyring(rest.into())),
-            "file" => Some(Self::File(rest.into())),
-            "credential" => Some(Self::Credential(rest.into())),
-            "pkcs11" => Some(Self::Token(text.into())),
-            _ => None,
+    /// That of a store that is to be under `key`. The first time, that makes a keyring in its default place.
+    pub(crate) fn find_new(key: &StoreKey, args: &KeyringArgs) -> Result<Self, Failure> {
+        let new = Self::find_with(key, args, Place::read_or_create)?;
+        match key {
+            _ if new.has_key() => Ok(new),
+            StoreKey::Keyring(name) => Err(Failure::no_key(&[name])),
+            _ => Err(Failure::other("key of the store: the URI lacks object=, the label of the key on the token")),
         }
     }
 
-    /// Comes by it, for a store that is there.
-    pub(crate) fn holder(&self, args: &KeyringArgs) -> Result<Holder, Failure> {
-        self.find(args, |place, _| place.read())
-    }
-
-    /// The same for a store that is to be under it. The first time, that makes a keyring in its default place.
-    pub(crate) fn new_holder(&self, args: &KeyringArgs) -> Result<Holder, Failure> {
-        let holder = self.find(args, Place::read_or_create)?;
-        match &holder.of {
-            Of::Keyring(keyring, name) if !keyring.has(name) => Err(Failure::no_key(&[name])),
-            Of::Token(token) if token.key().is_none() => {
-                Err(Failure::other("key of the store: the URI lacks object=, the label of the key on the token"))
-            }
-            _ => Ok(holder),
-        }
-    }
-
-    fn find(
-        &self,
+    fn find_with(
+        key: &StoreKey,
         args: &KeyringArgs,
         read: impl FnOnce(&mut Place, &str) -> Result<Keyring, Failure>,
-    ) -> Result<Holder, Failure> {
+    ) -> Result<Self, Failure> {
         let mut in_use = Vec::new();
-        let of = match self {
-            Self::Keyring(name) => {
-                let mut place = Place::find(args)?;
-                let keyring = read(&mut place, name).map_err(|failure| match failure {
-                    // What helps there is not about the store.
-                    Failure::NoKey(what) => Failure::NoKey(format!("key of the store: {what}; all that without --kms")),
-                    failure => failure,
-                })?;
-                in_use = place.in_use();
-                Of::Keyring(Arc::new(keyring), name.clone())
-            }
-            Self::File(path) => {
+        let holder = match key {
+            // It may be a descriptor that the command was given.
+            StoreKey::File(path) => {
                 let key = key_file::read(path)?;
                 in_use.extend(fs::metadata(path));
-                Of::Key(Arc::new(WrappingKey::from_key(key)))
+                StoreKeyHolder::of_key(key)
             }
-            Self::Credential(name) => {
-                let key = objseal_keys::key_file::credential(name);
-                let key = key.map_err(|error| Failure::other(format!("credential {}: {error}", shown(name))))?;
-                Of::Key(Arc::new(WrappingKey::from_key(key)))
-            }
-            Self::Token(uri) => {
-                let token = TokenOptions::from_uri(uri).and_then(Token::open);
-                Of::Token(Arc::new(token.map_err(|error| of_token(&error))?))
+            key => {
+                let opened = key.open(|name| {
+                    let mut place = Place::find(args)?;
+                    let keyring = read(&mut place, name)?;
+                    in_use = place.in_use();
+                    Ok(keyring)
+                });
+                opened.map_err(|error| failure(key, error))?
             }
         };
-        Ok(Holder { of, in_use })
+        Ok(Self { holder, in_use })
+    }
+
+    /// The files that were read.
+    pub(crate) fn in_use(&self) -> &[Metadata] {
+        &self.in_use
     }
 }
 
-/// In words. A URI is not shown: somebody may have put a PIN into it.
-impl fmt::Display for StoreKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Keyring(name) => write!(f, "key \"{}\" of the keyring", shown(name)),
-            Self::File(path) => write!(f, "key file {}", shown_path(path)),
-            Self::Credential(name) => write!(f, "credential {}", shown(name)),
-            Self::Token(_) => f.write_str("a key of a PKCS #11 token"),
-        }
+impl Deref for Holder {
+    type Target = StoreKeyHolder;
+
+    fn deref(&self) -> &StoreKeyHolder {
+        &self.holder
     }
+}
+
+/// Who holds it, in words.
+pub(crate) fn shown_store_key(key: &StoreKey) -> String {
+    shown(&key.to_string())
 }
 
 /// Reads one from the command line. Nothing of what is wrong is shown: it may be a secret.
@@ -122,55 +94,20 @@ impl TypedValueParser for StoreKeyParser {
         _: Option<&clap::Arg>,
         value: &OsStr,
     ) -> Result<StoreKey, clap::Error> {
-        value.to_str().and_then(StoreKey::parse).ok_or_else(|| {
-            let known = "a key of a store is keyring:NAME, file:PATH, credential:NAME or pkcs11:...";
-            command.clone().error(ErrorKind::ValueValidation, known)
-        })
+        let parsed = value.to_str().ok_or(ParseStoreKeyError).and_then(str::parse);
+        parsed.map_err(|error| command.clone().error(ErrorKind::ValueValidation, error))
     }
 }
 
-/// Who holds the key of a store, and can be asked.
-pub(crate) struct Holder {
-    of: Of,
-    in_use: Vec<Metadata>,
-}
-
-enum Of {
-    Keyring(Arc<Keyring>, String),
-    Key(Arc<WrappingKey>),
-    Token(Arc<Token>),
-}
-
-impl Holder {
-    /// What opens the store.
-    pub(crate) fn options(&self) -> OpenOptions {
-        match &self.of {
-            Of::Keyring(keyring, _) => OpenOptions::new().with_service(keyring.clone()),
-            Of::Key(key) => OpenOptions::new().with_key(Arc::clone(key)),
-            Of::Token(token) => OpenOptions::new().with_service(token.clone()),
+fn failure(key: &StoreKey, error: OpenError<Failure>) -> Failure {
+    match error {
+        // What helps there is not about the store.
+        OpenError::Keyring(Failure::NoKey(what)) => {
+            Failure::NoKey(format!("key of the store: {what}; all that without --kms"))
         }
-    }
-
-    /// What a key of the store is to be under.
-    pub(crate) fn wrapping_key(&self, context: &EncryptionContext) -> Result<Arc<WrappingKey>, KeyServiceError> {
-        match &self.of {
-            Of::Keyring(keyring, name) => keyring.wrapping_key(name, context),
-            Of::Key(key) => Ok(Arc::clone(key)),
-            Of::Token(token) => token.wrapping_key(token.key().unwrap_or_default(), context),
-        }
-    }
-
-    /// The keyring, if it is one.
-    pub(crate) fn keyring(&self) -> Option<&Arc<Keyring>> {
-        match &self.of {
-            Of::Keyring(keyring, _) => Some(keyring),
-            _ => None,
-        }
-    }
-
-    /// The files that were read.
-    pub(crate) fn in_use(&self) -> &[Metadata] {
-        &self.in_use
+        OpenError::Keyring(failure) => failure,
+        OpenError::Token(error) => of_token(&error),
+        error => Failure::other(format!("{}: {error}", shown_store_key(key))),
     }
 }
 

@@ -35,8 +35,8 @@ fn a_store_opens_under_its_own_key_only() {
     folder.kms(&["key", "list", "--keyring", "none"]).failed(4, "key of the store: there is no keyring none");
     folder.run(&["key", "list", "--kms", "local:none"]).failed(4, "there is no store none; `objseal key create`");
     folder.run(&["key", "list", "--kms", "local:plain"]).failed(1, "store plain: this is not the store");
-    folder.run(&["seal", "plain", "--kms", "aws:key"]).failed(2, "known is local:FILE");
-    folder.run(&["seal", "plain", "--store-key", "file:file"]).failed(2, "--kms <local:FILE>");
+    folder.run(&["seal", "plain", "--kms", "s3:key"]).failed(2, "known are local:FILE, aws:ARN and bao:URL#KEY");
+    folder.run(&["seal", "plain", "--store-key", "file:file"]).failed(2, "--kms <SERVICE>");
     // A new one is not made under a key that is not there.
     folder
         .run(&["key", "create", "a", "--kms", "local:new", "--store-key", "keyring:none"])

@@ -4,7 +4,7 @@ use super::table::{print_json, print_table};
 use super::{ListArgs, NAME_HELP, with_key};
 use crate::failure::Failure;
 use crate::keys::KeysArgs;
-use crate::kms::{Kms, alias_name};
+use crate::kms::{OpenStore, alias_name};
 use crate::text::{print, shown};
 use crate::time::shown_time;
 use clap::{Args, Subcommand};
@@ -78,7 +78,7 @@ impl Alias {
 }
 
 fn list(args: &ListArgs) -> Result<(), Failure> {
-    let kms = Kms::open(&args.keys, args.keys.kms.required(ALIASES)?)?;
+    let kms = OpenStore::open(&args.keys, args.keys.kms.required(ALIASES)?)?;
     let aliases = kms.local().aliases(&kms.call()).map_err(|error| Failure::of_kms(&error, ALIASES))?;
     if args.json {
         let shown = aliases.into_iter().map(|alias| Shown {

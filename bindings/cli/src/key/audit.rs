@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::keys::KeysArgs;
-use crate::kms::{Kms, Store, key_name, read_heads};
+use crate::kms::{OpenStore, Store, key_name, read_heads};
 use crate::text::{print, say, shown, shown_path};
 use crate::time::When;
 use clap::{Args, Subcommand};
@@ -78,7 +78,7 @@ impl Audit {
             Self::Show(args) => show(args),
             Self::Mend(args) => mend(&args),
             Self::Head(args) => {
-                let kms = Kms::open(&args.keys, args.keys.kms.required(AUDIT)?)?;
+                let kms = OpenStore::open(&args.keys, args.keys.kms.required(AUDIT)?)?;
                 print(format_args!("{}", kms.local().audit().head().to_json()))
             }
         }
@@ -126,7 +126,9 @@ fn show(args: ShowArgs) -> Result<(), Failure> {
     let folder = audit_folder(path);
     let key = match args.key {
         // An alias stands for a key that only the store knows.
-        Some(name) if key_name(&name).starts_with("alias/") => Some(Kms::open(&args.keys, path)?.describe(&name)?.arn),
+        Some(name) if key_name(&name).starts_with("alias/") => {
+            Some(OpenStore::open(&args.keys, path)?.describe(&name)?.arn)
+        }
         key => key,
     };
     let filter = Filter {

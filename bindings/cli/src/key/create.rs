@@ -43,7 +43,7 @@ struct OfKmsArgs {
 
 pub(super) fn run(args: CreateArgs) -> Result<(), Failure> {
     let CreateArgs { name, of_kms, keys } = args;
-    let Some(path) = keys.kms.path() else {
+    let Some(path) = keys.kms.store()? else {
         let OfKmsArgs { description, policy, external, account, region } = &of_kms;
         if *external || [description, account, region].iter().any(|text| text.is_some()) || policy.is_some() {
             return keys.kms.required("descriptions, policies, imported keys and accounts").map(drop);

@@ -72,7 +72,7 @@ const ROTATION: &str = "rotation of keys by themselves";
 
 pub(super) fn rotate(args: &NameArgs) -> Result<(), Failure> {
     let name = &args.name;
-    if args.keys.kms.path().is_none() {
+    if args.keys.kms.store()?.is_none() {
         return keyring::rotate(&args.keys.keyring, name);
     }
     let version = with_key(&args.keys, name, ROTATION, LocalKms::rotate)?;

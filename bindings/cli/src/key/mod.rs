@@ -28,7 +28,7 @@ mod table;
 
 use crate::failure::Failure;
 use crate::keys::KeysArgs;
-use crate::kms::{Kms, key_name};
+use crate::kms::{OpenStore, key_name};
 use clap::{Args, Subcommand};
 use objseal_keys::kms::{Call, KmsError};
 use objseal_keys::local::LocalKms;
@@ -147,6 +147,6 @@ fn with_key<T>(
     what: &str,
     work: impl FnOnce(&LocalKms, &Call, &str) -> Result<T, KmsError>,
 ) -> Result<T, Failure> {
-    let kms = Kms::open(args, args.kms.required(what)?)?;
+    let kms = OpenStore::open(args, args.kms.required(what)?)?;
     work(kms.local(), &kms.call(), &key_name(name)).map_err(|error| Failure::of_kms(&error, name))
 }

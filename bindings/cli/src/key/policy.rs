@@ -4,7 +4,7 @@ use super::{NAME_HELP, NameArgs, with_key};
 use crate::ContextArgs;
 use crate::failure::Failure;
 use crate::keys::KeysArgs;
-use crate::kms::{Kms, key_name};
+use crate::kms::{OpenStore, key_name};
 use crate::sealed::encryption_context;
 use crate::standard;
 use crate::text::{print, shown, shown_path};
@@ -99,7 +99,7 @@ pub(super) fn read(path: &Path) -> Result<Arc<KeyPolicy>, Failure> {
 fn explain(args: ExplainArgs) -> Result<(), Failure> {
     let ExplainArgs { name, principal, action, via, context, keys } = args;
     let context = encryption_context(&context)?;
-    let kms = Kms::open(&keys, keys.kms.required(POLICIES)?)?;
+    let kms = OpenStore::open(&keys, keys.kms.required(POLICIES)?)?;
     let mut call = Call::of(Arc::new(Principal::new(principal.as_str()))).with_context(context);
     call.via_service = via;
     let operation = action.strip_prefix("kms:").unwrap_or(&action);

@@ -3,9 +3,10 @@
 use crate::failure::Failure;
 use crate::keys::KeysArgs;
 use crate::kms;
-use crate::store_key::{StoreKey, StoreKeyParser};
+use crate::store_key::{StoreKeyParser, shown_store_key};
 use crate::text::print;
 use clap::{Args, Subcommand};
+use objseal_keys::store_key::StoreKey;
 
 #[derive(Subcommand)]
 pub(crate) enum Store {
@@ -28,6 +29,6 @@ impl Store {
     pub(super) fn run(self) -> Result<(), Failure> {
         let Self::Rewrap(RewrapArgs { to, keys }) = self;
         kms::Store::find(&keys, keys.kms.required("store")?)?.rewrap(&keys, &to)?;
-        print(format_args!("the store is under {to}"))
+        print(format_args!("the store is under {}", shown_store_key(&to)))
     }
 }

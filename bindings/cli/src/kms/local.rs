@@ -1,73 +1,24 @@
-//! A key management service in a file: where it is, and how the command comes by it.
+//! A key management service in a file: its store, and who holds the key of that.
 
+use super::KmsArgs;
+use super::service::{Names, Service};
 use crate::failure::Failure;
 use crate::keys::KeysArgs;
-use crate::store_key::{Holder, StoreKey, StoreKeyParser};
+use crate::store_key::{Holder, shown_store_key};
 use crate::text::{say, shown_path};
-use clap::Args;
 use objseal::Key;
-use objseal::envelope::{EncryptionContext, KeyKind, ServiceContext, WrappingKey};
 use objseal_keys::audit::{AuditError, CommandAnchor, Flush, Head, Options as AuditOptions};
-use objseal_keys::keyring::Keyring;
-use objseal_keys::kms::{Blocking, Call, KeyMetadata, KmsError, Principal, Purpose};
+use objseal_keys::kms::{Blocking, Call, KeyMetadata, Principal};
 use objseal_keys::local::{LocalKms, Options, Owner, StoreError, Uuid};
+use objseal_keys::store_key::StoreKey;
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
-/// What a key management service is told of a key that seals an object.
-const FOR_OBJECT: Purpose = Purpose { kind: KeyKind::Object, context: ServiceContext::Object };
-
-#[derive(Args)]
-#[command(next_help_heading = "Key management service")]
-pub(crate) struct KmsArgs {
-    /// The service that has the keys, instead of the keyring.
-    #[arg(long, value_name = "local:FILE", env = "OBJSEAL_KMS", hide_env = true)]
-    kms: Option<Location>,
-    /// Who holds the key of its store: keyring:NAME, file:PATH, credential:NAME (of systemd) or pkcs11:URI
-    /// [default: keyring:default].
-    #[arg(long, value_name = "SOURCE", env = "OBJSEAL_STORE_KEY", hide_env = true, requires = "kms")]
-    #[arg(value_parser = StoreKeyParser)]
-    store_key: Option<StoreKey>,
-    /// A file with heads of its audit log, from `objseal key audit head`: refuse a store that is older.
-    #[arg(long, value_name = "FILE", env = "OBJSEAL_KMS_HEAD", hide_env = true, requires = "kms")]
-    known_head: Option<PathBuf>,
-    /// A command for sh that gets each new head of the audit log on standard input, to keep it elsewhere. If it fails,
-    /// nothing more is done.
-    #[arg(long, value_name = "COMMAND", env = "OBJSEAL_KMS_ANCHOR", hide_env = true, requires = "kms")]
-    anchor_command: Option<String>,
-}
-
-/// Where a service is, as it is written on the command line.
-#[derive(Clone)]
-struct Location(PathBuf);
-
-impl FromStr for Location {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.strip_prefix("local:") {
-            Some(path) if !path.is_empty() => Ok(Self(path.into())),
-            _ => Err("known is local:FILE, a key management service in a file"),
-        }
-    }
-}
-
 impl KmsArgs {
-    /// The file of the service; `None` if it is the keyring that has the keys.
-    pub(crate) fn path(&self) -> Option<&Path> {
-        self.kms.as_ref().map(|Location(path)| path.as_path())
-    }
-
-    /// The same where only a service has `what`.
-    pub(crate) fn required(&self, what: &str) -> Result<&Path, Failure> {
-        self.path().ok_or_else(|| Failure::other(format!("a keyring has no {what}; use --kms local:FILE")))
-    }
-
     /// The file with heads that are known.
-    pub(crate) fn in_use(&self) -> Option<Metadata> {
+    fn in_use(&self) -> Option<Metadata> {
         fs::metadata(self.known_head.as_ref()?).ok()
     }
 
@@ -105,17 +56,17 @@ impl Store {
         if let Err(error) = path.metadata() {
             return Err(failure(path, &error.into()));
         }
-        let holder = args.kms.store_key.clone().unwrap_or_default().holder(&args.keyring)?;
+        let holder = Holder::find(&args.kms.store_key.clone().unwrap_or_default(), &args.keyring)?;
         Ok(Self { path: path.into(), holder })
     }
 
     /// Makes a new one.
     pub(crate) fn create(args: &KeysArgs, path: &Path, owner: &Owner) -> Result<Self, Failure> {
         let store_key = args.kms.store_key.clone().unwrap_or_default();
-        let holder = store_key.new_holder(&args.keyring)?;
+        let holder = Holder::find_new(&store_key, &args.keyring)?;
         match LocalKms::create_with(path, &|context| holder.wrapping_key(context), owner) {
             Ok(()) => {
-                say(format_args!("made the store {}, under {store_key}", shown_path(path)));
+                say(format_args!("made the store {}, under {}", shown_path(path), shown_store_key(&store_key)));
                 say("keep copies of it and of that key: what is sealed under its keys does not open without them");
             }
             // Another process was faster.
@@ -126,17 +77,17 @@ impl Store {
     }
 
     /// Opens it.
-    pub(crate) fn open(self, args: &KeysArgs) -> Result<Kms, Failure> {
+    pub(crate) fn open(self, args: &KeysArgs) -> Result<OpenStore, Failure> {
         let options = args.kms.audit_options();
         self.open_with(args, options)
     }
 
     /// The same with other options of its audit log.
-    pub(crate) fn open_with(self, args: &KeysArgs, audit: AuditOptions) -> Result<Kms, Failure> {
+    pub(crate) fn open_with(self, args: &KeysArgs, audit: AuditOptions) -> Result<OpenStore, Failure> {
         let opened = LocalKms::open(&self.path, &self.holder.options(), args.kms.options(audit)?);
         let local = opened.map_err(|error| failure(&self.path, &error))?;
         let principal = Arc::new(Principal::root_of(&local.owner().account));
-        Ok(Kms { local: Arc::new(local), principal, store: self })
+        Ok(OpenStore { local: Arc::new(local), principal, store: self, known_head: args.kms.in_use() })
     }
 
     /// The key with which its audit log is verified.
@@ -146,20 +97,21 @@ impl Store {
 
     /// Puts it under another key.
     pub(crate) fn rewrap(&self, args: &KeysArgs, to: &StoreKey) -> Result<(), Failure> {
-        let new = to.new_holder(&args.keyring)?;
+        let new = Holder::find_new(to, &args.keyring)?;
         let rewrapped = LocalKms::rewrap_with(&self.path, &self.holder.options(), &|context| new.wrapping_key(context));
         rewrapped.map_err(|error| failure(&self.path, &error))
     }
 }
 
-/// A service that is open.
-pub(crate) struct Kms {
+/// A store that is open.
+pub(crate) struct OpenStore {
     local: Arc<LocalKms>,
     principal: Arc<Principal>,
     store: Store,
+    known_head: Option<Metadata>,
 }
 
-impl Kms {
+impl OpenStore {
     /// Opens the one at `path`.
     pub(crate) fn open(args: &KeysArgs, path: &Path) -> Result<Self, Failure> {
         Store::find(args, path)?.open(args)
@@ -185,37 +137,31 @@ impl Kms {
         described.map_err(|error| Failure::of_kms(&error, key))
     }
 
-    /// The service for what is done with one object.
-    pub(crate) fn of_object(&self, object: &str) -> Blocking<LocalKms> {
-        Blocking::new(Arc::clone(&self.local), self.call_about(object))
+    /// It, to seal and open files with.
+    pub(super) fn service(self) -> Service {
+        let call = self.call();
+        let Self { local, store, known_head, .. } = self;
+        let in_use = fs::metadata(&store.path).into_iter().chain(store.holder.in_use().iter().cloned());
+        Service {
+            kms: local,
+            call,
+            names: Box::new(Aliases),
+            in_use: in_use.chain(known_head).collect(),
+            keyring: store.holder.keyring().cloned(),
+        }
+    }
+}
+
+/// A bare name is that of an alias. All keys are those of the store.
+struct Aliases;
+
+impl Names for Aliases {
+    fn whole(&self, name: &str) -> String {
+        key_name(name)
     }
 
-    fn call_about(&self, object: &str) -> Call {
-        let mut call = self.call();
-        call.object = Some(object.into());
-        call
-    }
-
-    /// A new wrapping key for an object.
-    pub(crate) fn wrapping_key(
-        &self,
-        key: &str,
-        context: &EncryptionContext,
-        object: &str,
-    ) -> Result<Arc<WrappingKey>, KmsError> {
-        let call = self.call_about(object).with_context(context.clone());
-        Blocking::new(Arc::clone(&self.local), call).generate(&key_name(key), FOR_OBJECT)
-    }
-
-    /// The keyring that holds the key of the store, if one does.
-    pub(crate) fn keyring(&self) -> Option<&Arc<Keyring>> {
-        self.store.holder.keyring()
-    }
-
-    /// The files that a command reads from here.
-    pub(crate) fn in_use(&self) -> Vec<Metadata> {
-        let store = fs::metadata(&self.store.path).into_iter();
-        store.chain(self.store.holder.in_use().iter().cloned()).collect()
+    fn has(&self, _: &str) -> bool {
+        true
     }
 }
 
