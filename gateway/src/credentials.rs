@@ -195,6 +195,7 @@ pub fn add(
     is_service: bool,
     policies: Vec<serde_json::Value>,
 ) -> Result<NewCredential, CredentialsError> {
+    let _lock = lock(path)?;
     let mut document = match Document::read(path) {
         Err(CredentialsError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Document::default(),
         document => document?,
@@ -222,6 +223,7 @@ pub fn add(
 /// # Errors
 /// [`CredentialsError`].
 pub fn remove(path: &Path, access_key_id: &str) -> Result<bool, CredentialsError> {
+    let _lock = lock(path)?;
     let mut document = Document::read(path)?;
     let before = document.credentials.len();
     document.credentials.retain(|entry| entry.access_key_id != access_key_id);
@@ -230,6 +232,15 @@ pub fn remove(path: &Path, access_key_id: &str) -> Result<bool, CredentialsError
         document.write(path)?;
     }
     Ok(removed)
+}
+
+/// Keeps other changes of the file waiting. The lock has a file of its own, which stays, because the other one is replaced.
+fn lock(path: &Path) -> Result<File, CredentialsError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let lock = File::options().create(true).truncate(false).write(true).open(name)?;
+    lock.lock()?;
+    Ok(lock)
 }
 
 impl NewCredential {
@@ -279,7 +290,8 @@ impl Document {
     fn read(path: &Path) -> Result<Self, CredentialsError> {
         let file = File::open(path)?;
         check_private(&file.metadata()?).map_err(CredentialsError::NotPrivate)?;
-        let mut text = Zeroizing::new(Vec::with_capacity(file.metadata()?.len().min(MAX_LEN).try_into().unwrap_or(0) + 1));
+        let mut text =
+            Zeroizing::new(Vec::with_capacity(file.metadata()?.len().min(MAX_LEN).try_into().unwrap_or(0) + 1));
         file.take(MAX_LEN + 1).read_to_end(&mut text)?;
         if text.len() as u64 > MAX_LEN {
             return Err(CredentialsError::Malformed(format!("longer than {MAX_LEN} bytes")));
@@ -291,7 +303,8 @@ impl Document {
 
     fn write(&self, path: &Path) -> Result<(), CredentialsError> {
         let mut text = Zeroizing::new(Vec::with_capacity(1 << 16));
-        serde_json::to_writer_pretty(&mut *text, self).map_err(|error| CredentialsError::Malformed(error.to_string()))?;
+        serde_json::to_writer_pretty(&mut *text, self)
+            .map_err(|error| CredentialsError::Malformed(error.to_string()))?;
         text.push(b'\n');
         let new = NewFile::create(path, Existing::Replace, 0o600)?;
         new.file().write_all(&text)?;

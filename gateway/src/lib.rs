@@ -12,3 +12,5 @@ pub mod http;
 pub mod kms;
 pub mod sigv4;
 mod text;
+
+pub use text::tell;

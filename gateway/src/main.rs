@@ -3,6 +3,7 @@
 mod command;
 
 use clap::{Parser, Subcommand};
+use objseal_gateway::tell;
 use std::process::ExitCode;
 
 /// Servers of objseal: a key management service that speaks the protocol of AWS KMS.
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("objseal-gateway: {message}");
+            tell(format_args!("objseal-gateway: {message}"));
             ExitCode::FAILURE
         }
     }

@@ -1,4 +1,7 @@
-//! Text of others, as it is shown in logs and errors.
+//! Text of others, as it is shown in logs and errors, and what is told on standard error.
+
+use std::fmt;
+use std::io::{self, Write};
 
 /// Most characters that are shown.
 const MAX_SHOWN: usize = 256;
@@ -10,4 +13,9 @@ pub(crate) fn shown(text: &str) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// Tells a line on standard error. Nobody may be there to read it, which stops nothing.
+pub fn tell(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use objseal_gateway::credentials::Credentials;
 use objseal_gateway::http::{Bounds, Server, Tls};
 use objseal_gateway::kms::{KmsService, Options};
+use objseal_gateway::tell;
 use objseal_keys::local::LocalKms;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -99,13 +100,13 @@ impl KmsArgs {
         match Credentials::read(&self.credentials) {
             Ok(credentials) => {
                 service.set_credentials(credentials);
-                eprintln!("took the credentials of {}", self.credentials.display());
+                tell(format_args!("took the credentials of {}", self.credentials.display()));
             }
-            Err(error) => eprintln!("kept the old credentials: {}", of(&self.credentials, error)),
+            Err(error) => tell(format_args!("kept the old credentials: {}", of(&self.credentials, error))),
         }
         match tls.map(Tls::reload) {
-            Some(Ok(())) => eprintln!("took the certificate"),
-            Some(Err(error)) => eprintln!("kept the old certificate: {error}"),
+            Some(Ok(())) => tell(format_args!("took the certificate")),
+            Some(Err(error)) => tell(format_args!("kept the old certificate: {error}")),
             None => {}
         }
     }
@@ -145,7 +146,7 @@ async fn serve(
                 let kms = Arc::clone(kms);
                 let done = tokio::task::spawn_blocking(move || kms.maintain()).await;
                 if let Ok(Err(error)) = done {
-                    eprintln!("maintenance: {error}");
+                    tell(format_args!("maintenance: {error}"));
                 }
             }
         }

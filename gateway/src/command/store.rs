@@ -2,6 +2,7 @@
 
 use super::credential::of;
 use clap::Args;
+use objseal_gateway::tell;
 use objseal_keys::audit::{self, CommandAnchor, Flush, Head};
 use objseal_keys::key_file::check_private;
 use objseal_keys::keyring::{Keyring, KeyringError, KeyringFile, Passphrase};
@@ -76,8 +77,10 @@ impl StoreArgs {
         }
         let made = LocalKms::create_with(&self.store, &|context| holder.wrapping_key(context), &owner);
         made.map_err(|error| of(&self.store, error))?;
-        eprintln!("made the store {}, under {}", self.store.display(), self.store_key);
-        eprintln!("keep copies of it and of that key: what is sealed under its keys does not open without them");
+        tell(format_args!("made the store {}, under {}", self.store.display(), self.store_key));
+        tell(format_args!(
+            "keep copies of it and of that key: what is sealed under its keys does not open without them"
+        ));
         Ok(())
     }
 
@@ -112,7 +115,8 @@ impl StoreArgs {
             let heads: Result<Vec<_>, _> = lines.map(Head::from_json).collect();
             let heads = heads.map_err(|error| of(path, error))?;
             let newest = heads.into_iter().max_by_key(|head| head.sequence);
-            options = options.with_known_head(newest.ok_or_else(|| of(path, "there is no head of an audit log in it"))?);
+            options =
+                options.with_known_head(newest.ok_or_else(|| of(path, "there is no head of an audit log in it"))?);
         }
         Ok(match &self.anchor_command {
             Some(command) => options.with_anchor(Arc::new(CommandAnchor::new("sh", ["-c", command]))),

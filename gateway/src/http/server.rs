@@ -3,11 +3,11 @@
 use super::Tls;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::StatusCode;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::fmt;
@@ -149,7 +149,8 @@ impl Server {
                 sleep(PAUSE).await;
                 continue;
             };
-            let connection = Connection { service: Arc::clone(&service), tls: tls.clone(), bounds, from, stop: stop.clone() };
+            let connection =
+                Connection { service: Arc::clone(&service), tls: tls.clone(), bounds, from, stop: stop.clone() };
             open.spawn(async move {
                 connection.serve(stream).await;
                 drop(place);
@@ -157,6 +158,21 @@ impl Server {
         }
         drop(listener);
         let _ = timeout(bounds.patience, open.join_all()).await;
+    }
+
+    /// Answers whoever is at the other end of `stream`, as [`run`](Self::run) does with those it accepts, until the
+    /// stream ends or `stop` is true. There is no TLS: it is for a stream that came by other means than a port.
+    pub async fn serve_stream<S, T>(
+        stream: T,
+        from: SocketAddr,
+        service: Arc<S>,
+        bounds: Bounds,
+        stop: watch::Receiver<bool>,
+    ) where
+        S: Service,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        Connection { service, tls: None, bounds, from, stop }.talk(stream).await;
     }
 }
 

@@ -1,11 +1,12 @@
 //! Certificates: given, or made the first time.
 
 use objseal_files::{Existing, NewFile};
+use objseal_keys::key_file::check_private;
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer};
 use rcgen::{KeyPair, KeyUsagePurpose, date_time_ymd};
 use std::fmt;
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio_rustls::TlsAcceptor;
@@ -115,20 +116,32 @@ impl Tls {
 }
 
 fn config(certificate: &Path, private_key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let read = |path: &Path| fs::read(path).map(Zeroizing::new).map_err(|error| TlsError::Io { path: path.into(), error });
+    let read = |path: &Path| fs::read(path).map_err(|error| TlsError::Io { path: path.into(), error });
     let pem = |path: &Path, why: String| TlsError::Pem { path: path.into(), why };
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(certificate)?).collect();
     let chain = chain.map_err(|error| pem(certificate, error.to_string()))?;
     if chain.is_empty() {
         return Err(pem(certificate, "there is no certificate in it".into()));
     }
-    let key = PrivateKeyDer::from_pem_slice(&read(private_key)?).map_err(|error| pem(private_key, error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_slice(&read_private(private_key)?)
+        .map_err(|error| pem(private_key, error.to_string()))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(|error| TlsError::Certificate(error.to_string()))?;
     Ok(Arc::new(config))
+}
+
+/// A file that nobody else can read.
+fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    let fail = |error| TlsError::Io { path: path.into(), error };
+    let mut file = File::open(path).map_err(fail)?;
+    let metadata = file.metadata().map_err(fail)?;
+    check_private(&metadata).map_err(|error| TlsError::Pem { path: path.into(), why: error.to_string() })?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(64 << 10));
+    file.read_to_end(&mut bytes).map_err(fail)?;
+    Ok(bytes)
 }
 
 /// Makes a certificate, and one that signed it and whose key is forgotten.

@@ -19,6 +19,13 @@ impl Operation for CreateAlias {
     type Answer = ();
 
     fn run(self, kms: &LocalKms, call: Call) -> Result<(), Failure> {
+        // The words of AWS KMS.
+        if !self.alias_name.starts_with("alias/") {
+            return Err(Failure::validation(
+                "Alias must start with the prefix \"alias/\". Please see \
+                 https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
+            ));
+        }
         Ok(kms.create_alias(&call, &self.alias_name, &self.target_key_id)?)
     }
 }

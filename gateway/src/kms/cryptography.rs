@@ -2,11 +2,16 @@
 
 use super::failure::Failure;
 use super::operations::Operation;
-use super::wire::{Blob, Context, GrantTokens, SYMMETRIC, check_absent, check_algorithm};
+use super::wire::{Blob, Bounded, Context, GrantTokens, SYMMETRIC, check_absent, check_algorithm, check_bounds};
 use objseal_keys::kms::{Call, Ciphertext, Kms, Source, block_on};
 use objseal_keys::local::LocalKms;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+/// Least and most bytes of a data key, or of random ones (API Reference).
+const NUMBER_OF_BYTES: (usize, usize) = (1, 1_024);
+/// The same of a plaintext.
+const PLAINTEXT: (usize, usize) = (1, 4_096);
 
 /// What all of them may have.
 fn with(
@@ -54,7 +59,7 @@ impl DataKey {
 /// Bytes of a data key.
 fn len_of(number_of_bytes: Option<usize>, key_spec: Option<&str>) -> Result<usize, Failure> {
     match (number_of_bytes, key_spec) {
-        (Some(len), None) => Ok(len),
+        (Some(len), None) => check_bounds("numberOfBytes", Bounded::Number(len), NUMBER_OF_BYTES).map(|()| len),
         (None, Some("AES_256")) => Ok(32),
         (None, Some("AES_128")) => Ok(16),
         (None, Some(_)) => Err(Failure::validation("KeySpec is AES_256 or AES_128")),
@@ -119,6 +124,7 @@ impl Operation for Encrypt {
 
     fn run(self, kms: &LocalKms, call: Call) -> Result<Encrypted, Failure> {
         check_algorithm(self.encryption_algorithm.as_deref())?;
+        check_bounds("plaintext", Bounded::Length(self.plaintext.0.len()), PLAINTEXT)?;
         let call = with(call, self.encryption_context, self.grant_tokens, self.dry_run)?;
         let Ciphertext { blob, key_arn, .. } = block_on(kms.encrypt(&call, &self.key_id, &self.plaintext.0))?;
         Ok(Encrypted { ciphertext_blob: blob.into(), key_id: key_arn, encryption_algorithm: SYMMETRIC })
@@ -239,7 +245,8 @@ impl Operation for GenerateRandom {
     fn run(self, kms: &LocalKms, call: Call) -> Result<Random, Failure> {
         check_absent("CustomKeyStoreId", &self.custom_key_store_id)?;
         check_absent("Recipient", &self.recipient)?;
-        let len = self.number_of_bytes.ok_or_else(|| Failure::validation("NumberOfBytes is 1 to 1024"))?;
+        let len = self.number_of_bytes.ok_or_else(|| Failure::validation("NumberOfBytes is required."))?;
+        check_bounds("numberOfBytes", Bounded::Number(len), NUMBER_OF_BYTES)?;
         Ok(Random { plaintext: Blob(kms.generate_random(&call, len)?) })
     }
 }

@@ -36,7 +36,7 @@ impl Failure {
         Self::client("UnknownOperationException", message)
     }
 
-    /// JSON that is not what the operation takes.
+    /// A body that is not JSON.
     pub(super) fn serialization(message: impl Into<String>) -> Self {
         Self::client("SerializationException", message)
     }

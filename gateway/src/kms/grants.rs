@@ -129,11 +129,7 @@ impl GrantListEntry {
     }
 }
 
-fn answer(
-    mut grants: Vec<Grant>,
-    kms: &LocalKms,
-    piece: (Option<usize>, Option<String>),
-) -> Result<Grants, Failure> {
+fn answer(mut grants: Vec<Grant>, kms: &LocalKms, piece: (Option<usize>, Option<String>)) -> Result<Grants, Failure> {
     grants.sort_by(|a, b| a.id.cmp(&b.id));
     let (grants, page) = page(grants, |grant| &grant.id, piece, (50, 100))?;
     Ok(Grants { grants: grants.into_iter().map(|grant| GrantListEntry::of(grant, kms)).collect(), page })

@@ -96,7 +96,9 @@ impl ImportKeyMaterial {
         match (self.expiration_model.as_deref(), self.valid_to) {
             (None | Some(EXPIRES), Some(Time(end))) => Ok(Some(end)),
             (Some(EXPIRES_NOT), None) => Ok(None),
-            (None | Some(EXPIRES), None) => Err(Failure::validation(format!("{EXPIRES} needs ValidTo"))),
+            (None | Some(EXPIRES), None) => {
+                Err(Failure::validation(format!("A validTo date must be set if the ExpirationModel is {EXPIRES}")))
+            }
             (Some(EXPIRES_NOT), Some(_)) => Err(Failure::validation(format!("{EXPIRES_NOT} has no ValidTo"))),
             _ => Err(Failure::validation(format!("ExpirationModel is {EXPIRES} or {EXPIRES_NOT}"))),
         }

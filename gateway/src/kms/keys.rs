@@ -46,11 +46,9 @@ impl Operation for CreateKey {
         if self.key_spec.is_some() && self.customer_master_key_spec.is_some() {
             return Err(Failure::validation("KeySpec and CustomerMasterKeySpec are the same: give one of them"));
         }
-        if let Some(spec) = self.key_spec.or(self.customer_master_key_spec) {
-            new.spec = spec;
-        }
-        if let Some(usage) = self.key_usage {
-            new.usage = usage;
+        let spec = self.key_spec.or(self.customer_master_key_spec);
+        if spec.is_some_and(|spec| spec != SYMMETRIC) || self.key_usage.is_some_and(|usage| usage != USAGE) {
+            return Err(Failure::unsupported(format!("keys are for symmetric encryption: {SYMMETRIC}, {USAGE}")));
         }
         new.description = self.description.unwrap_or_default();
         new.policy = self.policy.as_deref().map(parse).transpose()?;

@@ -38,7 +38,7 @@ use crate::credentials::{Credential, Credentials};
 use crate::http::rate::Rate;
 use crate::http::{Body, Request, Response, Service};
 use crate::sigv4::Verifier;
-use crate::text::shown;
+use crate::text::{shown, tell};
 use failure::Failure;
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -92,7 +92,14 @@ impl KmsService {
     pub fn new(kms: Arc<LocalKms>, credentials: Credentials, options: Options) -> Self {
         let verifier = Verifier::new(kms.owner().region.clone(), "kms");
         let credentials = RwLock::new(Arc::new(credentials));
-        Self { kms, credentials, verifier, rate: Rate::per_second(options.rate), refusals: Rate::per_second(10), options }
+        Self {
+            kms,
+            credentials,
+            verifier,
+            rate: Rate::per_second(options.rate),
+            refusals: Rate::per_second(10),
+            options,
+        }
     }
 
     /// Takes other credentials from now on.
@@ -140,7 +147,7 @@ impl KmsService {
     /// The audit log knows nobody whom it could name.
     fn tell_refusal(&self, request: &Request, code: &str) {
         if self.options.tells_refusals && self.refusals.take("", Instant::now()) {
-            eprintln!("refused a request from {}: {code}", request.from.ip());
+            tell(format_args!("refused a request from {}: {code}", request.from.ip()));
         }
     }
 }

@@ -7,6 +7,7 @@ use objseal_keys::kms::Call;
 use objseal_keys::local::LocalKms;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use zeroize::Zeroizing;
 
 /// What a request asks for, as JSON has it.
@@ -110,9 +111,16 @@ pub(super) fn find(name: &str) -> Result<Answer, Failure> {
 }
 
 fn answer<O: Operation>(kms: &LocalKms, call: Call, body: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let body = if body.is_empty() { b"{}" } else { body };
-    // Where it is wrong, and never what is there: it may be a secret.
-    let request: O = serde_json::from_slice(body).map_err(|error| Failure::serialization(error.to_string()))?;
+    let body = if body.is_empty() { b"{}" } else { body.trim_ascii() };
+    // An array would be taken for the parameters in their order.
+    if !body.starts_with(b"{") {
+        return Err(Failure::serialization("the body is a JSON object"));
+    }
+    // It may show what was sent, to whoever sent it.
+    let request: O = serde_json::from_slice(body).map_err(|error| match error.classify() {
+        Category::Data => Failure::validation(error.to_string()),
+        Category::Syntax | Category::Eof | Category::Io => Failure::serialization(error.to_string()),
+    })?;
     let answer = request.run(kms, call)?;
     let mut text = Zeroizing::new(Vec::with_capacity(SECRET_ANSWER_LEN));
     serde_json::to_writer(&mut *text, &answer).map_err(|_| Failure::internal())?;

@@ -20,7 +20,8 @@ impl Operation for EnableKeyRotation {
     type Answer = ();
 
     fn run(self, kms: &LocalKms, call: Call) -> Result<(), Failure> {
-        let period = self.rotation_period_in_days.map_or_else(|| Ok(RotationPeriod::default()), RotationPeriod::days)?;
+        let period =
+            self.rotation_period_in_days.map_or_else(|| Ok(RotationPeriod::default()), RotationPeriod::days)?;
         Ok(kms.enable_rotation(&call, &self.key_id, period)?)
     }
 }

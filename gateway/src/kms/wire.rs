@@ -1,9 +1,11 @@
 //! Values as the protocol writes them.
 
 use super::failure::Failure;
+use crate::text::shown;
 use base64ct::{Base64, Encoding};
 use objseal::envelope::EncryptionContext;
 use objseal_keys::clock::unix_seconds;
+use objseal_keys::kms::{KmsError, KmsErrorKind};
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
@@ -121,7 +123,10 @@ impl GrantTokens {
 pub(super) fn check_algorithm(algorithm: Option<&str>) -> Result<(), Failure> {
     match algorithm {
         None | Some(SYMMETRIC) => Ok(()),
-        Some(_) => Err(invalid_usage(format!("keys are symmetric ones: the algorithm is {SYMMETRIC}"))),
+        Some(other) => {
+            let message = format!("Algorithm {} is incompatible with key spec {SYMMETRIC}.", shown(other));
+            Err(KmsError::new(KmsErrorKind::InvalidKeyUsage, message).into())
+        }
     }
 }
 
@@ -133,6 +138,26 @@ pub(super) fn check_absent<T>(name: &str, value: &Option<T>) -> Result<(), Failu
     }
 }
 
-pub(super) fn invalid_usage(message: String) -> Failure {
-    objseal_keys::kms::KmsError::new(objseal_keys::kms::KmsErrorKind::InvalidKeyUsage, message).into()
+/// That a number, or a length, is within the bounds of the API Reference, in the words of AWS KMS.
+pub(super) fn check_bounds(name: &str, number: Bounded, (least, most): (usize, usize)) -> Result<(), Failure> {
+    let (value, what, found) = match number {
+        Bounded::Number(number) => (format!("Value '{number}'"), "value", number),
+        // It may be secret: it is not shown.
+        Bounded::Length(len) => ("Value".into(), "length", len),
+    };
+    let bound = match found {
+        found if found < least => format!("greater than or equal to {least}"),
+        found if found > most => format!("less than or equal to {most}"),
+        _ => return Ok(()),
+    };
+    Err(Failure::validation(format!(
+        "1 validation error detected: {value} at '{name}' failed to satisfy constraint: Member must have {what} {bound}"
+    )))
+}
+
+/// What has bounds.
+#[derive(Clone, Copy)]
+pub(super) enum Bounded {
+    Number(usize),
+    Length(usize),
 }

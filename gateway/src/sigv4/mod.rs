@@ -77,9 +77,7 @@ impl Verifier {
     }
 
     fn check_scope(&self, signature: &Signature) -> Result<(), SignatureError> {
-        let wrong = |what: &'static str, expected: &str| {
-            Err(SignatureError::Scope { what, expected: expected.into() })
-        };
+        let wrong = |what: &'static str, expected: &str| Err(SignatureError::Scope { what, expected: expected.into() });
         if signature.scope_date != signature.date.day() {
             return wrong("date", signature.date.day());
         }

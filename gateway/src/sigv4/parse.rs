@@ -114,7 +114,8 @@ impl Fields<'_> {
         let [access_key_id, scope_date, region, service, TERMINATOR] = scope[..] else {
             return Err(incomplete("A credential is KEY/DATE/REGION/SERVICE/aws4_request."));
         };
-        let date = SignedDate::parse(self.date).ok_or_else(|| incomplete("Date must be in ISO-8601 'basic format'."))?;
+        let date =
+            SignedDate::parse(self.date).ok_or_else(|| incomplete("Date must be in ISO-8601 'basic format'."))?;
         let signed_headers: Vec<String> = self.signed_headers.split(';').map(String::from).collect();
         let sorted = signed_headers.windows(2).all(|pair| pair[0] < pair[1]);
         let small = signed_headers.iter().all(|name| !name.is_empty() && !name.bytes().any(|b| b.is_ascii_uppercase()));
@@ -145,7 +146,8 @@ impl Query {
         let mut found = BTreeMap::new();
         for parameter in text.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            let decode = |text| decode(text).ok_or_else(|| incomplete("The query string is not percent-encoded UTF-8."));
+            let decode =
+                |text| decode(text).ok_or_else(|| incomplete("The query string is not percent-encoded UTF-8."));
             if found.insert(decode(name)?, decode(value)?).is_some() {
                 return Err(incomplete("A parameter of the query string is there twice."));
             }
