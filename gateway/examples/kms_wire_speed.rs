@@ -70,6 +70,8 @@ struct World {
     program: PathBuf,
     root: (String, String),
     keys: Vec<(String, String)>,
+    /// Ours, and that of the server.
+    cores: (usize, usize),
 }
 
 impl World {
@@ -89,19 +91,14 @@ impl World {
         };
         let root = add("arn:aws:iam::000000000000:root")?;
         let keys = (0..ACCESS_KEYS).map(|_| add(SERVER)).collect::<Outcome<_>>()?;
-        Ok(Self { folder, program, root, keys })
+        let cores = sched_getaffinity(None)?;
+        let mut cores = (0..CpuSet::MAX_CPU).filter(|core| cores.is_set(*core));
+        let cores = cores.next().zip(cores.next()).ok_or("this needs two cores")?;
+        Ok(Self { folder, program, root, keys, cores })
     }
 
-    /// Starts it on one core, and is itself on another from then on.
+    /// Starts it on its core, and is itself on another one from then on.
     fn start(&self, tls: bool) -> Outcome<Program> {
-        let cores = sched_getaffinity(None)?;
-        let mut found = (0..CpuSet::MAX_CPU).filter(|core| cores.is_set(*core));
-        let (Some(ours), Some(its)) = (found.next(), found.next()) else { return Err("this needs two cores".into()) };
-        let on = |core: usize| {
-            let mut set = CpuSet::new();
-            set.set(core);
-            sched_setaffinity(None, &set)
-        };
         let path = |name: &str| self.folder.join(name);
         let mut command = Command::new(&self.program);
         command.args(["kms", "--listen", "127.0.0.1:0", "--store-key", &format!("file:{}", path("key").display())]);
@@ -111,18 +108,24 @@ impl World {
             false => command.arg("--no-tls"),
         };
         // A process has the cores of the one that starts it.
-        on(its)?;
+        let (ours, its) = self.cores;
+        stay_on(its)?;
         let started = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-        on(ours)?;
+        stay_on(ours)?;
         let mut child = started?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
-        sched_setaffinity(None, &cores)?;
-        on(ours)?;
         let address = line.trim().rsplit_once("//").ok_or("it did not start")?.1.parse()?;
         let tls = tls.then(|| trusts(&Tls::ca_in(&path("tls")))).transpose()?;
         Ok(Program { child, address, tls })
     }
+}
+
+/// Threads that this one makes, and programs that it starts, stay there too.
+fn stay_on(core: usize) -> rustix::io::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(core);
+    sched_setaffinity(None, &set)
 }
 
 /// A client of the server with this certificate.

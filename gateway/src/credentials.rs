@@ -18,12 +18,14 @@
 //! A principal that is not listed has no policies of its account: it can do what the policies of keys allow it by name, and the
 //! root user of an account everything that they allow the account.
 
+use crate::json::Object;
 use objseal_files::{Existing, NewFile};
 use objseal_keys::key_file::check_private;
 use objseal_keys::keyring::KeyringError;
 use objseal_keys::kms::Principal;
 use objseal_keys::policy::{Policy, PolicyOf};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
@@ -129,10 +131,26 @@ impl Credentials {
         self.keys.get(access_key_id)
     }
 
-    /// The principal of this ARN, with the policies that are listed for it.
-    #[must_use]
-    pub fn principal(&self, arn: &str) -> Arc<Principal> {
-        self.principals.get(arn).cloned().unwrap_or_else(|| Arc::new(Principal::new(arn)))
+    /// The principal of this ARN, with the policies that are listed for it. A session of a role has those of the role, unless it is
+    /// listed itself.
+    ///
+    /// # Errors
+    /// [`CredentialsError::Malformed`] for what is no ARN of somebody in an account.
+    pub fn principal(&self, arn: &str) -> Result<Arc<Principal>, CredentialsError> {
+        check_arn(arn)?;
+        let listed = self.principals.get(arn).cloned();
+        let of_role = || self.role_of(arn).map(|role| Arc::new(role.session(arn)));
+        Ok(listed.or_else(of_role).unwrap_or_else(|| Arc::new(Principal::new(arn))))
+    }
+
+    /// The role whose session this is, if it is listed: the names of roles are unique in an account, whatever their paths.
+    fn role_of(&self, session: &str) -> Option<&Principal> {
+        let fields: Vec<_> = session.splitn(6, ':').collect();
+        let ["arn", partition, "sts", "", account, own] = fields[..] else { return None };
+        let name = own.strip_prefix("assumed-role/")?.split('/').next()?;
+        let start = format!("arn:{partition}:iam::{account}:role/");
+        let is_it = |arn: &str| arn.strip_prefix(&start).is_some_and(|path| path.rsplit('/').next() == Some(name));
+        self.principals.values().map(|principal| &**principal).find(|principal| is_it(principal.arn()))
     }
 
     /// All access keys, sorted by id.
@@ -142,7 +160,7 @@ impl Credentials {
 
     fn of(document: &Document) -> Result<Self, CredentialsError> {
         let mut found = Self::default();
-        for PrincipalEntry { arn, policies } in &document.principals {
+        for Object(PrincipalEntry { arn, policies }) in &document.principals {
             check_arn(arn)?;
             let mut principal = Principal::new(arn.as_str());
             for policy in policies {
@@ -152,8 +170,7 @@ impl Credentials {
                 return Err(CredentialsError::Malformed(format!("{arn} is there twice")));
             }
         }
-        for entry in &document.credentials {
-            check_arn(&entry.principal)?;
+        for Object(entry) in &document.credentials {
             let id = &entry.access_key_id;
             let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
             if !plain || !(16..=128).contains(&id.len()) {
@@ -164,7 +181,7 @@ impl Credentials {
             }
             let credential = Credential {
                 access_key_id: id.clone(),
-                principal: found.principal(&entry.principal),
+                principal: found.principal(&entry.principal)?,
                 is_service: entry.service,
                 secret: entry.secret_access_key.clone(),
             };
@@ -188,12 +205,12 @@ pub struct NewCredential {
 /// beside those that it has.
 ///
 /// # Errors
-/// [`CredentialsError`].
+/// [`CredentialsError`]; [`CredentialsError::Policy`] for what is no policy.
 pub fn add(
     path: &Path,
     principal: &str,
     is_service: bool,
-    policies: Vec<serde_json::Value>,
+    policies: Vec<String>,
 ) -> Result<NewCredential, CredentialsError> {
     let _lock = lock(path)?;
     let mut document = match Document::read(path) {
@@ -201,16 +218,20 @@ pub fn add(
         document => document?,
     };
     let new = NewCredential::generate()?;
-    document.credentials.push(CredentialEntry {
+    document.credentials.push(Object(CredentialEntry {
         access_key_id: new.access_key_id.clone(),
         secret_access_key: new.secret_access_key.clone(),
         principal: principal.into(),
         service: is_service,
-    });
+    }));
     if !policies.is_empty() {
-        match document.principals.iter_mut().find(|entry| entry.arn == principal) {
-            Some(entry) => entry.policies.extend(policies),
-            None => document.principals.push(PrincipalEntry { arn: principal.into(), policies }),
+        let wrong =
+            |why: serde_json::Error| CredentialsError::Policy { principal: principal.into(), why: why.to_string() };
+        let policies: Result<Vec<_>, _> = policies.into_iter().map(RawValue::from_string).collect();
+        let policies = policies.map_err(wrong)?;
+        match document.principals.iter_mut().find(|entry| entry.0.arn == principal) {
+            Some(entry) => entry.0.policies.extend(policies),
+            None => document.principals.push(Object(PrincipalEntry { arn: principal.into(), policies })),
         }
     }
     Credentials::of(&document)?;
@@ -226,7 +247,7 @@ pub fn remove(path: &Path, access_key_id: &str) -> Result<bool, CredentialsError
     let _lock = lock(path)?;
     let mut document = Document::read(path)?;
     let before = document.credentials.len();
-    document.credentials.retain(|entry| entry.access_key_id != access_key_id);
+    document.credentials.retain(|entry| entry.0.access_key_id != access_key_id);
     let removed = document.credentials.len() < before;
     if removed {
         document.write(path)?;
@@ -238,7 +259,10 @@ pub fn remove(path: &Path, access_key_id: &str) -> Result<bool, CredentialsError
 fn lock(path: &Path) -> Result<File, CredentialsError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let lock = File::options().create(true).truncate(false).write(true).open(name)?;
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let lock = options.create(true).truncate(false).write(true).open(name)?;
     lock.lock()?;
     Ok(lock)
 }
@@ -262,17 +286,18 @@ impl NewCredential {
 #[serde(deny_unknown_fields)]
 struct Document {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    principals: Vec<PrincipalEntry>,
+    principals: Vec<Object<PrincipalEntry>>,
     #[serde(default)]
-    credentials: Vec<CredentialEntry>,
+    credentials: Vec<Object<CredentialEntry>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PrincipalEntry {
     arn: String,
+    /// As they are written: parsed twice, a member that is there twice would be lost unseen.
     #[serde(default)]
-    policies: Vec<serde_json::Value>,
+    policies: Vec<Box<RawValue>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -298,7 +323,9 @@ impl Document {
         }
         // Where it stands, but nothing of it: it has secrets.
         let place = |error: serde_json::Error| format!("line {}, column {}", error.line(), error.column());
-        serde_json::from_slice(&text).map_err(|error| CredentialsError::Malformed(place(error)))
+        serde_json::from_slice(&text)
+            .map(|Object(document)| document)
+            .map_err(|error| CredentialsError::Malformed(place(error)))
     }
 
     fn write(&self, path: &Path) -> Result<(), CredentialsError> {
@@ -327,9 +354,9 @@ mod secret_text {
     }
 }
 
-fn identity_policy(arn: &str, policy: &serde_json::Value) -> Result<Policy, CredentialsError> {
+fn identity_policy(arn: &str, policy: &RawValue) -> Result<Policy, CredentialsError> {
     let wrong = |why: String| CredentialsError::Policy { principal: arn.into(), why };
-    let policy = Policy::parse(&policy.to_string()).map_err(|error| wrong(error.to_string()))?;
+    let policy = Policy::parse(policy.get()).map_err(|error| wrong(error.to_string()))?;
     policy.check(PolicyOf::Identity).map_err(|error| wrong(error.to_string()))?;
     Ok(policy)
 }

@@ -9,6 +9,7 @@
 
 pub mod credentials;
 pub mod http;
+mod json;
 pub mod kms;
 pub mod sigv4;
 mod text;

@@ -84,9 +84,8 @@ pub(crate) fn run(args: CredentialArgs) -> Result<(), String> {
     }
 }
 
-fn read_policy(path: &Path) -> Result<serde_json::Value, String> {
-    let text = fs::read(path).map_err(|error| of(path, error))?;
-    serde_json::from_slice(&text).map_err(|error| of(path, error))
+fn read_policy(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| of(path, error))
 }
 
 /// What fails with a file.

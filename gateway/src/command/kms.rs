@@ -56,6 +56,10 @@ pub(crate) struct KmsArgs {
     #[arg(long, value_name = "REQUESTS", default_value_t = Options::default().rate, help_heading = "Network")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
+    /// Denied requests in a second of each principal, before all its requests are throttled.
+    #[arg(long, value_name = "REQUESTS", default_value_t = Options::default().denials, help_heading = "Network")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    denials: u32,
     /// Connections at once.
     #[arg(long, value_name = "NUMBER", default_value_t = 1_000, help_heading = "Network")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=60_000))]
@@ -70,7 +74,7 @@ pub(crate) fn run(args: &KmsArgs) -> Result<(), String> {
     let tls = args.tls()?.map(Arc::new);
     let credentials = Credentials::read(&args.credentials).map_err(|error| of(&args.credentials, error))?;
     let kms = Arc::new(args.store.open()?);
-    let options = Options { rate: args.rate, ..Options::default() };
+    let options = Options { rate: args.rate, denials: args.denials, ..Options::default() };
     let service = Arc::new(KmsService::new(Arc::clone(&kms), credentials, options));
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
     runtime.block_on(serve(args, tls, &kms, service))?;

@@ -1,6 +1,7 @@
 //! Connections, and how many, how large and how long they may be.
 
 use super::Tls;
+use super::patient::Patient;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::StatusCode;
@@ -38,7 +39,8 @@ pub struct Bounds {
     pub connections: usize,
     /// Longest body, in bytes.
     pub body_len: usize,
-    /// How long a head, a body, or a handshake of TLS may take, and how long a connection may be idle.
+    /// How long a head, a body, or a handshake of TLS may take, how long a connection may be idle, and how long an answer
+    /// waits to be read.
     pub patience: Duration,
     /// How long a connection is used, at most.
     pub lifetime: Duration,
@@ -60,6 +62,8 @@ pub struct Request {
     pub body: Body,
     /// Who sent it.
     pub from: SocketAddr,
+    /// Whether it came under TLS.
+    pub under_tls: bool,
 }
 
 /// Bytes that are wiped when dropped.
@@ -201,39 +205,35 @@ impl<S: Service> Connection<S> {
         }
     }
 
-    async fn talk<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut self, stream: T) {
-        let (service, bounds, from) = (&self.service, self.bounds, self.from);
-        let answer = service_fn(move |request: hyper::Request<Incoming>| async move {
-            Ok::<_, Infallible>(answer(&**service, bounds, from, request).await)
-        });
+    async fn talk<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: T) {
+        let mut stop = self.stop.clone();
+        let (connection, bounds) = (&self, self.bounds);
+        let answer = service_fn(move |request| async move { Ok::<_, Infallible>(connection.answer(request).await) });
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(bounds.patience).max_buf_size(MAX_HEAD_LEN);
         http.max_headers(MAX_HEADERS).keep_alive(true).half_close(false);
-        let mut connection = pin!(http.serve_connection(TokioIo::new(stream), answer));
+        let mut connection = pin!(http.serve_connection(TokioIo::new(Patient::new(stream, bounds.patience)), answer));
         tokio::select! {
             _ = connection.as_mut() => return,
-            _ = self.stop.wait_for(|stop| *stop) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
             () = sleep(bounds.lifetime) => {}
         }
         connection.as_mut().graceful_shutdown();
         let _ = timeout(bounds.patience, connection).await;
     }
-}
 
-async fn answer<S: Service>(
-    service: &S,
-    bounds: Bounds,
-    from: SocketAddr,
-    request: hyper::Request<Incoming>,
-) -> Response {
-    let (parts, body) = request.into_parts();
-    match timeout(bounds.patience, collect(body, bounds.body_len)).await {
-        Ok(Ok(body)) => service.answer(Request { parts, body, from }).await,
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            closing(service.refuse(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long."))
+    async fn answer(&self, request: hyper::Request<Incoming>) -> Response {
+        let Self { service, bounds, from, .. } = self;
+        let under_tls = self.tls.is_some();
+        let (parts, body) = request.into_parts();
+        match timeout(bounds.patience, collect(body, bounds.body_len)).await {
+            Ok(Ok(body)) => service.answer(Request { parts, body, from: *from, under_tls }).await,
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                closing(service.refuse(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long."))
+            }
+            Ok(Err(_)) => closing(service.refuse(StatusCode::BAD_REQUEST, "The body did not arrive whole.")),
+            Err(_) => closing(service.refuse(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.")),
         }
-        Ok(Err(_)) => closing(service.refuse(StatusCode::BAD_REQUEST, "The body did not arrive whole.")),
-        Err(_) => closing(service.refuse(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.")),
     }
 }
 

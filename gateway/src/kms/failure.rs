@@ -54,6 +54,11 @@ impl Failure {
         Self { status: StatusCode::NOT_FOUND, ..Self::unknown_operation("requests are POST /") }
     }
 
+    /// Whether somebody asked for what they may not do.
+    pub(super) fn is_denial(&self) -> bool {
+        self.code == KmsErrorKind::AccessDenied.code()
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }

@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::operations::Operation;
 use super::pages::{Page, page};
 use super::wire::{Context, GrantTokens, Time, check_absent};
+use crate::json::Object;
 use objseal_keys::clock::from_unix_seconds;
 use objseal_keys::kms::{Call, KmsError, KmsErrorKind};
 use objseal_keys::local::{Constraint, Grant, LocalKms, NewGrant};
@@ -18,7 +19,7 @@ pub(super) struct CreateGrant {
     grantee_principal: Option<String>,
     retiring_principal: Option<String>,
     operations: Vec<String>,
-    constraints: Option<GrantConstraints>,
+    constraints: Option<Object<GrantConstraints>>,
     grant_tokens: Option<GrantTokens>,
     name: Option<String>,
     dry_run: Option<bool>,
@@ -68,7 +69,7 @@ impl Operation for CreateGrant {
         new.grantee = self.grantee_principal.ok_or_else(|| Failure::validation("GranteePrincipal is missing"))?;
         new.retiring = self.retiring_principal;
         new.operations = self.operations;
-        new.constraint = self.constraints.map(GrantConstraints::constraint).transpose()?.flatten();
+        new.constraint = self.constraints.map(|Object(constraints)| constraints.constraint()).transpose()?.flatten();
         new.name = self.name;
         let id = kms.create_grant(&call, &self.key_id, new)?;
         Ok(Granted { grant_token: id.clone(), grant_id: id })

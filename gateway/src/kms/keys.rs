@@ -6,6 +6,7 @@ use super::pages::{Page, page};
 use super::policies::parse;
 use super::tags::{Tag, tags_of};
 use super::wire::{GrantTokens, SYMMETRIC, Time, check_absent};
+use crate::json::Object;
 use objseal_keys::kms::{self, Call, KeyManager, KeyState, Kms, Origin, block_on};
 use objseal_keys::local::{DeletionWindow, LocalKms, NewKey};
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ pub(super) struct CreateKey {
     origin: Option<String>,
     custom_key_store_id: Option<Value>,
     bypass_policy_lockout_safety_check: Option<bool>,
-    tags: Option<Vec<Tag>>,
+    tags: Option<Vec<Object<Tag>>>,
     multi_region: Option<bool>,
     xks_key_id: Option<Value>,
 }

@@ -48,6 +48,7 @@ use objseal_keys::kms::Call;
 use objseal_keys::local::LocalKms;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 /// What the name of every operation begins with.
@@ -58,11 +59,16 @@ const PRINCIPAL: &str = "x-objseal-principal";
 const VIA_SERVICE: &str = "x-objseal-via-service";
 const OBJECT: &str = "x-objseal-object";
 
+/// Most wrapping keys for imports that are made at once.
+const MAX_IMPORTS: usize = 1;
+
 /// How a service answers.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Requests in a second of each access key; what is more is throttled.
     pub rate: u32,
+    /// Requests in a second of each principal that are denied, before all of them are throttled: each is a line of the audit log.
+    pub denials: u32,
     /// How long a request may take.
     pub deadline: Duration,
     /// Whether requests that nobody signed rightly are told on standard error, ten a second at most.
@@ -71,7 +77,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rate: 10_000, deadline: Duration::from_secs(10), tells_refusals: true }
+        Self { rate: 10_000, denials: 100, deadline: Duration::from_secs(10), tells_refusals: true }
     }
 }
 
@@ -82,7 +88,10 @@ pub struct KmsService {
     credentials: RwLock<Arc<Credentials>>,
     verifier: Verifier,
     rate: Rate,
+    denials: Rate,
     refusals: Rate,
+    /// Wrapping keys that are being made: each takes a core for up to a second.
+    imports: Arc<Semaphore>,
     options: Options,
 }
 
@@ -97,6 +106,8 @@ impl KmsService {
             credentials,
             verifier,
             rate: Rate::per_second(options.rate),
+            denials: Rate::per_second(options.denials),
+            imports: Arc::new(Semaphore::new(MAX_IMPORTS)),
             refusals: Rate::per_second(10),
             options,
         }
@@ -116,11 +127,29 @@ impl KmsService {
             return Err(Failure::throttled());
         }
         let call = self.call(&request, credential, &credentials)?;
+        let who = format!("{} {}", credential.access_key_id, call.principal.arn());
+        if !self.denials.has(&who, Instant::now()) {
+            return Err(Failure::throttled());
+        }
         let answer = operations::find(&operation)?;
+        let place = match operation.as_str() {
+            "GetParametersForImport" => {
+                Some(Arc::clone(&self.imports).try_acquire_owned().map_err(|_| Failure::throttled())?)
+            }
+            _ => None,
+        };
         let kms = Arc::clone(&self.kms);
         // It reads and writes files, and waits for other processes.
-        let done = tokio::task::spawn_blocking(move || answer(&kms, call, request.body.as_ref()));
-        done.await.unwrap_or_else(|_| Err(Failure::internal()))
+        let done = tokio::task::spawn_blocking(move || {
+            let answer = answer(&kms, call, request.body.as_ref());
+            drop(place);
+            answer
+        });
+        let done = done.await.unwrap_or_else(|_| Err(Failure::internal()));
+        if done.as_ref().is_err_and(Failure::is_denial) {
+            let _ = self.denials.take(&who, Instant::now());
+        }
+        done
     }
 
     /// Who asks, and for whom.
@@ -134,13 +163,14 @@ impl KmsService {
             text.map(|text| Some(text.into())).ok_or_else(|| Failure::validation(format!("{name} is not a text")))
         };
         let principal = match header(PRINCIPAL)? {
-            Some(arn) => all.principal(&arn),
+            Some(arn) => all.principal(&arn).map_err(|error| Failure::validation(format!("{PRINCIPAL}: {error}")))?,
             None => Arc::clone(&credential.principal),
         };
         let mut call = Call::of(principal).until(Instant::now() + self.options.deadline);
         call.via_service = header(VIA_SERVICE)?;
         call.object = header(OBJECT)?;
         call.source = Some(request.from.ip().to_string());
+        call.secure_transport = request.under_tls;
         Ok(call)
     }
 

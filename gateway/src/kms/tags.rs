@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::operations::Operation;
 use super::pages::{Page, page};
+use crate::json::Object;
 use objseal_keys::kms::{Call, KmsError, KmsErrorKind};
 use objseal_keys::local::LocalKms;
 use serde::{Deserialize, Serialize};
@@ -17,9 +18,9 @@ pub(super) struct Tag {
 }
 
 /// Tags by name, each once.
-pub(super) fn tags_of(tags: Vec<Tag>) -> Result<BTreeMap<String, String>, Failure> {
+pub(super) fn tags_of(tags: Vec<Object<Tag>>) -> Result<BTreeMap<String, String>, Failure> {
     let mut found = BTreeMap::new();
-    for Tag { tag_key, tag_value } in tags {
+    for Object(Tag { tag_key, tag_value }) in tags {
         if found.insert(tag_key, tag_value).is_some() {
             return Err(KmsError::new(KmsErrorKind::Tag, "Duplicate tag keys").into());
         }
@@ -31,7 +32,7 @@ pub(super) fn tags_of(tags: Vec<Tag>) -> Result<BTreeMap<String, String>, Failur
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub(super) struct TagResource {
     key_id: String,
-    tags: Vec<Tag>,
+    tags: Vec<Object<Tag>>,
 }
 
 impl Operation for TagResource {

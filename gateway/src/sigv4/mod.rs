@@ -22,6 +22,7 @@ use crate::credentials::{Credential, Credentials};
 use canonical::{Request, string_to_sign};
 use date::SignedDate;
 use hmac::{Hmac, KeyInit, Mac};
+use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use parse::{Form, Signature};
 use sha2::Sha256;
@@ -127,6 +128,11 @@ fn check_headers(parts: &Parts, signature: &Signature) -> Result<(), SignatureEr
         let decides = DECIDING.iter().any(|beginning| name.starts_with(beginning));
         if decides && !is_signed(name) {
             return Err(SignatureError::NotSigned(name.into()));
+        }
+        // What is signed has one space where there are several.
+        let spaces = |value: &HeaderValue| value.as_bytes().windows(2).any(|pair| pair == b"  ");
+        if decides && parts.headers.get_all(name).iter().any(spaces) {
+            return Err(SignatureError::Incomplete(format!("The header '{name}' has several spaces in a row.")));
         }
         if (decides || name == "host" || name == "content-type") && parts.headers.get_all(name).iter().count() > 1 {
             return Err(SignatureError::Twice(name.into()));

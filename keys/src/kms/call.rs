@@ -23,6 +23,9 @@ pub struct Call {
     pub object: Option<String>,
     /// Where the request came from, such as an address, for the audit and for policies (`aws:SourceIp`).
     pub source: Option<String>,
+    /// Whether nobody between could read the call and its answer (`aws:SecureTransport`): it is one of this process, or it came under
+    /// TLS.
+    pub secure_transport: bool,
     /// Only to be tried: succeeds with [`DryRun`](super::KmsErrorKind::DryRun).
     pub dry_run: bool,
 }
@@ -39,6 +42,7 @@ impl Call {
             grant_tokens: Vec::new(),
             object: None,
             source: None,
+            secure_transport: true,
             dry_run: false,
         }
     }

@@ -169,6 +169,7 @@ fn values_of<'a>(kms: &LocalKms, call: &'a Call, asked: &'a Asked<'_>) -> Values
     if let Some(source) = &call.source {
         values.add("aws:SourceIp", source.as_str());
     }
+    values.add("aws:SecureTransport", call.secure_transport.to_string());
     values.add("aws:EpochTime", unix_seconds(kms.clock.now()).to_string());
     asked.values.iter().for_each(|(key, value)| values.add(key, value.as_str()));
     values

@@ -189,8 +189,14 @@ impl LocalKms {
             let message = "the store was opened by the process that this one was forked from; open it anew";
             return Err(KmsError::new(KmsErrorKind::Internal, message).into());
         }
+        let asked = Instant::now();
         let database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
-        database.wait_for(wait)?;
+        // Others of this process may have had it for as long as this call is waited for.
+        let rest = wait.saturating_sub(asked.elapsed());
+        if rest.is_zero() {
+            return Err(KmsError::new(KmsErrorKind::DependencyTimeout, "the deadline has passed").into());
+        }
+        database.wait_for(rest)?;
         Ok(database)
     }
 

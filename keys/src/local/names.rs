@@ -69,7 +69,8 @@ impl Owner {
     /// What policies know the service as that was named short, such as `s3.us-east-1`.
     pub(super) fn service_name(&self, service: &str) -> String {
         let suffix = ".amazonaws.com";
-        if service.ends_with(suffix) { service.into() } else { format!("{service}{suffix}") }
+        let is_whole = service.ends_with(suffix) || service.ends_with(".amazonaws.com.cn");
+        if is_whole { service.into() } else { format!("{service}{suffix}") }
     }
 
     fn prefix(&self) -> String {

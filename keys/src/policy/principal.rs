@@ -27,6 +27,12 @@ impl Principal {
         Self::new(format!("arn:aws:iam::{account}:root"))
     }
 
+    /// A session of this role, or of this user, which has its policies, under an ARN of its own.
+    #[must_use]
+    pub fn session(&self, arn: impl Into<String>) -> Self {
+        Self { arn: arn.into(), policies: self.policies.clone() }
+    }
+
     /// The same with a policy of its account that is attached to it. What a key's policy allows to an account, somebody of the
     /// account has only if such a policy allows it; the root user needs none.
     #[must_use]
