@@ -243,7 +243,7 @@ async fn who_reads_no_answer_does_not_keep_a_place() {
 /// As the table of bounds has it: an operation takes no longer, however many wait for the same.
 #[tokio::test]
 async fn nobody_waits_longer_for_a_store_than_the_deadline() {
-    const WAITING: u32 = 16;
+    const WAITING: u32 = 64;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("kms");
     let holder = Arc::new(WrappingKey::from_key(Key::generate().expect("a key")));
@@ -324,6 +324,34 @@ fn who_imports_keeps_nobody_else_waiting() {
         }
         assert!(before <= THREADS / 2, "{before} keys were made before somebody else had their turn");
     });
+}
+
+/// Each denial is a line of the audit log, on the disk of everybody.
+#[tokio::test]
+async fn who_is_denied_too_often_is_not_heard() {
+    let kms = in_memory();
+    let key = kms.create_key(&root(), NewKey::default()).expect("made").arn;
+    let running = run(&kms, Options { denials: 1, ..Options::default() }).await;
+    let body = format!(r#"{{"KeyId": "{key}"}}"#);
+    let lines = kms.audit().head().sequence;
+    let mut codes = Vec::new();
+    for _ in 0..100 {
+        codes.push(code(&ask(&running, signed(MALLORY, "DescribeKey", &body, &[])).await));
+    }
+    assert_eq!(codes[0], "AccessDeniedException");
+    assert!(codes.iter().any(|code| code == "ThrottlingException"), "{codes:?}");
+    let denied = codes.iter().filter(|code| *code == "AccessDeniedException").count();
+    assert_eq!(kms.audit().head().sequence - lines, denied as u64);
+    // A service is throttled for whom it acts for, and not for all.
+    let act = |who| signed(SERVICE, "DescribeKey", &body, &[("x-objseal-principal", who)]);
+    let mallory = "arn:aws:iam::000000000000:user/mallory";
+    let mut codes = Vec::new();
+    for _ in 0..100 {
+        codes.push(code(&ask(&running, act(mallory)).await));
+    }
+    assert!(codes.iter().any(|code| code == "ThrottlingException"), "{codes:?}");
+    assert_eq!(code(&ask(&running, act("arn:aws:iam::000000000000:root")).await), "");
+    assert_eq!(code(&ask(&running, signed(ROOT, "DescribeKey", &body, &[])).await), "");
 }
 
 /// API Reference, "Making API requests": the body is a JSON object. What two readers could read otherwise is refused.

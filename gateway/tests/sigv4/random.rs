@@ -45,7 +45,12 @@ impl Random {
         for at in 0..self.below(8) {
             let beginning = ["x-amz-meta-", "x-objseal-", "x-", ""][self.below(4)];
             let name = format!("{beginning}a{}{at}", self.text(&plain, 6).replace(['.', '~'], "-"));
-            request = request.with(&name, self.text(&visible, 30));
+            let mut value = self.text(&visible, 30);
+            // Those that decide something have no several spaces in a row.
+            while (name.starts_with("x-amz-") || name.starts_with("x-objseal-")) && value.contains("  ") {
+                value = value.replace("  ", " ");
+            }
+            request = request.with(&name, value);
         }
         if self.below(3) == 0 {
             request = request.with("x-many", self.text(&plain, 5)).with("x-many", self.text(&plain, 5));

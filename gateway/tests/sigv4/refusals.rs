@@ -82,6 +82,10 @@ fn headers_that_decide_are_signed_and_there_once() {
     let signed = plain().signed(HEADER);
     let authorization = signed.value("authorization");
     assert_eq!(signed.with("authorization", authorization).verify(0), twice("authorization"));
+    // Several spaces are signed as one: where they would decide something they are refused.
+    let spaces = |name: &str| plain().with(name, "a  b").signed(HEADER).verify(0);
+    assert_eq!(said(spaces("x-objseal-object")), "The header 'x-objseal-object' has several spaces in a row.");
+    assert_eq!(spaces("x-words"), Ok(ID.into()));
     // Others may be there twice: both are signed.
     let words = "content-type;host;x-amz-date;x-amz-target;x-words";
     let both = plain().with("x-words", "a").with("x-words", "b").signed_by_hand(words, today);
