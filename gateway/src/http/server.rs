@@ -211,7 +211,7 @@ impl<S: Service> Connection<S> {
         let answer = service_fn(move |request| async move { Ok::<_, Infallible>(connection.answer(request).await) });
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(bounds.patience).max_buf_size(MAX_HEAD_LEN);
-        http.max_headers(MAX_HEADERS).keep_alive(true).half_close(false);
+        http.max_headers(MAX_HEADERS).keep_alive(true).half_close(true);
         let mut connection = pin!(http.serve_connection(TokioIo::new(Patient::new(stream, bounds.patience)), answer));
         tokio::select! {
             _ = connection.as_mut() => return,

@@ -36,8 +36,8 @@ fuzz_target!(|input: &[u8]| {
         }
         *inputs += 1;
         let body = if body.is_ascii() {
-            let body = body.replace("@key", &world.key).replace("@external", &world.external);
-            body.replace("@grant", &world.grant).replace("@blob", &base64(&world.blob)).into_bytes()
+            let replaced = |body: String, (name, is): &(&str, String)| body.replace(name, is);
+            world.there.iter().fold(body.into_owned(), replaced).into_bytes()
         } else {
             input[name.len()..].to_vec()
         };
@@ -53,13 +53,3 @@ fuzz_target!(|input: &[u8]| {
         );
     });
 });
-
-fn base64(bytes: &[u8]) -> String {
-    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let of_three = |three: &[u8]| -> String {
-        let bits = (0..3).fold(0, |bits, at| bits << 8 | usize::from(three.get(at).copied().unwrap_or_default()));
-        let letter = |at: usize| if at <= three.len() { char::from(letters[bits >> (18 - 6 * at) & 63]) } else { '=' };
-        (0..4).map(letter).collect()
-    };
-    bytes.chunks(3).map(of_three).collect()
-}

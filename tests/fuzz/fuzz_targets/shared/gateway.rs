@@ -25,10 +25,8 @@ const CREDENTIALS: &str = r#"{"credentials": [{"access_key_id": "KEYOFTHEROOTUSE
 pub(crate) struct World {
     runtime: Runtime,
     service: Arc<KmsService>,
-    pub(crate) key: String,
-    pub(crate) external: String,
-    pub(crate) grant: String,
-    pub(crate) blob: Vec<u8>,
+    /// What there is, by the name that inputs have for it; a key first.
+    pub(crate) there: [(&'static str, String); 4],
 }
 
 impl World {
@@ -46,7 +44,8 @@ impl World {
         let options = Options { rate: u32::MAX, tells_refusals: false, ..Options::default() };
         let service = Arc::new(KmsService::new(Arc::new(kms), credentials::credentials(CREDENTIALS), options));
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
-        Self { runtime, service, key, external, grant, blob }
+        let there = [("@key", key), ("@external", external), ("@grant", grant), ("@blob", base64(&blob))];
+        Self { runtime, service, there }
     }
 
     /// What is answered to these bytes until the server ends the connection, which it does.
@@ -88,4 +87,14 @@ pub(crate) fn answers(mut bytes: &[u8]) -> Vec<(u16, &[u8])> {
         bytes = rest;
     }
     found
+}
+
+fn base64(bytes: &[u8]) -> String {
+    let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let of_three = |three: &[u8]| -> String {
+        let bits = (0..3).fold(0, |bits, at| bits << 8 | usize::from(three.get(at).copied().unwrap_or_default()));
+        let letter = |at: usize| if at <= three.len() { char::from(letters[bits >> (18 - 6 * at) & 63]) } else { '=' };
+        (0..4).map(letter).collect()
+    };
+    bytes.chunks(3).map(of_three).collect()
 }
