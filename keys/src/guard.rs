@@ -22,17 +22,22 @@
 //!
 //! **The right is decided on the key that is used, and not on what it was called.** Whoever names a key by its ARN, or
 //! reopens one, is refused before the service hears of it; and an answer of another key is refused
-//! ([`IncorrectKey`](KmsErrorKind::IncorrectKey)). What an alias stands for, and which key a ciphertext is of that no key is
-//! named for, only the service knows: there its answer is held against the policy before anything of it is given out. Until
-//! then errors of the service are given on. A call that is only to be tried is answered without a key, so the key is named by
-//! its ARN there, or looked up first.
+//! ([`IncorrectKey`](KmsErrorKind::IncorrectKey)). What is reopened has the id of a key stored with it, and never another of
+//! its names. What an alias stands for, and which key a ciphertext is of that no key is named for, only the service knows:
+//! there its answer is held against the policy before anything of it is given out. Until then errors of the service are given
+//! on. A call that is only to be tried is answered without a key, so the key is named by its ARN there, or looked up first.
 //!
-//! - The policy is one for all keys that the service has: its statements name keys as resources by their ARN. A key whose id
-//!   is no ARN, such as `transit/keys/photos`, is `arn:aws:kms::ACCOUNT:transit/keys/photos` to it.
-//! - Conditions see `kms:ViaService`, `kms:EncryptionContext:`, `kms:EncryptionContextKeys`, `kms:RequestAlias`,
-//!   `kms:KeySpec`, `kms:KeyUsage`, `kms:ReEncryptOnSameKey`, `aws:SourceIp`, `aws:EpochTime` and what follows from the
-//!   principal. A policy with conditions on the origin, the aliases or the tags of a key is refused, one of a principal with
-//!   each call: these are not known here.
+//! - The policy is one for all keys of the account: its statements name keys as resources by their ARN. A key whose id is no
+//!   ARN, such as `transit/keys/photos`, is `arn:aws:kms::ACCOUNT:transit/keys/photos` to it. A key of another account is
+//!   refused to everybody, whatever its own policy says.
+//! - Conditions and variables see `kms:ViaService`, `EncryptionContext:`, `EncryptionContextKeys`, `RequestAlias`,
+//!   `ReEncryptOnSameKey`, `CallerAccount`; `KeySpec` and `KeyUsage`, as keys that encrypt data keys have them;
+//!   `aws:CurrentTime`, `EpochTime`, `PrincipalAccount`, `PrincipalArn`, `PrincipalType`, `username`; and `aws:SourceIp` of
+//!   calls that have a source.
+//! - A policy that looks at another key is refused, one of a principal with each call: what every request to AWS has and none
+//!   has here, such as `aws:SecureTransport`, `aws:userid`, and the origin, the aliases and the tags of a key, would count as
+//!   absent. Keys of other requests than those that are decided here are absent in AWS as well, and stay: those of other
+//!   services, of grants, imports, rotation and deletion, and of tags that are put.
 //! - Grants are those of the service, and say nothing about the principals here.
 //!
 //! The alternative is a service for each principal, with credentials of its own (one `aws::AwsKms` for
@@ -49,8 +54,39 @@ use objseal::envelope::{EncryptionContext, WrappingKey};
 use std::fmt;
 use std::sync::Arc;
 
-/// Condition keys that every request of AWS KMS has, and none here: a statement that looks at one would not do what it says.
-const UNKNOWN: [&str; 3] = ["aws:resourcetag/", "kms:keyorigin", "kms:resourcealiases"];
+/// The condition keys whose values are known here, in lower case; those that end with a colon have more behind it.
+const KNOWN: [&str; 15] = [
+    "aws:currenttime",
+    "aws:epochtime",
+    "aws:principalaccount",
+    "aws:principalarn",
+    "aws:principaltype",
+    "aws:sourceip",
+    "aws:username",
+    "kms:calleraccount",
+    "kms:encryptioncontext:",
+    "kms:encryptioncontextkeys",
+    "kms:keyspec",
+    "kms:keyusage",
+    "kms:reencryptonsamekey",
+    "kms:requestalias",
+    "kms:viaservice",
+];
+
+/// How those begin that no request to AWS has of the kinds that are decided here: for these, absent is what AWS says too.
+const OF_OTHER_REQUESTS: [&str; 11] = [
+    "aws:requesttag/",
+    "aws:tagkeys",
+    "kms:bypasspolicylockoutsafetycheck",
+    "kms:expirationmodel",
+    "kms:grant",
+    "kms:retiringprincipal",
+    "kms:rotationperiodindays",
+    "kms:schedulekeydeletionpendingwindowindays",
+    "kms:validto",
+    "kms:wrappingalgorithm",
+    "kms:wrappingkeyspec",
+];
 
 /// A service that is asked only by whom a policy allows it.
 pub struct Guarded<K: Kms + ?Sized> {
@@ -77,7 +113,7 @@ impl<K: Kms + ?Sized> Guarded<K> {
         Self { clock, ..self }
     }
 
-    /// That the call may do this to the key of this id.
+    /// That the call may do this to the key of this id, which is one of the account.
     fn require(&self, call: &Call, asked: &Asked<'_>, id: &str) -> Result<(), KmsError> {
         let resource = match id.starts_with("arn:") {
             true => id.to_owned(),
@@ -88,10 +124,17 @@ impl<K: Kms + ?Sized> Guarded<K> {
         call.principal.policies().try_for_each(check)?;
         let caller = Caller::Principal(&call.principal);
         let request = Request { caller, action: &action, resource: &resource, values: &values };
+        let own = account_of(&resource) == Some(&self.account);
         match policy::decide(&self.policy, &self.account, &request).effect {
-            Effect::Allow => Ok(()),
+            Effect::Allow if own => Ok(()),
             _ => Err(denied(call, &action, &resource)),
         }
+    }
+
+    /// The same before it is known whether a ciphertext stays under its key: refused is what is refused either way.
+    fn require_either_way(&self, call: &Call, asked: &Asked<'_>, id: &str) -> Result<(), KmsError> {
+        let if_same = |same_key| self.require(call, &Asked { same_key: Some(same_key), ..*asked }, id);
+        if_same(true).or_else(|_| if_same(false))
     }
 
     fn values<'v>(&self, call: &'v Call, asked: &'v Asked<'_>) -> Values<'v> {
@@ -125,7 +168,7 @@ impl<K: Kms + ?Sized> Guarded<K> {
         ask: impl FnOnce(&'a K) -> Answer<'a, T>,
         id_of: impl Fn(&T) -> &str,
     ) -> Result<T, KmsError> {
-        let known = self.known(call, asked.name).await?;
+        let known = self.known(call, &asked).await?;
         if let Some(id) = &known {
             self.require(call, &asked, id)?;
         }
@@ -139,9 +182,13 @@ impl<K: Kms + ?Sized> Guarded<K> {
     }
 
     /// The id of the key of this name, if that can be known before the service is asked for more.
-    async fn known(&self, call: &Call, name: Option<&str>) -> Result<Option<String>, KmsError> {
-        match name {
+    async fn known(&self, call: &Call, asked: &Asked<'_>) -> Result<Option<String>, KmsError> {
+        match asked.name {
             Some(name) if is_id(name) => Ok(Some(name.to_owned())),
+            // Whatever it stands for is of that account.
+            Some(name) if account_of(name).is_some_and(|account| account != self.account) => {
+                Err(denied(call, &format!("kms:{}", asked.operation), name))
+            }
             // Nothing comes back that would name the key.
             Some(name) if call.dry_run => Ok(Some(self.kms.describe(call, name).await?.arn)),
             None if call.dry_run => {
@@ -152,16 +199,19 @@ impl<K: Kms + ?Sized> Guarded<K> {
     }
 
     async fn guard_re_encrypt(&self, call: &Call, source: &Source<'_>, key: &str) -> Result<ReEncrypted, KmsError> {
+        let from = Asked { name: source.key, ..Asked::of("ReEncryptFrom", source.context) };
+        let to = Asked { name: Some(key), ..Asked::of("ReEncryptTo", &call.context) };
         let require = |old: &str, new: &str| {
             let same_key = Some(old == new);
-            let from = Asked { name: source.key, same_key, ..Asked::of("ReEncryptFrom", source.context) };
-            let to = Asked { name: Some(key), same_key, ..Asked::of("ReEncryptTo", &call.context) };
-            self.require(call, &from, old).and_then(|()| self.require(call, &to, new))
+            self.require(call, &Asked { same_key, ..from }, old)?;
+            self.require(call, &Asked { same_key, ..to }, new)
         };
-        let (old, new) = (self.known(call, source.key).await?, self.known(call, Some(key)).await?);
-        // Whether they are the same key says something only once both are known.
-        if let (Some(old), Some(new)) = (&old, &new) {
-            require(old, new)?;
+        let (old, new) = (self.known(call, &from).await?, self.known(call, &to).await?);
+        match (&old, &new) {
+            (Some(old), Some(new)) => require(old, new)?,
+            (Some(old), None) => self.require_either_way(call, &from, old)?,
+            (None, Some(new)) => self.require_either_way(call, &to, new)?,
+            (None, None) => {}
         }
         let answered = self.kms.re_encrypt(call, source, key).await?;
         let found = (&*answered.source_key_arn, &*answered.ciphertext.key_arn);
@@ -178,15 +228,16 @@ impl<K: Kms + ?Sized> Guarded<K> {
             Right::Decrypt => "Decrypt",
         };
         let asked = Asked { name: Some(key), ..Asked::of(operation, &call.context) };
-        if is_id(key) {
-            self.require(call, &asked, key)?;
+        let known = self.known(call, &asked).await?;
+        if let Some(id) = &known {
+            self.require(call, &asked, id)?;
         }
         let standing = self.kms.standing(call, key, right).await?;
-        match &standing {
-            Some(standing) if is_id(key) && standing.key_arn != key => return Err(other_key()),
-            None if is_id(key) => {}
-            Some(standing) => self.require(call, &asked, &standing.key_arn)?,
-            None => self.require(call, &asked, &self.kms.describe(call, key).await?.arn)?,
+        match (&standing, &known) {
+            (Some(standing), Some(id)) if standing.key_arn != *id => return Err(other_key()),
+            (_, Some(_)) => {}
+            (Some(standing), None) => self.require(call, &asked, &standing.key_arn)?,
+            (None, None) => self.require(call, &asked, &self.kms.describe(call, key).await?.arn)?,
         }
         Ok(standing)
     }
@@ -202,10 +253,15 @@ impl<K: Kms + ?Sized> Kms for Guarded<K> {
         Box::pin(self.ask(call, asked, move |kms| kms.generate(call, key, purpose), |key| key.key_id()))
     }
 
-    /// Decided on the id that is stored, which is that of the key.
+    /// Decided on the id that is stored, which is that of the key: whoever stored it chose it, and what an alias stands for
+    /// nobody has stored.
     fn reopen<'a>(&'a self, call: &'a Call, stored: &'a StoredKey) -> Answer<'a, Arc<WrappingKey>> {
         let asked = Asked::of("Decrypt", &call.context);
         Box::pin(async move {
+            if !is_id(&stored.key_id) {
+                let message = format!("{:?} is not the id of a key, by which keys are stored", stored.key_id);
+                return Err(KmsError::new(KmsErrorKind::Validation, message));
+            }
             self.require(call, &asked, &stored.key_id)?;
             let key = self.kms.reopen(call, stored).await?;
             if key.key_id() == stored.key_id { Ok(key) } else { Err(other_key()) }
@@ -259,6 +315,7 @@ impl<K: Kms + ?Sized> fmt::Debug for Guarded<K> {
 }
 
 /// What is asked, and what policies can look at besides what every call has.
+#[derive(Clone, Copy)]
 struct Asked<'a> {
     /// Without `kms:`.
     operation: &'static str,
@@ -277,9 +334,13 @@ impl<'a> Asked<'a> {
 
 /// That everything a policy looks at is known here.
 fn check(policy: &Policy) -> Result<(), KmsError> {
-    let text = policy.text().to_lowercase();
-    let Some(unknown) = UNKNOWN.into_iter().find(|key| text.contains(key)) else { return Ok(()) };
-    let message = format!("{unknown} is not known to a guard: name keys by their ARN as Resource");
+    let known = |key: &&str| {
+        let is = |known: &&str| if known.ends_with(':') { key.starts_with(known) } else { key == known };
+        let of_kms = key.starts_with("aws:") || key.starts_with("kms:");
+        !of_kms || KNOWN.iter().any(is) || OF_OTHER_REQUESTS.iter().any(|start| key.starts_with(start))
+    };
+    let Some(unknown) = policy.keys().find(|key| !known(key)) else { return Ok(()) };
+    let message = format!("{unknown} is not known to a guard: a statement that looks at it would not do what it says");
     Err(KmsError::new(KmsErrorKind::MalformedPolicyDocument, message))
 }
 
@@ -295,6 +356,11 @@ fn is_id(name: &str) -> bool {
 
 fn alias_of(name: &str) -> Option<&str> {
     Some(own_part(name)).filter(|own| own.starts_with("alias/"))
+}
+
+/// The account in an ARN.
+fn account_of(name: &str) -> Option<&str> {
+    name.strip_prefix("arn:").map(|arn| arn.split(':').nth(3).unwrap_or_default())
 }
 
 /// What follows the account in an ARN, and all of what is none.

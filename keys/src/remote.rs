@@ -4,6 +4,7 @@ use crate::kms::{KmsError, KmsErrorKind, Purpose};
 use objseal::Key;
 use objseal::envelope::WrappingKey;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -11,6 +12,9 @@ use tokio::task::JoinHandle;
 
 /// How long a call takes at most that does not say.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The longest answer that is read. Those of key services have some kilobytes.
+pub(crate) const MAX_ANSWER_LEN: usize = 1 << 20;
 
 /// The longest message of a server that is given on.
 const MAX_MESSAGE_LEN: usize = 1_000;
@@ -77,10 +81,25 @@ pub(crate) fn wrapping_key(
     Ok(Arc::new(key.with_blob(purpose.kind, purpose.context, blob)?))
 }
 
-/// Words of a server, fit to be shown.
-pub(crate) fn words(message: &str) -> String {
-    let line = message.chars().map(|c| if c.is_control() { ' ' } else { c });
+/// Whether a host, as URLs write it, is this machine: what is sent there in clear nobody else reads.
+pub(crate) fn is_this_machine(host: &str) -> bool {
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host == "localhost" || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+/// Words of a server, fit to be shown. They are not if they give back a secret that it was sent.
+pub(crate) fn words(message: &str, secrets: &[&str]) -> String {
+    if secrets.iter().any(|secret| !secret.is_empty() && message.contains(secret)) {
+        return "(not shown)".into();
+    }
+    // Nothing that moves what follows, or cannot be seen.
+    let line = message.chars().map(|c| if c.is_ascii_graphic() || c.is_alphanumeric() { c } else { ' ' });
     line.take(MAX_MESSAGE_LEN).collect::<String>().trim().into()
+}
+
+/// An answer that is too long to be one.
+pub(crate) fn too_long() -> KmsError {
+    KmsError::new(KmsErrorKind::Internal, format!("the service answered with more than {MAX_ANSWER_LEN} bytes"))
 }
 
 /// An error, and what caused it, in words.
@@ -95,5 +114,5 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         }
         source = error.source();
     }
-    words(&text)
+    words(&text, &[])
 }

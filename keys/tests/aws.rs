@@ -287,9 +287,6 @@ fn every_code_of_kms_is_its_kind() {
         ("IncompleteSignature", 400, Kind::AccessDenied),
         ("InternalFailure", 500, Kind::Internal),
         ("ServiceUnavailable", 503, Kind::Internal),
-        ("SomethingElse", 400, Kind::Validation),
-        ("SomethingElse", 403, Kind::AccessDenied),
-        ("SomethingElse", 500, Kind::Internal),
     ];
     let with_status = codes.map(|(code, kind)| (code, 400, kind)).into_iter().chain(others);
     for (code, status, kind) in with_status {
@@ -297,6 +294,45 @@ fn every_code_of_kms_is_its_kind() {
         let error = block_on(kms(&server).encrypt(&plain(), ARN, b"the plaintext")).unwrap_err();
         assert_eq!((error.kind(), error.message()), (kind, "in the words of the service"), "{code} {status}");
     }
+    // Whose words these are nobody knows.
+    for (status, kind) in [(400, Kind::Validation), (403, Kind::AccessDenied), (500, Kind::Internal)] {
+        let server = FakeHttp::always(status, json!({ "__type": "SomethingElse", "message": "in other words" }));
+        let error = block_on(kms(&server).encrypt(&plain(), ARN, b"the plaintext")).unwrap_err();
+        let message = format!("AWS KMS answered with status {status} SomethingElse");
+        assert_eq!((error.kind(), error.message()), (kind, &*message));
+    }
+}
+
+#[test]
+fn a_plaintext_that_the_service_gives_back_is_not_in_an_error() {
+    for given_back in [base64(b"the plaintext"), "it was: the plaintext!".into()] {
+        let server = FakeHttp::always(400, json!({ "__type": "ValidationException", "message": given_back }));
+        let error = block_on(kms(&server).encrypt(&plain(), ARN, b"the plaintext")).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (KmsErrorKind::Validation, "(not shown)"));
+    }
+}
+
+/// The server goes on until the client leaves it, so that a client that does not would never come to an end.
+#[test]
+fn an_answer_without_an_end_is_left() {
+    let server = FakeHttp::start(|_, _| Reply::Endless);
+    let error = block_on(kms(&server).generate(&plain(), ARN, OBJECT)).unwrap_err();
+    assert_eq!(error.kind(), KmsErrorKind::Internal);
+    assert_eq!(error.message(), "the service answered with more than 1048576 bytes");
+    server.left.recv().unwrap();
+}
+
+/// The answer that tells its length is refused by it, and not asked for again.
+#[test]
+fn an_answer_that_is_too_long_is_asked_for_once() {
+    let server = FakeHttp::start(|_, _| Reply::Text(200, " ".repeat((1 << 20) + 1)));
+    let error = block_on(kms(&server).generate(&plain(), ARN, OBJECT)).unwrap_err();
+    assert_eq!(error.message(), "the service answered with more than 1048576 bytes");
+    assert_eq!(server.count(), 1);
+    let mut answer = data_key(ARN, &[7; 32]).to_string();
+    answer.push_str(&" ".repeat((1 << 20) - answer.len()));
+    let server = FakeHttp::start(move |_, _| Reply::Text(200, answer.clone()));
+    assert!(block_on(kms(&server).generate(&plain(), ARN, OBJECT)).is_ok(), "as long as it may be");
 }
 
 #[test]
@@ -498,6 +534,65 @@ fn a_runtime_that_has_ended_makes_it_unreachable() {
     assert_eq!((error.kind(), error.message()), (KmsErrorKind::Unreachable, "the runtime of the client has ended"));
 }
 
+#[test]
+fn an_endpoint_in_clear_is_on_this_machine() {
+    let connect = |url: &str| {
+        let options = AwsOptions::new().with_region("eu-west-1").with_endpoint(url);
+        block_on(AwsKms::connect(options, RUNTIME.handle().clone())).map(|_| ())
+    };
+    for url in [
+        "http://kms.example",
+        "http://192.0.2.1:8080",
+        "http://0.0.0.0",
+        "http://127.0.0.1@kms.example",
+        "http://127.0.0.1:80@kms.example:80/",
+        "http://127.0.0.1.kms.example",
+        "http://kms.example#127.0.0.1",
+        "ftp://127.0.0.1",
+        "127.0.0.1",
+        "",
+    ] {
+        let error = connect(url).unwrap_err();
+        assert_eq!(error.kind(), KmsErrorKind::Validation, "{url}");
+        assert!(error.message().starts_with("without TLS others could read the keys"), "{url}: {error}");
+    }
+}
+
+/// Runs itself in an environment that says where the service is, in clear.
+#[test]
+fn what_the_environment_says_is_not_sent_in_clear_either() {
+    const NAME: &str = "what_the_environment_says_is_not_sent_in_clear_either";
+    if let Ok(expected) = std::env::var("OBJSEAL_TEST_EXPECTED") {
+        let options = AwsOptions::new().with_region("eu-west-1");
+        let kms = block_on(AwsKms::connect(options, RUNTIME.handle().clone())).unwrap();
+        let message =
+            block_on(kms.generate(&plain(), ARN, OBJECT)).map_or_else(|error| error.to_string(), |_| "ok".into());
+        assert!(message.contains(&expected), "{message}");
+        return;
+    }
+    let server = FakeHttp::always(200, data_key(ARN, &[7; 32]));
+    let proxy = FakeHttp::always(200, data_key(ARN, &[7; 32]));
+    let environments = [
+        ("ok", server.url(), String::new(), ""),
+        ("without TLS others could read the keys", "http://192.0.2.1:1".into(), String::new(), ""),
+        ("the proxy of the environment could read the keys", server.url(), proxy.url(), ""),
+        ("ok", server.url(), proxy.url(), "127.0.0.1"),
+    ];
+    for (expected, url, proxy, spared) in environments {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", NAME])
+            .env_clear()
+            .env("OBJSEAL_TEST_EXPECTED", expected)
+            .envs([("AWS_ENDPOINT_URL_KMS", &*url), ("HTTP_PROXY", &proxy), ("NO_PROXY", spared)])
+            .envs([("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "the secret of the client")])
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    }
+    assert_eq!((server.count(), proxy.count()), (2, 0));
+}
+
 /// Runs itself in an environment, where it connects.
 #[test]
 fn a_client_is_made_of_options_and_environment() {
@@ -508,6 +603,16 @@ fn a_client_is_made_of_options_and_environment() {
         let options = AwsOptions::new().with_region_of(ALIAS_ARN).with_endpoint(url);
         let kms = block_on(AwsKms::connect(options, RUNTIME.handle().clone())).unwrap();
         block_on(kms.generate(&plain(), ALIAS_ARN, OBJECT)).unwrap();
+        // The server has keys of one region, and an alias without an ARN is of that of the client.
+        block_on(kms.generate(&plain(), "alias/photos", OBJECT)).unwrap();
+        let elsewhere =
+            AwsOptions::new().with_region("eu-west-2").with_endpoint(std::env::var("OBJSEAL_TEST_URL").unwrap());
+        let elsewhere = block_on(AwsKms::connect(elsewhere, RUNTIME.handle().clone())).unwrap();
+        for name in ["alias/photos", ID] {
+            let outcome = block_on(elsewhere.generate(&plain(), name, OBJECT));
+            assert_eq!(kind(outcome), KmsErrorKind::IncorrectKey, "{name}");
+        }
+        assert_eq!(kind(block_on(elsewhere.decrypt(&plain(), None, b"blob"))), KmsErrorKind::IncorrectKey);
         return;
     }
     let server = FakeHttp::start(|number, _| match number {
@@ -528,7 +633,7 @@ fn a_client_is_made_of_options_and_environment() {
         .unwrap();
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
     let requests = server.requests();
-    assert_eq!(requests.len(), 3);
+    assert_eq!(requests.len(), 3 + 1 + 3);
     assert!(requests[0].header("authorization").unwrap().contains("/eu-west-1/kms/"));
 }
 

@@ -372,6 +372,29 @@ fn a_server_that_never_answers_is_given_up_at_the_deadline() {
     assert_eq!(server.count(), 1);
 }
 
+/// The server goes on until the client leaves it, so that a client that does not would never come to an end.
+#[test]
+fn an_answer_without_an_end_is_left() {
+    let server = FakeHttp::start(|_, _| Reply::Endless);
+    let error = block_on(bao(&server).generate(&plain(), "photos", OBJECT)).unwrap_err();
+    assert_eq!(error.kind(), KmsErrorKind::Internal);
+    assert_eq!(error.message(), "the service answered with more than 1048576 bytes");
+    server.left.recv().unwrap();
+    let told = FakeHttp::start(|_, _| Reply::Text(200, " ".repeat((1 << 20) + 1)));
+    let error = block_on(bao(&told).generate(&plain(), "photos", OBJECT)).unwrap_err();
+    assert_eq!(error.message(), "the service answered with more than 1048576 bytes");
+}
+
+#[test]
+fn words_that_give_back_what_was_sent_still_say_what_kind_of_error_it_is() {
+    let given_back = [TOKEN.to_owned(), BASE64_STANDARD.encode("the plaintext"), "the plaintext".into()];
+    for text in given_back {
+        let server = FakeHttp::always(400, error(&format!("message authentication failed: {text}!")));
+        let error = block_on(bao(&server).encrypt(&plain(), "photos", b"the plaintext")).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (KmsErrorKind::InvalidCiphertext, "(not shown)"), "{text}");
+    }
+}
+
 #[test]
 fn an_answer_that_is_dropped_ends_the_call() {
     let server = FakeHttp::start(|_, _| Reply::Silence);
@@ -457,7 +480,8 @@ fn a_redirection_is_followed_once_and_on_the_same_scheme() {
     let url = standby.url();
     let twice = FakeHttp::start(move |_, request| Reply::Redirect(format!("{url}{}", request.path)));
     let elsewhere = FakeHttp::start(|_, _| Reply::Redirect("https://127.0.0.1:1/".into()));
-    for server in [&twice, &elsewhere] {
+    let in_clear = FakeHttp::start(|_, _| Reply::Redirect("http://192.0.2.1:1/".into()));
+    for server in [&twice, &elsewhere, &in_clear] {
         let error = block_on(bao(server).generate(&plain(), "photos", OBJECT)).unwrap_err();
         assert_eq!((error.kind(), error.message()), (KmsErrorKind::Internal, "the server answered with status 307"));
     }

@@ -349,12 +349,97 @@ fn an_id_that_is_no_arn_is_one_to_the_policy() {
     assert_eq!(asked(&counted), before);
 }
 
+/// Of another account, by whatever name: the service is not asked.
+#[test]
+fn a_name_of_another_account_never_reaches_the_service() {
+    let (_, counted, kms) = guarded(&[alice_may("kms:*", "*", "")]);
+    for key in ["arn:aws:kms:eu-west-1:999988887777:key/key-1", "arn:aws:kms:eu-west-1:999988887777:alias/photos"] {
+        for dry_run in [false, true] {
+            let mut call = call("alice");
+            call.dry_run = dry_run;
+            for (action, error) in everything(&kms, &call, key) {
+                let error = error.expect(action);
+                assert_eq!(error.kind(), KmsErrorKind::AccessDenied, "{action}");
+                assert!(error.message().ends_with(&format!("kms:{action} on resource: {key}")), "{error}");
+            }
+        }
+    }
+    assert_eq!(asked(&counted), 0);
+}
+
+/// A right for ciphertexts that stay under their key says nothing before both keys are known.
+#[test]
+fn what_may_stay_under_its_key_is_decided_when_both_keys_are_known() {
+    let same = |value| alice_may("kms:ReEncrypt*", "*", &format!(r#""Bool": {{"kms:ReEncryptOnSameKey": "{value}"}}"#));
+    let (alice, empty) = (call("alice"), EncryptionContext::new());
+    for (value, expected) in [("true", None), ("false", Some(KmsErrorKind::AccessDenied))] {
+        for (source, key) in [(Some(KEY_1), ALIAS), (None, KEY_1), (None, ALIAS)] {
+            let (_, counted, kms) = guarded(&[same(value)]);
+            let source = Source { key: source, blob: b"blob", context: &empty };
+            let error = block_on(kms.re_encrypt(&alice, &source, key)).err();
+            assert_eq!(error.map(|error| error.kind()), expected, "{value}");
+            assert_eq!(counted.calls(Operation::ReEncrypt), 1);
+        }
+    }
+}
+
+#[test]
+fn what_is_stored_under_another_name_than_an_id_is_not_reopened() {
+    let (_, counted, kms) = guarded(&[alice_may("kms:*", "*", "")]);
+    for name in [ALIAS, "arn:aws:kms:eu-west-1:111122223333:alias/photos", "key-1", ""] {
+        let error = block_on(kms.reopen(&call("alice"), &stored_key(name))).unwrap_err();
+        assert_eq!(error.kind(), KmsErrorKind::Validation);
+        assert_eq!(error.message(), format!("{name:?} is not the id of a key, by which keys are stored"));
+    }
+    assert_eq!(asked(&counted), 0);
+}
+
+/// IAM user guide, "Policy variables": they stand in resources and in values of conditions.
+#[test]
+fn a_variable_that_is_not_known_here_is_refused() {
+    let statements = [
+        alice_may("kms:*", "arn:aws:kms:eu-west-1:111122223333:key/${aws:userid}", ""),
+        alice_may("kms:*", "*", r#""StringLike": {"kms:ViaService": "x${aws:userid, 'y'}"}"#),
+        alice_may("kms:*", "*", r#""StringEqualsIgnoreCase": {"kms:ViaService": ["x", "${aws:UserId}"]}"#),
+        alice_may("kms:*", "*", r#""ArnLike": {"aws:PrincipalArn": "arn:aws:iam::1:user/${aws:userid}"}"#),
+        alice_may("kms:*", "*", r#""Null": {"aws:userid": "true"}"#),
+    ];
+    for statement in statements {
+        let error = Guarded::new(FakeKms::new(), policy(std::slice::from_ref(&statement)), ACCOUNT).unwrap_err();
+        assert_eq!(error.kind(), KmsErrorKind::MalformedPolicyDocument, "{statement}");
+        assert!(error.message().starts_with("aws:userid is not known to a guard"), "{error}");
+    }
+}
+
+/// They are absent in AWS as well: AWS KMS developer guide, "Condition keys for AWS KMS", says for each to which operations
+/// it applies.
+#[test]
+fn what_only_other_requests_have_is_absent() {
+    let conditions = [
+        r#""Bool": {"kms:GrantIsForAWSResource": "true"}"#,
+        r#""StringEquals": {"kms:WrappingAlgorithm": "RSAES_OAEP_SHA_256"}"#,
+        r#""StringEquals": {"s3:prefix": "x"}"#,
+        r#""StringEquals": {"aws:RequestTag/team": "red"}"#,
+    ];
+    for condition in conditions {
+        let (_, _, kms) = guarded(&[alice_may("kms:*", "*", condition), alice_may("kms:Encrypt", "*", "")]);
+        let outcomes = everything(&kms, &call("alice"), KEY_1);
+        for (action, error) in outcomes {
+            let expected = (action != "Encrypt").then_some(KmsErrorKind::AccessDenied);
+            assert_eq!(error.map(|error| error.kind()), expected, "{action} {condition}");
+        }
+    }
+}
+
 #[test]
 fn a_policy_that_looks_at_what_is_not_known_here_is_refused() {
     let conditions = [
         r#""StringEquals": {"kms:KeyOrigin": "EXTERNAL"}"#,
         r#""ForAnyValue:StringEquals": {"KMS:resourceAliases": "alias/x"}"#,
         r#""StringEquals": {"aws:ResourceTag/team": "red"}"#,
+        r#""Bool": {"aws:SecureTransport": "true"}"#,
+        r#""StringEquals": {"aws:PrincipalTag/team": "red"}"#,
+        r#""Bool": {"kms:MultiRegion": "true"}"#,
     ];
     for condition in conditions {
         let statements = policy(&[alice_may("kms:*", "*", condition)]);

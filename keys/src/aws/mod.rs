@@ -26,7 +26,8 @@
 //!   not passed on. A server that answers for many decides their rights itself, with [`guard`](crate::guard), or has one
 //!   [`AwsKms`] with credentials of its own for each of them.
 //! - A key is named by its ARN, its id, an alias or the ARN of an alias. What is stored is the ARN of the key that KMS
-//!   answers with, and only that key opens it again. Versions stay in KMS: the version is 0.
+//!   answers with, and only that key opens it again. An answer of another key than the one that was named is refused, and for
+//!   the ARN of an alias one of another account or region. Versions stay in KMS: the version is 0.
 //! - A call without a deadline takes at most 30 seconds. What may succeed the next time (throttling, a fault of the service,
 //!   a connection that broke) is tried three times, with the pauses of the SDK, and never after the deadline.
 //! - Keys are wiped here. The buffers of the SDK and of TLS, through which they came, are not.
@@ -35,11 +36,13 @@
 //! |---|---|
 //! | `options` | where it is |
 //! | `requests` | what is asked, and what an answer must be |
+//! | `wire` | how long answers are, and what is not sent in clear |
 //! | `error` | why not |
 
 mod error;
 mod options;
 mod requests;
+mod wire;
 
 pub use options::AwsOptions;
 
@@ -54,6 +57,7 @@ use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
 use tokio::runtime::Handle;
+use wire::Bounded;
 
 const SERVICE: &str = "aws-kms";
 
@@ -62,6 +66,8 @@ const SERVICE: &str = "aws-kms";
 pub struct AwsKms {
     client: Client,
     runtime: Handle,
+    /// Where the keys are, if that is known.
+    region: Option<String>,
 }
 
 impl AwsKms {
@@ -70,18 +76,22 @@ impl AwsKms {
     /// none.
     #[must_use]
     pub fn new(client: Client, runtime: Handle) -> Self {
-        Self { client, runtime }
+        let config = client.config().to_builder().interceptor(Bounded).build();
+        Self { client: Client::from_conf(config), runtime, region: None }
     }
 
-    /// A service with what environment, profile and machine say. Nobody is asked for a key yet.
+    /// A service with what environment, profile and machine say. Nobody is asked for a key yet. Keys of other regions than
+    /// the client's are refused.
     ///
     /// Credentials are those of the environment, the profile, a web identity, the container or the instance, in this order.
     ///
     /// # Errors
-    /// [`Validation`](crate::kms::KmsErrorKind::Validation) if nothing says which region it is.
+    /// [`Validation`](crate::kms::KmsErrorKind::Validation) if nothing says which region it is, or if the endpoint is neither
+    /// on this machine nor behind TLS.
     pub async fn connect(options: AwsOptions, runtime: Handle) -> Result<Self, KmsError> {
         let client = crate::remote::run(&runtime, None, options.client()).await?;
-        Ok(Self::new(client, runtime))
+        let region = client.config().region().map(ToString::to_string);
+        Ok(Self { region, ..Self::new(client, runtime) })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where AWS KMS is, and who asks it.
 
+use super::wire::{self, Private};
 use crate::kms::{KmsError, KmsErrorKind};
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region};
@@ -38,7 +39,9 @@ impl AwsOptions {
         }
     }
 
-    /// The same at this URL, such as that of an own server.
+    /// The same at this URL, such as that of an own server. Keys come in the answers, so without TLS (`http`) the server must
+    /// be on this machine (`localhost`, `127.0.0.1`, `[::1]`), and without a proxy that the environment says (`HTTP_PROXY`)
+    /// before it. The same goes for the URL that the environment says.
     #[must_use]
     pub fn with_endpoint(self, url: impl Into<String>) -> Self {
         Self { endpoint: Some(url.into()), ..self }
@@ -46,6 +49,7 @@ impl AwsOptions {
 
     /// A client that does as it is said here.
     pub(super) async fn client(self) -> Result<Client, KmsError> {
+        self.endpoint.as_deref().map_or(Ok(()), wire::check)?;
         let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
         let mut found = aws_config::defaults(BehaviorVersion::v2026_01_12()).retry_config(retries);
         if let Some(region) = self.region {
@@ -56,7 +60,7 @@ impl AwsOptions {
             let message = "the region is not known: name the key by its ARN, or set AWS_REGION";
             return Err(KmsError::new(KmsErrorKind::Validation, message));
         }
-        let mut config = config::Builder::from(&found);
+        let mut config = config::Builder::from(&found).interceptor(Private);
         // Of the service itself, so that it goes before the environment.
         if self.endpoint.is_some() {
             config.set_endpoint_url(self.endpoint);

@@ -27,12 +27,12 @@ impl AwsKms {
             .set_encryption_context(context(&call.context))
             .set_grant_tokens(grant_tokens(call))
             .set_dry_run(dry_run.then_some(true));
-        let asked = key.to_owned();
+        let asked = self.asked(Some(key));
         run(&self.runtime, call.deadline, async move {
-            let answer = request.send().await.map_err(kms_error)?;
+            let answer = request.send().await.map_err(|error| kms_error(error, &[]))?;
             let plaintext = secret(answer.plaintext)?;
             in_earnest(dry_run)?;
-            let key_arn = named(answer.key_id, Some(&asked))?;
+            let key_arn = asked.answered(answer.key_id)?;
             let plaintext = Key::try_from(&plaintext[..]).map_err(|_| strange("a data key that is not of 32 bytes"))?;
             let (blob, material_id) = (ciphertext(answer.ciphertext_blob)?, answer.key_material_id);
             Ok(DataKey { plaintext, ciphertext: Ciphertext { blob, key_arn, key_version: 0, material_id } })
@@ -51,12 +51,12 @@ impl AwsKms {
             .set_encryption_context(context(&call.context))
             .set_grant_tokens(grant_tokens(call))
             .set_dry_run(dry_run.then_some(true));
-        let asked = key.map(str::to_owned);
+        let asked = self.asked(key);
         run(&self.runtime, call.deadline, async move {
-            let answer = request.send().await.map_err(kms_error)?;
+            let answer = request.send().await.map_err(|error| kms_error(error, &[]))?;
             let bytes = secret(answer.plaintext)?;
             in_earnest(dry_run)?;
-            let key_arn = named(answer.key_id, asked.as_deref())?;
+            let key_arn = asked.answered(answer.key_id)?;
             Ok(Plaintext { bytes, key_arn, key_version: 0, material_id: answer.key_material_id })
         })
         .await
@@ -73,11 +73,12 @@ impl AwsKms {
             .set_encryption_context(context(&call.context))
             .set_grant_tokens(grant_tokens(call))
             .set_dry_run(dry_run.then_some(true));
-        let asked = key.to_owned();
+        let asked = self.asked(Some(key));
+        let secret = Zeroizing::new(plaintext.to_vec());
         run(&self.runtime, call.deadline, async move {
-            let answer = request.send().await.map_err(kms_error)?;
+            let answer = request.send().await.map_err(|error| kms_error(error, &secret))?;
             in_earnest(dry_run)?;
-            let key_arn = named(answer.key_id, Some(&asked))?;
+            let key_arn = asked.answered(answer.key_id)?;
             Ok(Ciphertext { blob: ciphertext(answer.ciphertext_blob)?, key_arn, key_version: 0, material_id: None })
         })
         .await
@@ -101,14 +102,14 @@ impl AwsKms {
             .set_destination_encryption_context(context(&call.context))
             .set_grant_tokens(grant_tokens(call))
             .set_dry_run(dry_run.then_some(true));
-        let (old, new) = (source.key.map(str::to_owned), key.to_owned());
+        let (old, new) = (self.asked(source.key), self.asked(Some(key)));
         run(&self.runtime, call.deadline, async move {
-            let answer = request.send().await.map_err(kms_error)?;
+            let answer = request.send().await.map_err(|error| kms_error(error, &[]))?;
             in_earnest(dry_run)?;
-            let source_key_arn = named(answer.source_key_id, old.as_deref())?;
+            let source_key_arn = old.answered(answer.source_key_id)?;
             let ciphertext = Ciphertext {
                 blob: ciphertext(answer.ciphertext_blob)?,
-                key_arn: named(answer.key_id, Some(&new))?,
+                key_arn: new.answered(answer.key_id)?,
                 key_version: 0,
                 material_id: answer.destination_key_material_id,
             };
@@ -125,12 +126,16 @@ impl AwsKms {
     /// DescribeKey.
     pub(super) async fn look_up(&self, call: &Call, key: &str) -> Result<KeyMetadata, KmsError> {
         let request = self.client.describe_key().key_id(key).set_grant_tokens(grant_tokens(call));
-        let asked = key.to_owned();
+        let asked = self.asked(Some(key));
         run(&self.runtime, call.deadline, async move {
-            let answer = request.send().await.map_err(kms_error)?;
+            let answer = request.send().await.map_err(|error| kms_error(error, &[]))?;
             metadata(answer.key_metadata.ok_or_else(|| strange("no metadata"))?, &asked)
         })
         .await
+    }
+
+    fn asked(&self, key: Option<&str>) -> Asked {
+        Asked { name: key.map(str::to_owned), region: self.region.clone() }
     }
 }
 
@@ -154,38 +159,53 @@ fn ciphertext(blob: Option<Blob>) -> Result<Vec<u8>, KmsError> {
     blob.ok_or_else(|| strange("no ciphertext"))
 }
 
-/// The ARN of the key that an answer is of, which is the one that was asked for.
-fn named(answer: Option<String>, asked: Option<&str>) -> Result<String, KmsError> {
-    let arn = answer.filter(|arn| is_key_arn(arn)).ok_or_else(|| strange("no ARN of a key"))?;
-    let fits = match asked {
-        // What an alias stands for only the service knows.
-        Some(alias) if alias.starts_with("alias/") || is_alias_arn(alias) => true,
-        Some(id) if !id.contains(':') => arn.rsplit('/').next() == Some(id),
-        Some(asked) => asked == arn,
-        None => true,
-    };
-    if fits { Ok(arn) } else { Err(KmsError::new(KmsErrorKind::IncorrectKey, "the answer is of another key")) }
+/// The key that a call is about.
+struct Asked {
+    /// As what it was named, if it was.
+    name: Option<String>,
+    region: Option<String>,
 }
 
-fn is_key_arn(name: &str) -> bool {
-    own_part(name).is_some_and(|own| own.starts_with("key/"))
-}
-
-fn is_alias_arn(name: &str) -> bool {
-    own_part(name).is_some_and(|own| own.starts_with("alias/"))
-}
-
-/// What follows the account in an ARN of KMS.
-fn own_part(arn: &str) -> Option<&str> {
-    let fields: Vec<_> = arn.splitn(6, ':').collect();
-    match fields[..] {
-        ["arn", _, "kms", _, _, own] => Some(own),
-        _ => None,
+impl Asked {
+    /// The ARN of the key that an answer is of, which is the one that was asked for.
+    fn answered(&self, arn: Option<String>) -> Result<String, KmsError> {
+        let arn = arn.ok_or_else(|| strange("no ARN of a key"))?;
+        let Some(key) = Arn::read(&arn).filter(|key| key.own.starts_with("key/")) else {
+            return Err(strange("no ARN of a key"));
+        };
+        let fits = match self.name.as_deref().map(|name| (name, Arn::read(name))) {
+            // What an alias stands for only the service knows; it is where the alias is.
+            Some((_, Some(alias))) if alias.own.starts_with("alias/") => alias.place == key.place,
+            Some((name, None)) if name.starts_with("alias/") => true,
+            Some((id, None)) if !id.contains(':') => key.own.strip_prefix("key/") == Some(id),
+            Some((name, _)) => name == arn,
+            None => true,
+        };
+        let here = self.region.as_deref().is_none_or(|region| region == key.place[1]);
+        let message = "the answer is of another key";
+        if fits && here { Ok(arn) } else { Err(KmsError::new(KmsErrorKind::IncorrectKey, message)) }
     }
 }
 
-fn metadata(answer: types::KeyMetadata, asked: &str) -> Result<KeyMetadata, KmsError> {
-    let arn = named(answer.arn, Some(asked))?;
+/// An ARN of KMS.
+struct Arn<'a> {
+    /// Partition, region and account.
+    place: [&'a str; 3],
+    own: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let fields: Vec<_> = text.splitn(6, ':').collect();
+        match fields[..] {
+            ["arn", partition, "kms", region, account, own] => Some(Self { place: [partition, region, account], own }),
+            _ => None,
+        }
+    }
+}
+
+fn metadata(answer: types::KeyMetadata, asked: &Asked) -> Result<KeyMetadata, KmsError> {
+    let arn = asked.answered(answer.arn)?;
     let symmetric = answer.key_spec.is_none_or(|spec| spec == types::KeySpec::SymmetricDefault);
     if !symmetric || answer.key_usage.is_some_and(|usage| usage != types::KeyUsageType::EncryptDecrypt) {
         return Err(KmsError::new(KmsErrorKind::InvalidKeyUsage, format!("{arn} does not encrypt data keys")));

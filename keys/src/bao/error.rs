@@ -2,34 +2,30 @@
 
 use crate::kms::{KmsError, KmsErrorKind};
 use crate::remote::{chain, words};
-use rustify::errors::ClientError as HttpError;
-use vaultrs::error::ClientError;
+use std::error::Error;
+use vaultrs::api::EndpointError;
 
-/// The error of a call. It has the words of the server where it sent some, and nothing of a body that is none of its.
-pub(super) fn kms_error(error: ClientError) -> KmsError {
-    match error {
-        ClientError::APIError { code, errors } => of_status(code, &words(&errors.join("; "))),
-        ClientError::RestClientError { source: HttpError::ServerResponseError { code, .. } } => of_status(code, ""),
-        ClientError::RestClientError { source: HttpError::RequestError { source, .. } }
-        | ClientError::RestClientError { source: HttpError::ResponseError { source } } => {
-            KmsError::new(KmsErrorKind::Unreachable, chain(&*source))
-        }
-        ClientError::RestClientError { source: HttpError::ResponseParseError { .. } }
-        | ClientError::ResponseEmptyError
-        | ClientError::ResponseDataEmptyError => {
-            KmsError::new(KmsErrorKind::Internal, "an answer that is not one of the transit engine")
-        }
-        other => KmsError::new(KmsErrorKind::Internal, other.to_string()),
-    }
+/// What cannot be sent.
+pub(super) fn no_request(error: impl Error) -> KmsError {
+    KmsError::new(KmsErrorKind::Internal, chain(&error))
 }
 
-fn of_status(status: u16, message: &str) -> KmsError {
+/// No connection, no answer, or half of one.
+pub(super) fn no_answer(error: reqwest::Error) -> KmsError {
+    KmsError::new(KmsErrorKind::Unreachable, chain(&error))
+}
+
+/// The error of an answer with this status. It has the words of the server where it sent some, and nothing of a body that is
+/// none of its or gives back one of `secrets`.
+pub(super) fn refusal(status: u16, body: &[u8], secrets: &[&str]) -> KmsError {
+    let errors = serde_json::from_slice(body).map_or_else(|_| Vec::new(), |EndpointError { errors }| errors);
+    let message = errors.join("; ");
     let kind = match status {
         // What `Server::encrypt` provokes where a key would be made.
         400 if message.contains("so context is required") => {
             return KmsError::new(KmsErrorKind::NotFound, "there is no such key, and none is made");
         }
-        400 => of_bad_request(message),
+        400 => of_bad_request(&message),
         401 | 403 => KmsErrorKind::AccessDenied,
         404 => KmsErrorKind::NotFound,
         405 => KmsErrorKind::UnsupportedOperation,
@@ -38,9 +34,9 @@ fn of_status(status: u16, message: &str) -> KmsError {
         503 => KmsErrorKind::KeyUnavailable,
         _ => KmsErrorKind::Internal,
     };
-    let message = match message {
-        "" => format!("the server answered with status {status}"),
-        message => message.into(),
+    let message = match words(&message, secrets) {
+        message if message.is_empty() => format!("the server answered with status {status}"),
+        message => message,
     };
     KmsError::new(kind, message)
 }

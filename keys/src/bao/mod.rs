@@ -28,7 +28,9 @@
 //!   value, each after its length in 4 bytes, big-endian.
 //! - A ciphertext says its version, and not its key: whoever decrypts names the key. [`re_encrypt`](Kms::re_encrypt) decrypts
 //!   and encrypts in two calls, and the plaintext passes through this process: the engine's rewrap knows no associated data.
-//! - A key that is not there is not made, whatever the token may do.
+//! - A key that is not there is not made, whatever the token may do. The engine refuses keys without authenticated encryption,
+//!   for they take no associated data, and keys with derivation. It does not refuse `aes128-gcm96`: whether a key has 256 bits
+//!   [`describe`](Kms::describe) tells, which takes a right that a token for data keys need not have, to read the key.
 //! - **Whoever calls is not whom the server sees.** It sees the token: the [principal](crate::kms::Call::principal), the
 //!   [service](crate::kms::Call::via_service), the grants and the source of a call are not passed on. A server that answers
 //!   for many decides their rights itself, with [`guard`](crate::guard), or has one [`BaoTransit`] with a token of its own
@@ -83,7 +85,8 @@ impl BaoTransit {
     /// needs none.
     ///
     /// # Errors
-    /// [`Validation`](KmsErrorKind::Validation) if an option is none, such as a token with a line end.
+    /// [`Validation`](KmsErrorKind::Validation) if an option is none, such as a token with a line end, or if the server is
+    /// neither on this machine nor behind TLS.
     pub fn new(options: BaoOptions, runtime: Handle) -> Result<Self, KmsError> {
         Ok(Self { server: Arc::new(Server::new(options)?), runtime })
     }

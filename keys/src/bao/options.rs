@@ -3,7 +3,7 @@
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// Where a transit engine is. The environment says nothing about it.
+/// Where a transit engine is. The environment says nothing about it: its proxies are not heeded.
 pub struct BaoOptions {
     pub(super) url: String,
     pub(super) token: Zeroizing<String>,
@@ -13,8 +13,9 @@ pub struct BaoOptions {
 }
 
 impl BaoOptions {
-    /// The engine `transit` of the server at `url`, such as `https://bao.example:8200`. Whoever has the token may do what it
-    /// may; white space around it, as in a file, is cut off.
+    /// The engine `transit` of the server at `url`, such as `https://bao.example:8200`. Token and keys are in what is sent,
+    /// so without TLS (`http`) the server must be on this machine: `localhost`, `127.0.0.1`, `[::1]`. Whoever has the token
+    /// may do what it may; white space around it, as in a file, is cut off.
     #[must_use]
     pub fn new(url: impl Into<String>, token: Zeroizing<String>) -> Self {
         Self { url: url.into(), token, mount: "transit".into(), namespace: None, root_certificate: None }

@@ -128,6 +128,12 @@ impl Condition {
         }
     }
 
+    /// Its key and those of the variables in its values, in lower case.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        let variables = self.test.iter().flat_map(Test::patterns).flat_map(Pattern::keys);
+        std::iter::once(self.key.as_str()).filter(|key| !key.is_empty()).chain(variables)
+    }
+
     /// Why the operator does not go with the key; in words that say what to do.
     pub(super) fn mismatch(&self) -> Option<String> {
         let known = known(&self.key)?;
@@ -156,6 +162,15 @@ impl Condition {
 }
 
 impl Test {
+    /// Those of its values that can have variables.
+    fn patterns(&self) -> Box<dyn Iterator<Item = &Pattern> + '_> {
+        match self {
+            Self::Text(patterns) | Self::IgnoringCase(patterns) => Box::new(patterns.iter()),
+            Self::Arn(patterns) => Box::new(patterns.iter().flat_map(|ArnPattern(fields)| fields)),
+            _ => Box::new(std::iter::empty()),
+        }
+    }
+
     /// Reads the values for an operator that is not negated; none if there is no such operator.
     fn read(operator: &str, values: &[String], variables: bool, strange: &mut Vec<String>) -> Option<Self> {
         let plain = Syntax { wildcards: false, variables };

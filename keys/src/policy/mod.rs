@@ -98,6 +98,12 @@ impl Policy {
         self.statements.iter().try_for_each(|statement| check::check(statement, of))
     }
 
+    /// The condition keys that it looks at, in lower case: those of conditions, and those of variables in conditions and
+    /// resources. Of what is not understood, which never allows, some may be missing.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.statements.iter().flat_map(Statement::keys)
+    }
+
     /// The text that it was read from.
     #[must_use]
     pub fn text(&self) -> &str {

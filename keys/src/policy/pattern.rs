@@ -82,6 +82,14 @@ impl Pattern {
         own.flat_map(char::to_lowercase).eq(text.chars().flat_map(char::to_lowercase)).into()
     }
 
+    /// The keys of its variables, in lower case.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().flat_map(|segment| &segment.0).filter_map(|piece| match piece {
+            Piece::Variable { key, .. } => Some(key.as_str()),
+            Piece::Text(_) | Piece::One => None,
+        })
+    }
+
     fn resolvable(&self, facts: &Facts<'_>) -> Ternary {
         if !self.variables {
             return Ternary::Yes;

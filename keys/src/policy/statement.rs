@@ -97,6 +97,13 @@ impl Statement {
         }
     }
 
+    /// The condition keys that it looks at, in lower case.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        let resources = self.resources.iter().flat_map(|resources| &resources.patterns);
+        let variables = resources.flat_map(|(_, pattern)| pattern.keys());
+        self.conditions.iter().flat_map(Condition::keys).chain(variables)
+    }
+
     /// A part in words, with what the request has there.
     pub(super) fn describe(&self, part: Part, facts: &Facts<'_>) -> String {
         match part {

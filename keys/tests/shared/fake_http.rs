@@ -35,6 +35,8 @@ pub(crate) enum Reply {
     HangUp,
     /// The same within the answer.
     Torn,
+    /// An answer without a length, which goes on until the client has closed the connection.
+    Endless,
 }
 
 impl Request {
@@ -104,6 +106,13 @@ fn serve(
             Reply::HangUp => return,
             Reply::Torn => {
                 let _ = (&stream).write_all(b"HTTP/1.1 200 X\r\ncontent-length: 100\r\n\r\n{ ");
+                return;
+            }
+            Reply::Endless => {
+                let _ = (&stream).write_all(b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n");
+                let part = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
+                while (&stream).write_all(part.as_bytes()).is_ok() {}
+                let _ = leave.send(());
                 return;
             }
             Reply::Silence => {

@@ -135,6 +135,10 @@ fn main() {
         refused(block_on(kms.generate(&ours, key, OBJECT)), KmsErrorKind::InvalidKeyUsage);
         refused(block_on(kms.describe(&ours, key)), KmsErrorKind::InvalidKeyUsage);
     }
+    // The engine takes it. Whoever describes it is told.
+    bao(&["write", "transit/keys/short", "type=aes128-gcm96"]);
+    assert!(block_on(kms.generate(&ours, "short", OBJECT)).is_ok());
+    refused(block_on(kms.describe(&ours, "short")), KmsErrorKind::InvalidKeyUsage);
     bao(&["write", "transit/keys/chacha", "type=chacha20-poly1305"]);
     assert!(block_on(kms.describe(&ours, "chacha")).is_ok());
     let key = block_on(kms.generate(&ours, "chacha", OBJECT)).unwrap();
