@@ -5,11 +5,12 @@ mod credentials;
 #[path = "shared/server.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod server;
+#[path = "shared/signer.rs"]
+mod signer;
 #[path = "shared/wire.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod wire;
 
-use hmac::{Hmac, KeyInit, Mac};
 use objseal::Key;
 use objseal::envelope::{OpenOptions, WrappingKey};
 use objseal_gateway::credentials::{Credentials, CredentialsError};
@@ -19,7 +20,7 @@ use objseal_keys::kms::{Call, Principal};
 use objseal_keys::local::{self, LocalKms, NewKey, Owner, Wrapping};
 use objseal_keys::policy::Policy;
 use server::Running;
-use sha2::{Digest, Sha256};
+use signer::Signer;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -85,53 +86,8 @@ fn code(answer: &Answer) -> String {
 
 /// A signed request, with more headers that are signed as well.
 fn signed(who: &str, operation: &str, body: &str, more: &[(&str, &str)]) -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
-    let date = date_of(now);
-    let target = format!("TrentService.{operation}");
-    let mut headers = vec![
-        ("content-type", "application/x-amz-json-1.1"),
-        ("host", "localhost"),
-        ("x-amz-date", &*date),
-        ("x-amz-target", &*target),
-    ];
-    headers.extend(more);
-    headers.sort_unstable();
-    let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
-    let canonical = format!("POST\n/\n\n{lines}\n{names}\n{}", hex(&Sha256::digest(body)));
-    let scope = format!("{}/us-east-1/kms/aws4_request", &date[..8]);
-    let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
-    let mut key = format!("AWS4{SECRET}").into_bytes();
-    for part in scope.split('/').chain([&*text]) {
-        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&key).expect("a key of any length");
-        mac.update(part.as_bytes());
-        key = mac.finalize().into_bytes().to_vec();
-    }
-    let head: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    format!(
-        "POST / HTTP/1.1\r\n{head}authorization: AWS4-HMAC-SHA256 Credential={who}/{scope}, SignedHeaders={names}, \
-         Signature={}\r\ncontent-length: {}\r\n\r\n{body}",
-        hex(&key),
-        body.len()
-    )
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A time as signatures have it.
-fn date_of(seconds: u64) -> String {
-    // Years that begin with March, so that the day of a leap year is the last one; from 1 March of the year 0.
-    let days = seconds / 86_400 + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (year, month) = if month < 10 { (era * 400 + year, month + 3) } else { (era * 400 + year + 1, month - 9) };
-    let second = seconds % 86_400;
-    format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z", second / 3_600, second / 60 % 60, second % 60)
+    let request = Signer { access_key_id: who, secret: SECRET }.post_with(operation, body.as_bytes(), more);
+    String::from_utf8(request).expect("text")
 }
 
 /// As in the policy of a key: of two members of one name two readers could take different ones.

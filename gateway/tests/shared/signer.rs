@@ -13,14 +13,25 @@ pub(crate) struct Signer<'k> {
 impl Signer<'_> {
     /// A request for an operation with this body, signed now, for a connection that stays.
     pub(crate) fn post(&self, operation: &str, body: &[u8]) -> Vec<u8> {
+        self.post_with(operation, body, &[])
+    }
+
+    /// The same with more headers, which are signed as well.
+    pub(crate) fn post_with(&self, operation: &str, body: &[u8], more: &[(&str, &str)]) -> Vec<u8> {
         let date = date_of(SystemTime::now());
         let (day, _) = date.split_once('T').expect("a date");
-        let names = "content-type;host;x-amz-date;x-amz-target";
-        let headers = format!(
-            "content-type:application/x-amz-json-1.1\nhost:localhost\nx-amz-date:{date}\n\
-             x-amz-target:TrentService.{operation}\n"
-        );
-        let canonical = format!("POST\n/\n\n{headers}\n{names}\n{}", hex(&Sha256::digest(body)));
+        let target = format!("TrentService.{operation}");
+        let mut headers = vec![
+            ("content-type", "application/x-amz-json-1.1"),
+            ("host", "localhost"),
+            ("x-amz-date", &*date),
+            ("x-amz-target", &*target),
+        ];
+        headers.extend(more);
+        headers.sort_unstable();
+        let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
+        let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let canonical = format!("POST\n/\n\n{lines}\n{names}\n{}", hex(&Sha256::digest(body)));
         let scope = format!("{day}/us-east-1/kms/aws4_request");
         let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
         let mut key = format!("AWS4{}", self.secret).into_bytes();
@@ -28,10 +39,10 @@ impl Signer<'_> {
             key = hmac(&key, part);
         }
         let (id, signature) = (self.access_key_id, hex(&hmac(&key, &text)));
+        let head: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!(
-            "POST / HTTP/1.1\r\n{}authorization: AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, \
+            "POST / HTTP/1.1\r\n{head}authorization: AWS4-HMAC-SHA256 Credential={id}/{scope}, SignedHeaders={names}, \
              Signature={signature}\r\ncontent-length: {}\r\n\r\n",
-            headers.replace(':', ": ").replace('\n', "\r\n"),
             body.len(),
         );
         [head.as_bytes(), body].concat()

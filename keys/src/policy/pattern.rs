@@ -13,6 +13,9 @@ pub(super) struct Syntax {
     pub(super) variables: bool,
 }
 
+/// Most `?` and variables between two `*`: what a policy costs each request is bounded, whoever wrote it.
+const MAX_PIECES: usize = 64;
+
 /// A pattern. Matching takes time linear in the text, and where `?` or variables stand between two `*`, as many times
 /// that as there are of them.
 #[derive(Debug)]
@@ -57,6 +60,10 @@ impl Pattern {
             };
             put(&mut segments, piece);
             rest = after;
+        }
+        let many = |segment: &Segment| segment.0.iter().filter(|piece| !matches!(piece, Piece::Text(_))).count();
+        if segments.iter().any(|segment| many(segment) > MAX_PIECES) {
+            return Err(format!("there are more than {MAX_PIECES} of ? and variables between two * of {text:?}"));
         }
         let variables = segments.iter().flat_map(|segment| &segment.0).any(|p| matches!(p, Piece::Variable { .. }));
         Ok(Self { segments: segments.into(), variables })
