@@ -20,6 +20,8 @@ const MAX_DESCRIPTION_LEN: usize = 8_192;
 /// What kind of key there is, and what for.
 pub(super) const SPEC: &str = "SYMMETRIC_DEFAULT";
 pub(super) const USAGE: &str = "ENCRYPT_DECRYPT";
+/// The condition key for the unique ids that AWS gives to users, and nobody here has.
+const USER_ID: &str = "aws:userid";
 /// The condition key for who may lock themselves out.
 const BYPASS: &str = "kms:BypassPolicyLockoutSafetyCheck";
 
@@ -369,8 +371,13 @@ pub(super) fn parse_policy(text: &str) -> Result<Policy, KmsError> {
 }
 
 fn check_policy(policy: &Policy) -> Result<(), KmsError> {
-    let checked = policy.check(PolicyOf::Key);
-    checked.map_err(|error| KmsError::new(KmsErrorKind::MalformedPolicyDocument, error.to_string()))
+    let malformed = |why: String| KmsError::new(KmsErrorKind::MalformedPolicyDocument, why);
+    policy.check(PolicyOf::Key).map_err(|error| malformed(error.to_string()))?;
+    // Its absence would be taken for an answer.
+    if policy.keys().any(|key| key == USER_ID) {
+        return Err(malformed(format!("{USER_ID} is not known here: remove the condition")));
+    }
+    Ok(())
 }
 
 fn check_description(description: &str) -> Result<(), KmsError> {

@@ -41,6 +41,7 @@ const KNOWN: &[Known] = &[
     one("aws:securetransport", Kind::Bool),
     one("aws:sourceip", Kind::Address),
     many("aws:tagkeys"),
+    one("aws:userid", Kind::Text),
     one("aws:username", Kind::Text),
     one("kms:bypasspolicylockoutsafetycheck", Kind::Bool),
     one("kms:calleraccount", Kind::Text),

@@ -31,7 +31,7 @@ pub struct Request<'a> {
 ///
 /// A known key without a value counts as absent, so whoever asks gives all values that a request has. The known keys
 /// are `aws:CurrentTime`, `EpochTime`, `PrincipalAccount`, `PrincipalArn`, `PrincipalType`, `RequestTag/` and
-/// `ResourceTag/` with the name of a tag, `SecureTransport`, `SourceIp`, `TagKeys`, `username`;
+/// `ResourceTag/` with the name of a tag, `SecureTransport`, `SourceIp`, `TagKeys`, `userid`, `username`;
 /// `kms:BypassPolicyLockoutSafetyCheck`, `CallerAccount`, `EncryptionContext:` and the key of a pair,
 /// `EncryptionContextKeys`, `ExpirationModel`, `GrantConstraintType`, `GranteePrincipal`, `GrantIsForAWSResource`,
 /// `GrantOperations`, `KeyOrigin`, `KeySpec`, `KeyUsage`, `ReEncryptOnSameKey`, `RequestAlias`, `ResourceAliases`,

@@ -152,6 +152,13 @@ fn a_policy_that_locks_out_or_is_not_understood_is_refused() {
         r#"{{"Statement":{{"Effect":"Allow","Principal":{{"AWS":"{ACCOUNT}"}},"Action":"kms:*","Resource":"*","Condition":{{"StringSoundsLike":{{"kms:ViaService":"s3"}}}}}}}}"#
     ));
     assert_eq!(kind(kms.put_policy(&root(), &key, &strange, true)), Some(KmsErrorKind::MalformedPolicyDocument));
+    // No request has an id of its user, so the Deny would never hold.
+    let inert = policy(&format!(
+        r#"{{"Statement":[{{"Effect":"Allow","Principal":{{"AWS":"{ACCOUNT}"}},"Action":"kms:*","Resource":"*"}},
+            {{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{{"StringLike":{{"aws:UserId":"AIDA*"}}}}}}]}}"#
+    ));
+    let refused = kms.put_policy(&root(), &key, &inert, true).expect_err("refused");
+    assert!(refused.message().contains("aws:userid is not known here"), "{refused}");
     let mut new = NewKey::default();
     new.policy = Some(only_user.clone());
     assert_eq!(kind(kms.create_key(&root(), new.clone())), Some(KmsErrorKind::MalformedPolicyDocument));
