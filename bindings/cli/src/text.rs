@@ -11,11 +11,20 @@ use std::sync::{Mutex, PoisonError};
 /// Standard output, once something was printed.
 static PRINTED: Mutex<Option<Target>> = Mutex::new(None);
 
-/// Text that may come from anybody: control characters, which a terminal would obey, are escaped.
+/// Marks, embeddings, overrides and isolates of the bidirectional algorithm (Unicode Standard Annex #9, section 2).
+const DIRECTIONS: [char; 12] = [
+    '\u{61c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}',
+    '\u{2067}', '\u{2068}', '\u{2069}',
+];
+/// Of lines and paragraphs.
+const SEPARATORS: [char; 2] = ['\u{2028}', '\u{2029}'];
+
+/// Text that may come from anybody: characters that a terminal would obey, or that turn around or break up what stands beside them,
+/// are escaped.
 pub(crate) fn shown(text: &str) -> String {
     let mut shown = String::new();
     for c in text.chars() {
-        if c.is_control() {
+        if c.is_control() || DIRECTIONS.contains(&c) || SEPARATORS.contains(&c) {
             shown.extend(c.escape_default());
         } else {
             shown.push(c);
@@ -73,5 +82,17 @@ impl Display for Size {
             unit += 1;
         }
         write!(f, "{value:.2} {}", units[unit])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn text_of_others_moves_nothing() {
+        assert_eq!(shown("cat \u{1f408} été 猫.jpg"), "cat \u{1f408} été 猫.jpg");
+        assert_eq!(shown("a\u{202e}gpj.exe\u{2066}\n\u{1b}[2J"), r"a\u{202e}gpj.exe\u{2066}\n\u{1b}[2J");
+        assert_eq!(shown("a\u{2028}b\u{61c}\u{200f}\u{85}"), r"a\u{2028}b\u{61c}\u{200f}\u{85}");
     }
 }

@@ -3,12 +3,12 @@
 use super::credential::of;
 use super::store::StoreArgs;
 use clap::Args;
-use objseal_gateway::credentials::Credentials;
+use objseal_gateway::credentials::{Credentials, CredentialsError};
 use objseal_gateway::http::{Bounds, Server, Tls};
 use objseal_gateway::kms::{KmsService, Options};
 use objseal_gateway::tell;
 use objseal_keys::local::LocalKms;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,8 +71,8 @@ pub(crate) fn run(args: &KmsArgs) -> Result<(), String> {
     if args.no_tls && !args.listen.ip().is_loopback() {
         return Err("without TLS keys would travel in clear: listen on a loopback address, or use --tls FOLDER".into());
     }
+    let credentials = args.credentials()?;
     let tls = args.tls()?.map(Arc::new);
-    let credentials = Credentials::read(&args.credentials).map_err(|error| of(&args.credentials, error))?;
     let kms = Arc::new(args.store.open()?);
     let options = Options { rate: args.rate, denials: args.denials, ..Options::default() };
     let service = Arc::new(KmsService::new(Arc::clone(&kms), credentials, options));
@@ -83,6 +83,15 @@ pub(crate) fn run(args: &KmsArgs) -> Result<(), String> {
 }
 
 impl KmsArgs {
+    fn credentials(&self) -> Result<Credentials, String> {
+        Credentials::read(&self.credentials).map_err(|error| match error {
+            CredentialsError::Io(error) if error.kind() == ErrorKind::NotFound => {
+                of(&self.credentials, "there is no such file; `objseal-gateway credential add` makes it")
+            }
+            error => of(&self.credentials, error),
+        })
+    }
+
     fn tls(&self) -> Result<Option<Tls>, String> {
         let tls = match (&self.tls, &self.certificate, &self.private_key) {
             (Some(folder), ..) => {
@@ -101,12 +110,12 @@ impl KmsArgs {
 
     /// Reads credentials and certificate again. What cannot be read stays as it was.
     fn reload(&self, tls: Option<&Tls>, service: &KmsService) {
-        match Credentials::read(&self.credentials) {
+        match self.credentials() {
             Ok(credentials) => {
                 service.set_credentials(credentials);
                 tell(format_args!("took the credentials of {}", self.credentials.display()));
             }
-            Err(error) => tell(format_args!("kept the old credentials: {}", of(&self.credentials, error))),
+            Err(error) => tell(format_args!("kept the old credentials: {error}")),
         }
         match tls.map(Tls::reload) {
             Some(Ok(())) => tell(format_args!("took the certificate")),
