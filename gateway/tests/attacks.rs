@@ -6,6 +6,7 @@ mod credentials;
 #[allow(dead_code, reason = "other tests use the rest")]
 mod server;
 #[path = "shared/signer.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
 mod signer;
 #[path = "shared/wire.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
@@ -24,7 +25,7 @@ use signer::Signer;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncWriteExt, duplex};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
