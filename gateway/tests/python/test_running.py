@@ -139,7 +139,7 @@ def fails(gateway: Gateway, *options: str | Path) -> str:
 def test_it_does_not_start_with_what_is_wrong(alone: Gateway) -> None:
     tls = ["--tls", alone.folder / "tls"]
     access = ["--credentials", alone.access_keys]
-    assert "No such file" in fails(alone, *access, *tls)
+    assert "`objseal-gateway credential add` makes it" in fails(alone, *access, *tls)
     alone.add(arn("root"))
     assert "--tls <FOLDER>" in fails(alone, *access)
     assert "loopback" in fails(alone, *access, "--no-tls", "--listen", "0.0.0.0:0")
