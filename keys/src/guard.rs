@@ -47,7 +47,7 @@
 use crate::clock::{Clock, SystemClock, unix_seconds};
 use crate::kms::{
     Answer, Call, Ciphertext, DataKey, DataKeys, KeyMetadata, Kms, KmsError, KmsErrorKind, Plaintext, Purpose,
-    ReEncrypted, Right, Source, Standing, StoredKey,
+    ReEncrypted, Right, Source, Standing, StoredKey, service_name,
 };
 use crate::policy::{self, Caller, Effect, Policy, Request, Values};
 use objseal::envelope::{EncryptionContext, WrappingKey};
@@ -140,8 +140,7 @@ impl<K: Kms + ?Sized> Guarded<K> {
     fn values<'v>(&self, call: &'v Call, asked: &'v Asked<'_>) -> Values<'v> {
         let mut values = Values::new().with("kms:KeySpec", "SYMMETRIC_DEFAULT").with("kms:KeyUsage", "ENCRYPT_DECRYPT");
         if let Some(service) = &call.via_service {
-            let suffix = if service.ends_with(SERVICES) { "" } else { SERVICES };
-            values.add("kms:ViaService", format!("{service}{suffix}"));
+            values.add("kms:ViaService", service_name(service));
         }
         for (key, value) in asked.context.into_iter().flat_map(EncryptionContext::iter) {
             values.add(&format!("kms:EncryptionContext:{key}"), value);
@@ -343,9 +342,6 @@ fn check(policy: &Policy) -> Result<(), KmsError> {
     let message = format!("{unknown} is not known to a guard: a statement that looks at it would not do what it says");
     Err(KmsError::new(KmsErrorKind::MalformedPolicyDocument, message))
 }
-
-/// The end of the name of a service in a policy.
-const SERVICES: &str = ".amazonaws.com";
 
 /// Whether a name is the id of a key, which answers have as well: its ARN, or its path in a transit engine. What only looks
 /// like one is refused when the answer comes.

@@ -111,9 +111,7 @@ impl StoreArgs {
         let mut options = Options::default().with_audit(audit::Options { flush, ..Default::default() });
         if let Some(path) = &self.known_head {
             let text = fs::read_to_string(path).map_err(|error| of(path, error))?;
-            let lines = text.lines().filter(|line| !line.trim().is_empty());
-            let heads: Result<Vec<_>, _> = lines.map(Head::from_json).collect();
-            let heads = heads.map_err(|error| of(path, error))?;
+            let heads = Head::list_from_json(&text).map_err(|error| of(path, error))?;
             let newest = heads.into_iter().max_by_key(|head| head.sequence);
             options =
                 options.with_known_head(newest.ok_or_else(|| of(path, "there is no head of an audit log in it"))?);

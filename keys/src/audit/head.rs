@@ -54,6 +54,14 @@ impl Head {
             time: time::system_time(time::parse(&fields.time).ok_or(ParseHeadError)?),
         })
     }
+
+    /// Reads a file of heads, a line for each; empty lines are left out.
+    ///
+    /// # Errors
+    /// [`ParseHeadError`] if a line is no head.
+    pub fn list_from_json(lines: &str) -> Result<Vec<Self>, ParseHeadError> {
+        lines.lines().filter(|line| !line.trim().is_empty()).map(Self::from_json).collect()
+    }
 }
 
 /// The text is not that of a [`Head`].

@@ -65,3 +65,10 @@ impl Call {
         Self { deadline: Some(deadline), ..self }
     }
 }
+
+/// What policies know a service as (`kms:ViaService`) that may be named short, such as `s3.us-east-1`.
+pub(crate) fn service_name(service: &str) -> String {
+    let suffix = ".amazonaws.com";
+    let is_whole = service.ends_with(suffix) || service.ends_with(".amazonaws.com.cn");
+    if is_whole { service.into() } else { format!("{service}{suffix}") }
+}

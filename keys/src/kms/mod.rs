@@ -21,6 +21,7 @@ pub mod testing;
 pub use crate::policy::Principal;
 pub use blocking::{Blocking, block_on};
 pub use call::Call;
+pub(crate) use call::service_name;
 pub use error::{KmsError, KmsErrorKind};
 pub use operation::Operation;
 

@@ -6,7 +6,7 @@ use super::grants::{Grant, NewGrant, has_context};
 use super::keys::{SPEC, USAGE};
 use super::record::StoredKey;
 use crate::clock::unix_seconds;
-use crate::kms::{Call, KmsError, KmsErrorKind};
+use crate::kms::{Call, KmsError, KmsErrorKind, service_name};
 use crate::policy::{self, Caller, Decision, Effect, Request, Values};
 use std::borrow::Cow;
 use std::fmt;
@@ -153,7 +153,7 @@ impl LocalKms {
 fn values_of<'a>(kms: &LocalKms, call: &'a Call, asked: &'a Asked<'_>) -> Values<'a> {
     let mut values = Values::new();
     if let Some(service) = &call.via_service {
-        values.add("kms:ViaService", kms.owner.service_name(service));
+        values.add("kms:ViaService", service_name(service));
     }
     let mut pair = |key: &'a str, value: &'a str| {
         values.add(&format!("kms:EncryptionContext:{key}"), value);

@@ -66,13 +66,6 @@ impl Owner {
         format!("{}{alias}", self.prefix())
     }
 
-    /// What policies know the service as that was named short, such as `s3.us-east-1`.
-    pub(super) fn service_name(&self, service: &str) -> String {
-        let suffix = ".amazonaws.com";
-        let is_whole = service.ends_with(suffix) || service.ends_with(".amazonaws.com.cn");
-        if is_whole { service.into() } else { format!("{service}{suffix}") }
-    }
-
     fn prefix(&self) -> String {
         let Self { partition, region, account } = self;
         format!("arn:{partition}:kms:{region}:{account}:")

@@ -4,7 +4,7 @@ use super::LocalKms;
 use super::keys::parse_policy;
 use super::names::KeyName;
 use super::record::Rotation;
-use crate::kms::{Call, KeyManager, KmsError, Origin};
+use crate::kms::{Call, KeyManager, KmsError, Origin, service_name};
 use crate::policy::Policy;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ impl LocalKms {
         if self.owner().parse(key) != Ok(KeyName::Alias(S3_ALIAS.into())) {
             return Ok(());
         }
-        let via = call.via_service.as_deref().map(|service| self.owner().service_name(service));
+        let via = call.via_service.as_deref().map(service_name);
         let is_s3 = via.as_deref() == Some(&*self.s3_service());
         // The others may not use it, or want nothing made.
         let may = call.principal.account() == self.owner().account && !call.dry_run;
@@ -51,7 +51,7 @@ impl LocalKms {
     }
 
     fn s3_service(&self) -> String {
-        self.owner().service_name(&format!("s3.{}", self.owner().region))
+        service_name(&format!("s3.{}", self.owner().region))
     }
 
     /// The policy of `alias/aws/s3`, which nobody can change: S3 may use the key for those of the account.

@@ -180,8 +180,7 @@ pub(crate) fn alias_name(name: &str) -> String {
 pub(crate) fn read_heads(path: &Path) -> Result<Vec<Head>, Failure> {
     let fail = |what: String| Failure::other(format!("{}: {what}", shown_path(path)));
     let text = fs::read_to_string(path).map_err(|error| fail(format!("cannot read: {error}")))?;
-    let heads: Result<Vec<_>, _> = text.lines().filter(|line| !line.trim().is_empty()).map(Head::from_json).collect();
-    match heads {
+    match Head::list_from_json(&text) {
         Ok(heads) if heads.is_empty() => Err(fail("there is no head of an audit log in it".into())),
         heads => heads.map_err(|error| fail(error.to_string())),
     }
